@@ -1,0 +1,1 @@
+//! Scrip: an embeddable interpreter.

@@ -1,0 +1,2 @@
+//! The `scrip` program.
+fn main() {}
