@@ -1,1 +1,3 @@
 //! Scrip: an embeddable interpreter.
+
+pub mod code;

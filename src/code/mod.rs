@@ -1,0 +1,4 @@
+//! What the compiler makes and the VM runs: instructions and the units they form. Knows no objects and no tree.
+
+pub mod instruction;
+pub mod unit;
