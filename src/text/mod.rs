@@ -1,0 +1,13 @@
+//! Pure text: how a `str` is stored, what its methods compute, encodings, formats and regular expressions.
+//!
+//! Absences: nothing here knows an object, a VM or an exception. What can go wrong is an error value that carries
+//! CPython's words, and whoever stands above raises it.
+
+pub(crate) mod builder;
+#[expect(clippy::module_inception, reason = "the file holds the type `Text` and is named for it")]
+pub(crate) mod text;
+pub(crate) mod view;
+
+pub(crate) use builder::TextBuilder;
+pub(crate) use text::{Text, TextTooLarge, hash_bytes};
+pub(crate) use view::{TextView, Unit};
