@@ -1,3 +1,4 @@
 //! Scrip: an embeddable interpreter.
 
 pub mod code;
+mod text;
