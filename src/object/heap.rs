@@ -1,0 +1,512 @@
+//! Heap objects: their header, the slab allocator they live in, and the only code that touches a reference count.
+//!
+//! - **H1** A [`Value`] that is a pointer owns one count of its object, so the object lives while the `Value` does. A word in a register,
+//!   or in a payload's `Value` field, is such an owner too.
+//! - **H2** Counts are touched only by a thread that holds the interpreter's GIL: `Value` is not `Send`, and a `Vm` exists only attached.
+//! - **H3** Every object lies in a page of its heap, aligned to [`PAGE`]; the page's header names the heap. A cell whose layout is
+//!   `Layout::Free` holds no object.
+//! - **H4** An object's `layout` is fixed when it is allocated and says which payload follows its header.
+//! - **H5** Freeing an object never runs script code: what has a finaliser or weak references goes onto the dead list, which the
+//!   VM drains after the instruction or native that released it. Payloads drop by Rust's rules, which only release more.
+//! - **H6** Payload references are given out only by [`super::value::Ref`], bound to a borrow of the `Vm`.
+#![allow(unsafe_code, reason = "reference counts and raw cells; see H1 to H6")]
+
+use std::alloc::{Layout as Block, alloc, dealloc, handle_alloc_error};
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+
+use super::instance::Instance;
+use super::layout::{LAYOUTS, Layout};
+use super::type_object::Type;
+use super::value::Value;
+use super::word::Word;
+
+/// Bytes of a page, and its alignment.
+pub(crate) const PAGE: usize = 64 * 1024;
+/// Cells are multiples of this many bytes.
+const GRAIN: usize = 16;
+/// The largest cell.
+pub(crate) const MAX_CELL: usize = 1024;
+const N_CLASSES: usize = MAX_CELL / GRAIN + 1;
+/// How deep frees may nest before the rest waits in a list.
+const MAX_FREE_DEPTH: u32 = 64;
+
+/// Bits of a header's `flags`.
+pub(crate) mod flag {
+    /// The collector's mark of the current pass.
+    pub(crate) const MARK: u8 = 1;
+    /// `__del__` has run, or the finaliser of a generator: not again (PEP 442).
+    pub(crate) const FINALIZED: u8 = 2;
+    /// Weak references to it are in the heap's table.
+    pub(crate) const HAS_WEAKREFS: u8 = 4;
+    /// To be finalised before it is freed.
+    pub(crate) const NEEDS_FINALIZER: u8 = 8;
+    /// An interned string: the intern table has it (uncounted) and must forget it.
+    pub(crate) const INTERNED: u8 = 16;
+    /// Waits on the dead list.
+    pub(crate) const DEAD: u8 = 32;
+}
+
+/// What stands before every payload.
+#[repr(C)]
+pub(crate) struct Header {
+    count: AtomicU32,
+    flags: AtomicU8,
+    lock: AtomicU8,
+    layout: Cell<u16>,
+    type_object: Cell<*mut Object<Type>>,
+}
+
+const _: () = assert!(size_of::<Header>() == 16);
+
+/// An object: header and payload.
+#[repr(C)]
+pub(crate) struct Object<T> {
+    pub(super) header: Header,
+    pub(super) payload: T,
+}
+
+impl Header {
+    #[inline(always)]
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Relaxed)
+    }
+    #[inline(always)]
+    pub(crate) fn layout_id(&self) -> u16 {
+        self.layout.get()
+    }
+    #[inline(always)]
+    pub(crate) fn flags(&self) -> u8 {
+        self.flags.load(Relaxed)
+    }
+    pub(crate) fn set_flag(&self, bit: u8) {
+        self.flags.store(self.flags.load(Relaxed) | bit, Relaxed);
+    }
+    pub(crate) fn clear_flag(&self, bit: u8) {
+        self.flags.store(self.flags.load(Relaxed) & !bit, Relaxed);
+    }
+    #[inline(always)]
+    pub(crate) fn type_pointer(&self) -> *mut Object<Type> {
+        self.type_object.get()
+    }
+    /// The per-object lock byte, kept for a mode without the GIL.
+    pub(crate) fn lock_byte(&self) -> &AtomicU8 {
+        &self.lock
+    }
+}
+
+/// Takes one more count of the object in `word`, if it is one.
+#[inline(always)]
+pub(crate) fn retain(word: Word) {
+    if let Some(header) = word.pointer() {
+        // SAFETY: the caller owns or borrows a count of it, so it lives (H1, H2).
+        let count = unsafe { &(*header).count };
+        count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+}
+
+/// Gives one count of the object in `word` back, if it is one; the caller owned it.
+#[inline(always)]
+pub(crate) fn release(word: Word) {
+    if let Some(header) = word.pointer() {
+        // SAFETY: the caller owned a count of it, so it lives until here (H1, H2).
+        let count = unsafe { &(*header).count };
+        let left = count.load(Relaxed).wrapping_sub(1);
+        count.store(left, Relaxed);
+        if left == 0 {
+            // SAFETY: that was the last count (H1).
+            unsafe { free_unreferenced(header) };
+        }
+    }
+}
+
+#[repr(C)]
+struct PageHeader {
+    heap: *const Heap,
+    cell: usize,
+    /// Bytes from the page's start up to which cells have been handed out at least once.
+    bump: Cell<usize>,
+}
+
+const FIRST_CELL: usize = 64;
+
+/// The objects of one interpreter.
+pub(crate) struct Heap {
+    free: [Cell<*mut FreeCell>; N_CLASSES],
+    /// The page that is being filled, per size class.
+    current: [Cell<*mut PageHeader>; N_CLASSES],
+    pages: RefCell<Vec<*mut PageHeader>>,
+    dead: RefCell<Vec<NonNull<Header>>>,
+    has_dead: Cell<bool>,
+    postponed: RefCell<Vec<NonNull<Header>>>,
+    free_depth: Cell<u32>,
+    /// Containers allocated less those freed since the last collection.
+    pub(crate) growth: Cell<i64>,
+    /// At how much growth the breaker asks for a collection.
+    pub(crate) threshold: Cell<i64>,
+    /// Set when `growth` passes `threshold`; the VM looks at its next check.
+    pub(crate) wants_collection: Cell<bool>,
+    /// Interned strings by hash; uncounted (see `flag::INTERNED`).
+    pub(crate) interned: RefCell<super::intern::InternTable>,
+    /// Weak references by target address.
+    pub(crate) weak: RefCell<super::weak::WeakTable>,
+    /// Bytes of cells in use.
+    pub(crate) bytes: Cell<usize>,
+}
+
+#[repr(C)]
+struct FreeCell {
+    header: Header,
+    next: *mut FreeCell,
+}
+
+impl Heap {
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self {
+            free: [const { Cell::new(std::ptr::null_mut()) }; N_CLASSES],
+            current: [const { Cell::new(std::ptr::null_mut()) }; N_CLASSES],
+            pages: RefCell::default(),
+            dead: RefCell::default(),
+            has_dead: Cell::new(false),
+            postponed: RefCell::default(),
+            free_depth: Cell::new(0),
+            growth: Cell::new(0),
+            threshold: Cell::new(10_000),
+            wants_collection: Cell::new(false),
+            interned: RefCell::default(),
+            weak: RefCell::default(),
+            bytes: Cell::new(0),
+        })
+    }
+
+    /// Whether objects wait for their finalisers or weak references' callbacks.
+    #[inline(always)]
+    pub(crate) fn has_dead(&self) -> bool {
+        self.has_dead.get()
+    }
+
+    /// The next object of the dead list; its count is zero.
+    pub(crate) fn next_dead(&self) -> Option<NonNull<Header>> {
+        let next = self.dead.borrow_mut().pop();
+        if self.dead.borrow().is_empty() {
+            self.has_dead.set(false);
+        }
+        next
+    }
+
+    /// A cell of at least `size` bytes.
+    #[inline]
+    fn cell(&self, size: usize) -> NonNull<u8> {
+        let class = size.div_ceil(GRAIN);
+        debug_assert!(class < N_CLASSES);
+        let head = self.free[class].get();
+        if let Some(cell) = NonNull::new(head) {
+            // SAFETY: a cell on the free list is ours and holds a `FreeCell` (H3).
+            self.free[class].set(unsafe { (*cell.as_ptr()).next });
+            return cell.cast();
+        }
+        self.bump_cell(class)
+    }
+
+    fn bump_cell(&self, class: usize) -> NonNull<u8> {
+        let bytes = class * GRAIN;
+        let page = self.current[class].get();
+        if !page.is_null() {
+            // SAFETY: pages live as long as the heap.
+            let header = unsafe { &*page };
+            let at = header.bump.get();
+            if at + bytes <= PAGE {
+                header.bump.set(at + bytes);
+                // SAFETY: inside the page, and a page is never at address zero.
+                return unsafe { NonNull::new_unchecked(page.cast::<u8>().add(at)) };
+            }
+        }
+        self.new_page(class);
+        self.bump_cell(class)
+    }
+
+    #[cold]
+    fn new_page(&self, class: usize) {
+        let block = page_block();
+        // SAFETY: the block has a size.
+        let page = unsafe { alloc(block) }.cast::<PageHeader>();
+        if page.is_null() {
+            handle_alloc_error(block);
+        }
+        // SAFETY: freshly allocated, aligned and large enough.
+        unsafe { page.write(PageHeader { heap: self, cell: class * GRAIN, bump: Cell::new(FIRST_CELL) }) };
+        self.pages.borrow_mut().push(page);
+        self.current[class].set(page);
+    }
+
+    /// A new object with a count of one. `extra` words after the payload start unbound (an instance's dict and slots).
+    #[inline]
+    pub(crate) fn allocate<T: super::layout::Payload>(&self, type_object: *mut Object<Type>, payload: T, extra: usize) -> NonNull<Header> {
+        let size = size_of::<Object<T>>() + extra * 8;
+        let cell = self.cell(size).cast::<Object<T>>();
+        let header = Header {
+            count: AtomicU32::new(1),
+            flags: AtomicU8::new(0),
+            lock: AtomicU8::new(0),
+            layout: Cell::new(T::LAYOUT as u16),
+            type_object: Cell::new(type_object),
+        };
+        // SAFETY: the cell is free and large enough; the extra words lie behind the payload in it.
+        unsafe {
+            cell.as_ptr().write(Object { header, payload });
+            let words = cell.as_ptr().add(1).cast::<Word>();
+            for index in 0..extra {
+                words.add(index).write(Word::UNBOUND);
+            }
+        }
+        if T::IS_CONTAINER {
+            self.note_container();
+        }
+        cell.cast()
+    }
+
+    #[inline(always)]
+    fn note_container(&self) {
+        let growth = self.growth.get() + 1;
+        self.growth.set(growth);
+        if growth > self.threshold.get() {
+            self.wants_collection.set(true);
+        }
+    }
+
+    /// Calls `visit` with every object; nothing may be allocated or freed meanwhile.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(NonNull<Header>)) {
+        for &page in self.pages.borrow().iter() {
+            // SAFETY: pages live as long as the heap, and cells up to `bump` hold a header (H3).
+            unsafe {
+                let (cell, bump) = ((*page).cell, (*page).bump.get());
+                let mut at = FIRST_CELL;
+                while at + cell <= bump {
+                    let header = page.cast::<u8>().add(at).cast::<Header>();
+                    if (*header).layout.get() != Layout::Free as u16 {
+                        visit(NonNull::new_unchecked(header));
+                    }
+                    at += cell;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // What is left at the end (cycles nobody collected): free what the payloads own, then the pages.
+        let mut left = Vec::new();
+        self.for_each(|header| left.push(header));
+        for header in &left {
+            // SAFETY: it lives; the extra count keeps the drops below from freeing it a second time.
+            let count = unsafe { &header.as_ref().count };
+            count.store(count.load(Relaxed) + 0x4000_0000, Relaxed);
+        }
+        for &header in &left {
+            // SAFETY: nobody runs any more; each payload is dropped once.
+            unsafe { drop_contents(header.as_ptr()) };
+        }
+        for &page in self.pages.borrow().iter() {
+            // SAFETY: allocated with this block in `new_page`.
+            unsafe { dealloc(page.cast(), page_block()) };
+        }
+    }
+}
+
+fn page_block() -> Block {
+    Block::from_size_align(PAGE, PAGE).expect("a power of two")
+}
+
+/// The heap that `header` lives in.
+#[inline(always)]
+pub(crate) fn heap_of(header: *mut Header) -> *const Heap {
+    let page = (header as usize & !(PAGE - 1)) as *const PageHeader;
+    // SAFETY: every object lies in a page (H3).
+    unsafe { (*page).heap }
+}
+
+/// # Safety
+/// The object's count is zero and nobody refers to it.
+#[cold]
+#[inline(never)]
+unsafe fn free_unreferenced(header: *mut Header) {
+    // SAFETY: the object is intact until freed.
+    let (heap, object) = unsafe { (&*heap_of(header), &*header) };
+    // SAFETY: the type lives while an instance does.
+    let type_flags = unsafe { (*object.type_object.get()).payload.flags() };
+    let flags = object.flags();
+    let must_finalize = flags & flag::NEEDS_FINALIZER != 0 || type_flags & super::type_object::HAS_DEL != 0;
+    if (must_finalize && flags & flag::FINALIZED == 0) || flags & flag::HAS_WEAKREFS != 0 {
+        object.set_flag(flag::DEAD);
+        // SAFETY: not null.
+        heap.dead.borrow_mut().push(unsafe { NonNull::new_unchecked(header) });
+        heap.has_dead.set(true);
+        return;
+    }
+    // SAFETY: unreferenced, with nothing left to run.
+    unsafe { destroy(header) };
+}
+
+/// Frees an object whose finaliser and weak references have had their turn.
+///
+/// # Safety
+/// The object's count is zero and nobody refers to it.
+pub(crate) unsafe fn destroy(header: *mut Header) {
+    // SAFETY: intact until freed below.
+    let heap = unsafe { &*heap_of(header) };
+    let depth = heap.free_depth.get();
+    if depth >= MAX_FREE_DEPTH {
+        // SAFETY: not null.
+        heap.postponed.borrow_mut().push(unsafe { NonNull::new_unchecked(header) });
+        return;
+    }
+    heap.free_depth.set(depth + 1);
+    // SAFETY: the caller's promise.
+    unsafe { destroy_one(heap, header) };
+    if depth == 0 {
+        loop {
+            let next = heap.postponed.borrow_mut().pop();
+            let Some(next) = next else { break };
+            // SAFETY: postponed objects are unreferenced.
+            unsafe { destroy_one(heap, next.as_ptr()) };
+        }
+    }
+    heap.free_depth.set(depth);
+}
+
+unsafe fn destroy_one(heap: &Heap, header: *mut Header) {
+    // SAFETY: intact; after `drop_contents` only the cell is left.
+    unsafe {
+        let layout = (*header).layout.get();
+        if LAYOUTS[usize::from(layout)].is_container {
+            heap.growth.set(heap.growth.get() - 1);
+        }
+        if (*header).flags() & flag::INTERNED != 0 {
+            super::intern::forget(heap, header);
+        }
+        drop_contents(header);
+        (*header).layout.set(Layout::Free as u16);
+        let page = (header as usize & !(PAGE - 1)) as *const PageHeader;
+        let class = (*page).cell / GRAIN;
+        let cell = header.cast::<FreeCell>();
+        (*cell).next = heap.free[class].get();
+        heap.free[class].set(cell);
+    }
+}
+
+/// Drops payload, extra words and the count of the type.
+unsafe fn drop_contents(header: *mut Header) {
+    // SAFETY: the header is intact; the layout says which payload follows (H4); types outlive their instances.
+    unsafe {
+        let type_object = (*header).type_object.get();
+        let extra = (*type_object).payload.extra_words();
+        let info = &LAYOUTS[usize::from((*header).layout.get())];
+        (info.drop)(header);
+        if extra > 0 {
+            let words = header.cast::<u8>().add(info.size).cast::<Word>();
+            for index in 0..extra {
+                let word = words.add(index).read();
+                words.add(index).write(Word::UNBOUND);
+                release(word);
+            }
+        }
+        if (*type_object).payload.flags() & super::type_object::HEAP_TYPE != 0 {
+            release(Word::from_pointer(NonNull::new_unchecked(type_object.cast())));
+        }
+    }
+}
+
+/// Changes the class of an object; the layouts must be compatible (the caller has checked).
+pub(crate) fn set_type(object: &Value, type_object: &Value) {
+    let (Some(header), Some(new)) = (object.word().pointer(), type_object.word().pointer()) else { return };
+    // SAFETY: both live (H1); the old type's count was the object's.
+    unsafe {
+        let old = (*header).type_object.get();
+        if (*new.cast::<Object<Type>>()).payload.flags() & super::type_object::HEAP_TYPE != 0 {
+            retain(type_object.word());
+        }
+        (*header).type_object.set(new.cast());
+        if (*old).payload.flags() & super::type_object::HEAP_TYPE != 0 {
+            release(Word::from_pointer(NonNull::new_unchecked(old.cast())));
+        }
+    }
+}
+
+/// Gives an object of count zero, taken from the dead list, a count again: it may be referred to while it is finalised.
+///
+/// # Safety
+/// `header` came from [`Heap::next_dead`].
+pub(crate) unsafe fn revive(header: NonNull<Header>) -> Value {
+    // SAFETY: objects on the dead list are intact.
+    unsafe {
+        header.as_ref().clear_flag(flag::DEAD);
+        header.as_ref().count.store(1, Relaxed);
+        Value::from_owned(Word::from_pointer(header))
+    }
+}
+
+/// Gives the only count of a revived object back; frees it when nobody took another. Whether it was freed.
+pub(crate) fn bury(value: Value) -> bool {
+    let word = value.into_word();
+    let Some(header) = word.pointer() else { return true };
+    // SAFETY: the value owned a count (H1).
+    unsafe {
+        let count = &(*header).count;
+        let left = count.load(Relaxed) - 1;
+        count.store(left, Relaxed);
+        if left == 0 {
+            destroy(header);
+            return true;
+        }
+    }
+    false
+}
+
+/// How many counts the object of `value` has, this value's included; zero for what is no heap object.
+pub(crate) fn reference_count(value: &Value) -> u32 {
+    // SAFETY: lives (H1).
+    value.word().pointer().map_or(0, |header| unsafe { (*header).count() })
+}
+
+/// The extra words of an object with a payload other than [`Instance`]: its dict, then its slots.
+pub(crate) fn extra_word(object: &Value, index: usize) -> Option<NonNull<Word>> {
+    let header = object.word().pointer()?;
+    // SAFETY: lives (H1); the words lie behind the payload (`allocate`).
+    unsafe {
+        let type_object = (*header).type_object.get();
+        if index >= (*type_object).payload.extra_words() {
+            return None;
+        }
+        let size = LAYOUTS[usize::from((*header).layout.get())].size;
+        NonNull::new(header.cast::<u8>().add(size).cast::<Word>().add(index))
+    }
+}
+
+/// A plain instance with `capacity` slots, all unbound.
+#[inline]
+pub(crate) fn allocate_instance(heap: &Heap, type_object: *mut Object<Type>, shape: u32, capacity: u16) -> NonNull<Header> {
+    let size = size_of::<Object<Instance>>() + usize::from(capacity) * 8;
+    let cell = heap.cell(size).cast::<Object<Instance>>();
+    let header = Header {
+        count: AtomicU32::new(1),
+        flags: AtomicU8::new(0),
+        lock: AtomicU8::new(0),
+        layout: Cell::new(Layout::Instance as u16),
+        type_object: Cell::new(type_object),
+    };
+    // SAFETY: the cell is free and large enough. The instance owns a count of its class when that is counted.
+    unsafe {
+        cell.as_ptr().write(Object { header, payload: Instance::new(shape, capacity) });
+        let words = cell.as_ptr().add(1).cast::<Word>();
+        for index in 0..usize::from(capacity) {
+            words.add(index).write(Word::UNBOUND);
+        }
+        if (*type_object).payload.flags() & super::type_object::HEAP_TYPE != 0 {
+            retain(Word::from_pointer(NonNull::new_unchecked(type_object.cast())));
+        }
+    }
+    heap.note_container();
+    cell.cast()
+}
