@@ -1,0 +1,12 @@
+//! `bytes`: the payload; the methods, shared with `bytearray`, are in `bytes_methods`.
+
+use crate::object::layout::{Layout, Payload};
+
+/// A `bytes`.
+pub(crate) struct Bytes {
+    pub(crate) data: Box<[u8]>,
+}
+
+impl Payload for Bytes {
+    const LAYOUT: Layout = Layout::Bytes;
+}

@@ -1,0 +1,13 @@
+//! `int` (and `bool`): the payload of the integers that do not fit in a word, and of instances of subclasses; the methods are in `int_methods`.
+
+use crate::number::Int;
+use crate::object::layout::{Layout, Payload};
+
+/// An integer on the heap. For an exact `int` it is never one that fits in a word.
+pub(crate) struct IntPayload {
+    pub(crate) value: Int,
+}
+
+impl Payload for IntPayload {
+    const LAYOUT: Layout = Layout::Int;
+}

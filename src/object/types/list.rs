@@ -1,0 +1,23 @@
+//! `list`: the payload; the methods are in `list_methods`.
+
+use crate::object::layout::{Layout, Payload};
+use crate::object::value::Value;
+use crate::object::word::Word;
+
+/// A list.
+pub(crate) struct List {
+    pub(crate) items: Vec<Value>,
+}
+
+impl Payload for List {
+    const LAYOUT: Layout = Layout::List;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        for item in &self.items {
+            visit(item.word());
+        }
+    }
+    fn clear(&mut self) {
+        drop(std::mem::take(&mut self.items));
+    }
+}

@@ -1,0 +1,41 @@
+//! `tuple`: the payload; the methods are in `tuple_methods`.
+
+use smallvec::SmallVec;
+
+use crate::object::layout::{Layout, Payload};
+use crate::object::value::Value;
+use crate::object::word::Word;
+
+/// A tuple; up to three items lie in the object itself.
+pub(crate) struct Tuple {
+    items: SmallVec<[Value; 3]>,
+}
+
+impl Tuple {
+    /// A tuple of these items.
+    pub(crate) fn new(items: impl Into<SmallVec<[Value; 3]>>) -> Self {
+        Self { items: items.into() }
+    }
+    /// Its items.
+    #[inline(always)]
+    pub(crate) fn items(&self) -> &[Value] {
+        &self.items
+    }
+    /// Its items, for a tuple nobody else has seen yet.
+    pub(crate) fn items_mut(&mut self) -> &mut SmallVec<[Value; 3]> {
+        &mut self.items
+    }
+}
+
+impl Payload for Tuple {
+    const LAYOUT: Layout = Layout::Tuple;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        for item in &self.items {
+            visit(item.word());
+        }
+    }
+    fn clear(&mut self) {
+        drop(std::mem::take(&mut self.items));
+    }
+}
