@@ -8,6 +8,18 @@ pub(crate) mod builder;
 pub(crate) mod text;
 pub(crate) mod view;
 
+#[rustfmt::skip]
+mod tables;
+pub(crate) mod unicode;
+
+pub(crate) mod bytes;
+pub(crate) mod case;
+pub(crate) mod pad;
+pub(crate) mod repr;
+pub(crate) mod search;
+pub(crate) mod similar;
+pub(crate) mod split;
+
 pub(crate) use builder::TextBuilder;
 pub(crate) use text::{Text, TextTooLarge, hash_bytes};
 pub(crate) use view::{TextView, Unit};

@@ -192,7 +192,8 @@ impl Text {
 
     fn narrowed<U: Unit, N: Kind>(units: &[U], narrow: impl Fn(U) -> N) -> Self {
         let mut text = Self::with_room::<N>(units.len()).expect("memory for a copy");
-        text.extend_same(units.len(), units.iter().map(|&unit| narrow(unit))).expect("room that was made before");
+        text.extend_same(units.len(), units.iter().map(|&unit| narrow(unit)))
+            .expect("room that was made before");
         text
     }
 
@@ -366,7 +367,8 @@ impl Text {
     /// Appends a text, in place when the buffer has room; growing is amortised. Panics without memory.
     #[inline]
     pub(crate) fn push_text(&mut self, other: &Text) {
-        self.try_push_view(other.view()).expect("memory for a text; callers that may fail use try_push_view");
+        self.try_push_view(other.view())
+            .expect("memory for a text; callers that may fail use try_push_view");
     }
 
     /// Appends what a view shows, in place when the buffer has room; growing is amortised.
@@ -408,7 +410,8 @@ impl Text {
     /// `count` copies one after another.
     pub(crate) fn repeat(&self, count: usize) -> Result<Text, TextTooLarge> {
         fn repeat<U: Kind>(units: &[U], count: usize) -> Result<Text, TextTooLarge> {
-            let len = units.len().checked_mul(count).filter(|&len| len <= MAX_LEN).ok_or(TextTooLarge)?;
+            let len =
+                units.len().checked_mul(count).filter(|&len| len <= MAX_LEN).ok_or(TextTooLarge)?;
             if len == 0 {
                 return Ok(Text::new());
             }
@@ -480,7 +483,9 @@ impl Text {
     #[inline]
     unsafe fn heap_units<U: Kind>(&self) -> &[U] {
         // SAFETY: the parts of a vector of `U` (the caller, T2).
-        unsafe { slice::from_raw_parts(self.0.heap.ptr.cast::<U>().as_ptr(), self.0.heap.len as usize) }
+        unsafe {
+            slice::from_raw_parts(self.0.heap.ptr.cast::<U>().as_ptr(), self.0.heap.len as usize)
+        }
     }
 
     /// A copy of units that are known to be in the narrowest width (T3).
@@ -512,7 +517,8 @@ impl Text {
         let mut units = ManuallyDrop::new(units);
         let capacity = units.capacity() as u64;
         assert!(capacity < 1 << 48, "no machine has this much memory");
-        let ptr = NonNull::new(units.as_mut_ptr()).expect("a vector's pointer is never null").cast();
+        let ptr =
+            NonNull::new(units.as_mut_ptr()).expect("a vector's pointer is never null").cast();
         Self(Storage {
             heap: Heap {
                 ptr,
@@ -572,7 +578,11 @@ impl Text {
 
     /// Appends exactly `count` units to a text of the same kind.
     #[inline]
-    fn extend_same<U: Kind>(&mut self, count: usize, units: impl Iterator<Item = U>) -> Result<(), TextTooLarge> {
+    fn extend_same<U: Kind>(
+        &mut self,
+        count: usize,
+        units: impl Iterator<Item = U>,
+    ) -> Result<(), TextTooLarge> {
         assert_eq!(self.width(), size_of::<U>(), "the kind was looked at before");
         let len = self.len();
         if self.tag() < HEAP {
@@ -580,7 +590,9 @@ impl Text {
                 let mut written = 0;
                 for unit in units.take(count) {
                     // SAFETY: `len + written < INLINE_MAX`, so it is inside and aligned.
-                    unsafe { (&raw mut self.0.inline.units).cast::<U>().add(len + written).write(unit) };
+                    unsafe {
+                        (&raw mut self.0.inline.units).cast::<U>().add(len + written).write(unit)
+                    };
                     written += 1;
                 }
                 self.set_tag(U::INLINE + (len + written) as u8);
@@ -683,11 +695,17 @@ impl Drop for Text {
             let capacity = heap.capacity();
             match heap.tag {
                 // SAFETY: the parts of a vector of bytes, owned alone and not used again (T2).
-                <u8 as Kind>::HEAP => drop(unsafe { Vec::from_raw_parts(heap.ptr.as_ptr(), 0, capacity) }),
+                <u8 as Kind>::HEAP => {
+                    drop(unsafe { Vec::from_raw_parts(heap.ptr.as_ptr(), 0, capacity) })
+                }
                 // SAFETY: as above, two-byte units.
-                <u16 as Kind>::HEAP => drop(unsafe { Vec::from_raw_parts(heap.ptr.cast::<u16>().as_ptr(), 0, capacity) }),
+                <u16 as Kind>::HEAP => drop(unsafe {
+                    Vec::from_raw_parts(heap.ptr.cast::<u16>().as_ptr(), 0, capacity)
+                }),
                 // SAFETY: as above, four-byte units.
-                _ => drop(unsafe { Vec::from_raw_parts(heap.ptr.cast::<u32>().as_ptr(), 0, capacity) }),
+                _ => drop(unsafe {
+                    Vec::from_raw_parts(heap.ptr.cast::<u32>().as_ptr(), 0, capacity)
+                }),
             }
         }
         if self.tag() >= HEAP {
@@ -718,7 +736,11 @@ impl Default for Text {
 impl From<&str> for Text {
     #[inline]
     fn from(string: &str) -> Self {
-        if string.is_ascii() { Self::from_canonical(string.as_bytes()) } else { Self::from_wide_str(string) }
+        if string.is_ascii() {
+            Self::from_canonical(string.as_bytes())
+        } else {
+            Self::from_wide_str(string)
+        }
     }
 }
 
