@@ -1,4 +1,5 @@
 //! Scrip: an embeddable interpreter.
 
 pub mod code;
+mod number;
 mod text;
