@@ -1,0 +1,390 @@
+//! `dict`: the table. Entries stand in insertion order; beside them lies an index by hash, absent while there are few entries. The methods are in `dict_methods`.
+//!
+//! Whatever needs a script's `__eq__` is asked by the VM between two looks at the table ([`Dict::probe`] says when), which starts again if the
+//! table changed meanwhile.
+#![allow(unsafe_code, reason = "two strings are compared through raw payload pointers while the dict itself is borrowed")]
+
+use std::cell::Cell;
+
+use crate::object::layout::{Layout, Payload};
+use crate::object::types::str::Str;
+use crate::object::value::Value;
+use crate::object::word::Word;
+use crate::vm::{Result, Vm};
+
+use super::super::value::Ref;
+
+/// A key and its value; the key is unbound once it has been removed.
+pub(crate) struct Entry {
+    pub(crate) hash: i64,
+    pub(crate) key: Value,
+    pub(crate) value: Value,
+}
+
+/// A dict.
+#[derive(Default)]
+pub(crate) struct Dict {
+    entries: Vec<Entry>,
+    /// Slots by hash: 0 for a free one, else one more than the place of an entry. Empty while there are at most `SMALL` entries.
+    index: Vec<u32>,
+    /// Entries that have not been removed.
+    used: usize,
+    /// Changes with the set of keys; never goes back.
+    changes: u32,
+    /// A number for the present set of keys, unique in the interpreter, that inline caches compare; 0 when nobody asked for one.
+    version: Cell<u32>,
+}
+
+/// Up to this many entries are found by looking at each.
+const SMALL: usize = 8;
+
+/// Where a look-up stands.
+pub(crate) struct Cursor {
+    at: usize,
+    perturb: u64,
+    started: bool,
+}
+
+/// What a look-up found out so far.
+pub(crate) enum Probe {
+    /// The key is at this place.
+    Found(usize),
+    /// The key is not there.
+    Absent,
+    /// Whether the key at this place is equal has to be asked.
+    Ask(usize),
+}
+
+/// Whether two keys with the same hash are equal, when that can be told without running code of a script.
+#[inline]
+fn same(left: &Value, right: &Value) -> Option<bool> {
+    if left.is(right) {
+        return Some(true);
+    }
+    if let (Some(left), Some(right)) = (left.downcast::<Str>(), right.downcast::<Str>()) {
+        // SAFETY: both live, and their payloads are only read here; a subclass of `str` with an `__eq__` of its own is told apart by the caller's flag below.
+        let (left_text, right_text) = unsafe { (&(*left.as_ptr()).text, &(*right.as_ptr()).text) };
+        if is_exact_str(left) && is_exact_str(right) {
+            return Some(left_text == right_text);
+        }
+        return None;
+    }
+    if left.word().is_small() && right.word().is_small() {
+        return Some(false);
+    }
+    None
+}
+
+#[inline]
+fn is_exact_str(value: &Value) -> bool {
+    // SAFETY: alive; types outlive their instances.
+    value.word().pointer().is_some_and(|header| unsafe {
+        let class = (*header).type_pointer();
+        (*class).payload.flags() & crate::object::type_object::HEAP_TYPE == 0
+    })
+}
+
+impl Dict {
+    /// How many keys there are.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.used
+    }
+    /// All entries in order, removed ones included (their key is unbound).
+    #[inline]
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+    /// The entry at `place`, to change its value.
+    #[inline]
+    pub(crate) fn entry_mut(&mut self, place: usize) -> &mut Entry {
+        &mut self.entries[place]
+    }
+    /// Changes with the set of keys.
+    #[inline]
+    pub(crate) fn changes(&self) -> u32 {
+        self.changes
+    }
+    /// The number that caches compare; 0 for none.
+    #[inline(always)]
+    pub(crate) fn version(&self) -> u32 {
+        self.version.get()
+    }
+    /// Gives the present set of keys a number.
+    pub(crate) fn set_version(&self, version: u32) {
+        self.version.set(version);
+    }
+    /// The keys in order.
+    pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &Value> {
+        self.entries.iter().map(|entry| &entry.key).filter(|key| !key.is_unbound())
+    }
+    /// Keys and values in order.
+    pub(crate) fn items(&self) -> impl DoubleEndedIterator<Item = (&Value, &Value)> {
+        self.entries.iter().filter(|entry| !entry.key.is_unbound()).map(|entry| (&entry.key, &entry.value))
+    }
+    /// The first entry at or after `place` that is there, and its place: for iterators.
+    #[inline]
+    pub(crate) fn next_entry(&self, mut place: usize) -> Option<(usize, &Entry)> {
+        while let Some(entry) = self.entries.get(place) {
+            if !entry.key.is_unbound() {
+                return Some((place, entry));
+            }
+            place += 1;
+        }
+        None
+    }
+
+    #[inline]
+    fn touch(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+        self.version.set(0);
+    }
+
+    /// Starts a look-up.
+    #[inline]
+    pub(crate) fn cursor(hash: i64) -> Cursor {
+        Cursor { at: 0, perturb: hash as u64, started: false }
+    }
+
+    /// Goes on with a look-up until the key is found, is known to be absent, or an equality has to be asked.
+    #[inline]
+    pub(crate) fn probe(&self, key: &Value, hash: i64, cursor: &mut Cursor) -> Probe {
+        if self.index.is_empty() {
+            while let Some(entry) = self.entries.get(cursor.at) {
+                cursor.at += 1;
+                if entry.hash == hash && !entry.key.is_unbound() {
+                    match same(&entry.key, key) {
+                        Some(true) => return Probe::Found(cursor.at - 1),
+                        Some(false) => {}
+                        None => return Probe::Ask(cursor.at - 1),
+                    }
+                }
+            }
+            return Probe::Absent;
+        }
+        let mask = self.index.len() - 1;
+        if !cursor.started {
+            cursor.started = true;
+            cursor.at = hash as usize & mask;
+        }
+        loop {
+            let slot = self.index[cursor.at & mask];
+            cursor.perturb >>= 5;
+            cursor.at = (cursor.at * 5 + cursor.perturb as usize + 1) & mask;
+            if slot == 0 {
+                return Probe::Absent;
+            }
+            let place = slot as usize - 1;
+            let entry = &self.entries[place];
+            if entry.hash == hash && !entry.key.is_unbound() {
+                match same(&entry.key, key) {
+                    Some(true) => return Probe::Found(place),
+                    Some(false) => {}
+                    None => return Probe::Ask(place),
+                }
+            }
+        }
+    }
+
+    /// The place of a key that is an exact `str`, in a dict whose keys are too; `None` also when that cannot be told without a script.
+    #[inline]
+    pub(crate) fn find_str(&self, key: &Value, hash: i64) -> Option<usize> {
+        match self.probe(key, hash, &mut Self::cursor(hash)) {
+            Probe::Found(place) => Some(place),
+            Probe::Absent | Probe::Ask(_) => None,
+        }
+    }
+
+    /// Adds a key that is not there yet.
+    pub(crate) fn push_new(&mut self, key: Value, hash: i64, value: Value) {
+        self.touch();
+        let place = self.entries.len();
+        if place >= SMALL && (place + 1) * 3 > self.index.len() * 2 {
+            self.grow();
+            return self.push_after_growth(key, hash, value);
+        }
+        self.entries.push(Entry { hash, key, value });
+        self.used += 1;
+        if !self.index.is_empty() {
+            self.link(place, hash);
+        }
+    }
+
+    fn push_after_growth(&mut self, key: Value, hash: i64, value: Value) {
+        let place = self.entries.len();
+        self.entries.push(Entry { hash, key, value });
+        self.used += 1;
+        if !self.index.is_empty() {
+            self.link(place, hash);
+        }
+    }
+
+    /// Makes room for more entries: squeezes removed ones out and makes the index larger.
+    fn grow(&mut self) {
+        self.entries.retain(|entry| !entry.key.is_unbound());
+        let wanted = ((self.used + 1) * 3).next_power_of_two().max(16);
+        self.rebuild(wanted);
+    }
+
+    fn rebuild(&mut self, slots: usize) {
+        self.index.clear();
+        self.index.resize(slots, 0);
+        for place in 0..self.entries.len() {
+            let hash = self.entries[place].hash;
+            self.link(place, hash);
+        }
+    }
+
+    #[inline]
+    fn link(&mut self, place: usize, hash: i64) {
+        let mask = self.index.len() - 1;
+        let mut at = hash as usize & mask;
+        let mut perturb = hash as u64;
+        while self.index[at] != 0 {
+            perturb >>= 5;
+            at = (at * 5 + perturb as usize + 1) & mask;
+        }
+        self.index[at] = place as u32 + 1;
+    }
+
+    /// Removes the entry at `place`; what it held is the caller's to drop.
+    pub(crate) fn remove_at(&mut self, place: usize) -> (Value, Value) {
+        self.touch();
+        self.used -= 1;
+        let entry = &mut self.entries[place];
+        let key = std::mem::replace(&mut entry.key, Value::UNBOUND);
+        let value = std::mem::replace(&mut entry.value, Value::UNBOUND);
+        if self.used == 0 {
+            self.entries.clear();
+            self.index.clear();
+        } else {
+            while self.entries.len() > SMALL && self.entries.last().is_some_and(|entry| entry.key.is_unbound()) && self.index.is_empty() {
+                self.entries.pop();
+            }
+        }
+        (key, value)
+    }
+
+    /// Takes everything out; what it held is the caller's to drop.
+    pub(crate) fn take_all(&mut self) -> Vec<Entry> {
+        self.touch();
+        self.used = 0;
+        self.index = Vec::new();
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Replaces everything by these entries, whose keys are different from each other.
+    pub(crate) fn set_all(&mut self, entries: Vec<Entry>) {
+        self.touch();
+        self.used = entries.len();
+        self.entries = entries;
+        self.index = Vec::new();
+        if self.used > SMALL {
+            self.rebuild(((self.used + 1) * 3).next_power_of_two().max(16));
+        }
+    }
+
+    /// A copy of the table.
+    pub(crate) fn copy(&self) -> Dict {
+        let mut copy = Dict::default();
+        copy.set_all(
+            self.entries
+                .iter()
+                .filter(|entry| !entry.key.is_unbound())
+                .map(|entry| Entry { hash: entry.hash, key: entry.key.clone(), value: entry.value.clone() })
+                .collect(),
+        );
+        copy
+    }
+
+    /// Bytes the table takes beside the object.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.index.capacity() * 4
+    }
+}
+
+impl Payload for Dict {
+    const LAYOUT: Layout = Layout::Dict;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        for entry in &self.entries {
+            visit(entry.key.word());
+            visit(entry.value.word());
+        }
+    }
+    fn clear(&mut self) {
+        drop(self.take_all());
+    }
+}
+
+impl Vm {
+    /// The place of `key`, asking scripts for equality where it must.
+    pub(crate) fn dict_place(&mut self, dict: &Ref<Dict>, key: &Value, hash: i64) -> Result<Option<usize>> {
+        'again: loop {
+            let mut cursor = Dict::cursor(hash);
+            loop {
+                match dict.get(self).probe(key, hash, &mut cursor) {
+                    Probe::Found(place) => return Ok(Some(place)),
+                    Probe::Absent => return Ok(None),
+                    Probe::Ask(place) => {
+                        let table = dict.get(self);
+                        let (changes, candidate) = (table.changes(), table.entries()[place].key.clone());
+                        let equal = self.equal(&candidate, key)?;
+                        let table = dict.get(self);
+                        if table.changes() != changes || !table.entries()[place].key.is(&candidate) {
+                            continue 'again;
+                        }
+                        if equal {
+                            return Ok(Some(place));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `dict.get(key)`.
+    #[inline]
+    pub(crate) fn dict_get(&mut self, dict: &Ref<Dict>, key: &Value) -> Result<Option<Value>> {
+        let hash = self.hash(key)?;
+        let place = self.dict_place(dict, key, hash)?;
+        Ok(place.map(|place| dict.get(self).entries()[place].value.clone()))
+    }
+
+    /// `dict[key] = value`.
+    #[inline]
+    pub(crate) fn dict_set(&mut self, dict: &Ref<Dict>, key: &Value, value: Value) -> Result<()> {
+        let hash = self.hash(key)?;
+        self.dict_set_hashed(dict, key, hash, value)
+    }
+
+    /// `dict[key] = value`, with the key's hash known.
+    pub(crate) fn dict_set_hashed(&mut self, dict: &Ref<Dict>, key: &Value, hash: i64, value: Value) -> Result<()> {
+        if let Some(place) = self.dict_place(dict, key, hash)? {
+            let old = std::mem::replace(&mut dict.get_mut(self).entry_mut(place).value, value);
+            drop(old);
+        } else {
+            dict.get_mut(self).push_new(key.clone(), hash, value);
+        }
+        Ok(())
+    }
+
+    /// Removes a key: key and value as they were, if it was there.
+    pub(crate) fn dict_remove(&mut self, dict: &Ref<Dict>, key: &Value) -> Result<Option<(Value, Value)>> {
+        let hash = self.hash(key)?;
+        let place = self.dict_place(dict, key, hash)?;
+        Ok(place.map(|place| dict.get_mut(self).remove_at(place)))
+    }
+
+    /// The value of a name, in a namespace.
+    pub(crate) fn dict_get_str(&mut self, dict: &Ref<Dict>, name: &str) -> Result<Option<Value>> {
+        let name = self.intern(name);
+        self.dict_get(dict, &name)
+    }
+
+    /// Sets a name in a namespace.
+    pub(crate) fn dict_set_str(&mut self, dict: &Ref<Dict>, name: &str, value: Value) -> Result<()> {
+        let name = self.intern(name);
+        self.dict_set(dict, &name, value)
+    }
+}
