@@ -1,0 +1,52 @@
+//! Code objects: an interpreter's own form of a compiled unit, with its constants as values, its copy of the instructions (which the VM
+//! rewrites to faster forms) and its inline caches.
+
+use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
+
+use crate::code::unit::Unit;
+use crate::object::layout::{Layout, Payload};
+use crate::object::value::{Ref, Value};
+use crate::object::word::Word;
+
+/// A code object.
+pub(crate) struct Code {
+    pub(crate) unit: Arc<Unit>,
+    /// The instructions, as encoded words.
+    pub(crate) instructions: Box<[Cell<u64>]>,
+    pub(crate) constants: Box<[Value]>,
+    /// The name of each site, interned.
+    pub(crate) names: Box<[Value]>,
+    /// The inline cache of each site; 0 is empty.
+    pub(crate) caches: Box<[Cell<u64>]>,
+    /// The code objects of the unit's function sites, made when they are first needed.
+    pub(crate) functions: Box<[OnceCell<Ref<Code>>]>,
+    pub(crate) name: Value,
+    pub(crate) qualname: Value,
+    pub(crate) filename: Value,
+    /// Locals that are not parameters start unbound: from this register on.
+    pub(crate) n_arguments: u16,
+    pub(crate) n_locals: u16,
+    pub(crate) n_registers: u16,
+    /// Parameters are plain positional ones only, and a call runs the body at once.
+    pub(crate) is_simple: bool,
+}
+
+impl Payload for Code {
+    const LAYOUT: Layout = Layout::Code;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        for constant in &self.constants {
+            visit(constant.word());
+        }
+        for name in &self.names {
+            visit(name.word());
+        }
+        for code in self.functions.iter().filter_map(OnceCell::get) {
+            visit(code.word());
+        }
+        visit(self.name.word());
+        visit(self.qualname.word());
+        visit(self.filename.word());
+    }
+}

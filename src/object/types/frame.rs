@@ -1,0 +1,89 @@
+//! Frame objects, made when somebody looks at a frame or an exception passes it, and traceback entries: the payloads.
+
+use crate::object::layout::{Layout, Payload};
+use crate::object::types::code::Code;
+use crate::object::types::dict::Dict;
+use crate::object::value::{Ref, Value};
+use crate::object::word::Word;
+
+/// A frame as an object. While the frame runs or is suspended it shares the frame's window; afterwards it owns what the locals held.
+pub(crate) struct Frame {
+    pub(crate) code: Ref<Code>,
+    pub(crate) globals: Ref<Dict>,
+    pub(crate) builtins: Ref<Dict>,
+    /// The function's closure cells, for free variables.
+    pub(crate) function: Value,
+    /// The namespace of a module or class body.
+    pub(crate) namespace: Value,
+    /// The window, while the frame lives; null afterwards.
+    pub(crate) window: *mut Word,
+    /// The instruction it stands at, once it has ended (a live frame's is in its record).
+    pub(crate) instruction: u32,
+    /// What the locals held when the frame ended.
+    pub(crate) locals: Box<[Value]>,
+    /// The frame that called it, when somebody asked while it lived.
+    pub(crate) back: Option<Ref<Frame>>,
+    /// Names that were added through `f_locals`.
+    pub(crate) extra_locals: Option<Value>,
+    /// `f_trace`, kept for debuggers' sake.
+    pub(crate) trace: Value,
+}
+
+impl Frame {
+    /// Whether the frame still runs or is suspended.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.window.is_null()
+    }
+}
+
+impl Payload for Frame {
+    const LAYOUT: Layout = Layout::Frame;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        visit(self.code.word());
+        visit(self.globals.word());
+        visit(self.builtins.word());
+        visit(self.function.word());
+        visit(self.namespace.word());
+        for local in &self.locals {
+            visit(local.word());
+        }
+        if let Some(back) = &self.back {
+            visit(back.word());
+        }
+        if let Some(extra) = &self.extra_locals {
+            visit(extra.word());
+        }
+        visit(self.trace.word());
+    }
+    fn clear(&mut self) {
+        drop(std::mem::take(&mut self.locals));
+        self.back = None;
+        self.extra_locals = None;
+    }
+}
+
+/// A traceback entry.
+pub(crate) struct Traceback {
+    pub(crate) frame: Ref<Frame>,
+    /// The entry of the frame that this one called.
+    pub(crate) next: Option<Ref<Traceback>>,
+    /// The instruction that was running.
+    pub(crate) instruction: u32,
+    /// `tb_lineno`.
+    pub(crate) line: u32,
+}
+
+impl Payload for Traceback {
+    const LAYOUT: Layout = Layout::Traceback;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        visit(self.frame.word());
+        if let Some(next) = &self.next {
+            visit(next.word());
+        }
+    }
+    fn clear(&mut self) {
+        self.next = None;
+    }
+}

@@ -1,0 +1,84 @@
+//! Functions that scripts define, the cells of their closures, and methods bound to an instance: the payloads.
+
+use crate::object::layout::{Layout, Payload};
+use crate::object::types::code::Code;
+use crate::object::types::dict::Dict;
+use crate::object::value::{Ref, Value};
+use crate::object::word::Word;
+
+/// A variable that several scopes share; unbound when it is empty.
+pub(crate) struct CellPayload {
+    pub(crate) content: Value,
+}
+
+impl Payload for CellPayload {
+    const LAYOUT: Layout = Layout::Cell;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        visit(self.content.word());
+    }
+    fn clear(&mut self) {
+        self.content = Value::UNBOUND;
+    }
+}
+
+/// A function.
+pub(crate) struct Function {
+    pub(crate) code: Ref<Code>,
+    pub(crate) globals: Ref<Dict>,
+    pub(crate) builtins: Ref<Dict>,
+    /// The cells of its free variables.
+    pub(crate) closure: Box<[Value]>,
+    /// The tuple of defaults of its last positional parameters.
+    pub(crate) defaults: Option<Value>,
+    /// The dict of defaults of keyword-only parameters.
+    pub(crate) keyword_defaults: Option<Value>,
+    pub(crate) name: Value,
+    pub(crate) qualname: Value,
+    pub(crate) module: Value,
+    pub(crate) doc: Value,
+    pub(crate) annotations: Option<Value>,
+    pub(crate) type_params: Option<Value>,
+}
+
+impl Payload for Function {
+    const LAYOUT: Layout = Layout::Function;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        visit(self.code.word());
+        visit(self.globals.word());
+        visit(self.builtins.word());
+        for cell in &self.closure {
+            visit(cell.word());
+        }
+        for value in [&self.defaults, &self.keyword_defaults, &self.annotations, &self.type_params].into_iter().flatten() {
+            visit(value.word());
+        }
+        for value in [&self.name, &self.qualname, &self.module, &self.doc] {
+            visit(value.word());
+        }
+    }
+    fn clear(&mut self) {
+        // The cells are emptied by their own `clear`; the function keeps its shape, since a finaliser may still call it.
+        self.defaults = None;
+        self.keyword_defaults = None;
+        self.annotations = None;
+        self.doc = Value::NONE;
+        self.module = Value::NONE;
+    }
+}
+
+/// A function bound to its first argument.
+pub(crate) struct BoundMethod {
+    pub(crate) function: Value,
+    pub(crate) receiver: Value,
+}
+
+impl Payload for BoundMethod {
+    const LAYOUT: Layout = Layout::BoundMethod;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        visit(self.function.word());
+        visit(self.receiver.word());
+    }
+}

@@ -1,0 +1,143 @@
+//! Generators, coroutines and asynchronous generators: one payload, since all are frames that wait to be resumed.
+#![allow(unsafe_code, reason = "the window's words are owned by the generator; they are released when it goes")]
+
+use crate::object::heap::release;
+use crate::object::layout::{Layout, Payload};
+use crate::object::types::code::Code;
+use crate::object::types::frame::Frame;
+use crate::object::value::{Ref, Value};
+use crate::object::word::Word;
+
+/// Which of the three it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GeneratorKind {
+    Generator,
+    Coroutine,
+    AsyncGenerator,
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GeneratorState {
+    /// Not resumed yet.
+    Created,
+    Suspended,
+    Running,
+    Finished,
+}
+
+/// A frame that can be resumed.
+pub(crate) struct Generator {
+    pub(crate) kind: GeneratorKind,
+    pub(crate) state: GeneratorState,
+    pub(crate) code: Ref<Code>,
+    pub(crate) function: Value,
+    pub(crate) name: Value,
+    pub(crate) qualname: Value,
+    /// Its registers; they never move. Empty once it has finished.
+    pub(crate) window: Box<[Word]>,
+    /// The next instruction.
+    pub(crate) instruction: u32,
+    /// Where the value that is sent goes, while suspended.
+    pub(crate) receiver: u16,
+    /// The register of the iterator it delegates to, while it is suspended in a `YieldFrom`.
+    pub(crate) delegate: Option<u16>,
+    /// The exception it was handling when it was suspended.
+    pub(crate) handled: Value,
+    pub(crate) frame: Option<Ref<Frame>>,
+    /// An asynchronous generator: whether `athrow`, `asend` or `aclose` is under way, and its hooks.
+    pub(crate) is_awaited: bool,
+    pub(crate) is_closed: bool,
+    pub(crate) hooks_done: bool,
+    pub(crate) finalizer: Value,
+    /// `cr_origin`
+    pub(crate) origin: Value,
+}
+
+impl Generator {
+    /// Releases the window.
+    pub(crate) fn clear_window(&mut self) {
+        for word in std::mem::take(&mut self.window) {
+            release(word);
+        }
+    }
+}
+
+impl Drop for Generator {
+    fn drop(&mut self) {
+        self.clear_window();
+    }
+}
+
+impl Payload for Generator {
+    const LAYOUT: Layout = Layout::Generator;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        visit(self.code.word());
+        visit(self.function.word());
+        visit(self.handled.word());
+        visit(self.finalizer.word());
+        visit(self.origin.word());
+        if let Some(frame) = &self.frame {
+            visit(frame.word());
+        }
+        for word in &self.window {
+            visit(*word);
+        }
+    }
+    fn clear(&mut self) {
+        if self.state != GeneratorState::Running {
+            self.state = GeneratorState::Finished;
+            self.frame = None;
+            self.clear_window();
+        }
+    }
+}
+
+/// What awaiting does: the objects that `coroutine.__await__`, `asend`, `athrow`, `aclose` and `anext` with a default return.
+pub(crate) struct Awaiter {
+    pub(crate) kind: AwaiterKind,
+    pub(crate) state: AwaiterState,
+    /// The generator or, for `AnextDefault`, the awaitable.
+    pub(crate) target: Value,
+    /// The value to send, or the exception's class, or the default.
+    pub(crate) value: Value,
+    /// The exception's value and traceback, for `athrow`.
+    pub(crate) extra: (Value, Value),
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AwaiterKind {
+    CoroutineWrapper,
+    AsyncSend,
+    AsyncThrow,
+    AsyncClose,
+    AnextDefault,
+    /// What an asynchronous generator's `yield` wraps its value in.
+    WrappedValue,
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AwaiterState {
+    Fresh,
+    Started,
+    Closed,
+}
+
+impl Payload for Awaiter {
+    const LAYOUT: Layout = Layout::Awaiter;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        visit(self.target.word());
+        visit(self.value.word());
+        visit(self.extra.0.word());
+        visit(self.extra.1.word());
+    }
+    fn clear(&mut self) {
+        self.target = Value::NONE;
+        self.value = Value::NONE;
+        self.extra = (Value::NONE, Value::NONE);
+    }
+}
