@@ -14,6 +14,7 @@ pub(crate) mod unicode;
 
 pub(crate) mod bytes;
 pub(crate) mod case;
+pub(crate) mod codec;
 pub(crate) mod pad;
 pub(crate) mod repr;
 pub(crate) mod search;
