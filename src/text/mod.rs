@@ -15,11 +15,14 @@ pub(crate) mod unicode;
 pub(crate) mod bytes;
 pub(crate) mod case;
 pub(crate) mod codec;
+pub(crate) mod format_spec;
 pub(crate) mod pad;
+pub(crate) mod percent;
 pub(crate) mod repr;
 pub(crate) mod search;
 pub(crate) mod similar;
 pub(crate) mod split;
+pub(crate) mod str_format;
 
 pub(crate) use builder::TextBuilder;
 pub(crate) use text::{Text, TextTooLarge, hash_bytes};
