@@ -945,6 +945,21 @@ impl Ast {
         self.name_ids.insert(name.into(), id);
         id
     }
+
+    /// Replaces what an expression is.
+    pub(crate) fn set_expr(&mut self, id: ExprId, kind: Expr) {
+        self.exprs[id.index()].kind = kind;
+    }
+
+    /// Replaces where an expression stands.
+    pub(crate) fn set_span(&mut self, id: ExprId, span: Span) {
+        self.exprs[id.index()].span = span;
+    }
+
+    /// Replaces what a statement is.
+    pub(crate) fn set_stmt(&mut self, id: StmtId, kind: Stmt) {
+        self.stmts[id.index()].kind = kind;
+    }
 }
 
 /// Declares what a [`List`] may hold, and the pool of each.

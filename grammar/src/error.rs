@@ -1,4 +1,7 @@
-//! What is wrong with a source, in CPython 3.13's words.
+//! What is wrong with a source, in CPython 3.13's words and at its columns.
+
+use crate::ast::Span;
+use crate::line_index::LineIndex;
 
 /// Which exception it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -9,6 +12,20 @@ pub enum SyntaxErrorKind {
     Indentation,
     /// `TabError`
     Tab,
+    /// `RecursionError`: the program is legal but nests too deep.
+    Recursion,
+}
+
+impl SyntaxErrorKind {
+    /// The name of the exception.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Syntax => "SyntaxError",
+            Self::Indentation => "IndentationError",
+            Self::Tab => "TabError",
+            Self::Recursion => "RecursionError",
+        }
+    }
 }
 
 /// A source that is not a program.
@@ -19,14 +36,14 @@ pub struct SyntaxError {
     pub kind: SyntaxErrorKind,
     /// What is wrong (`msg`).
     pub message: String,
-    /// The line, counted from 1 (`lineno`).
+    /// The line, counted from 1 (`lineno`); 0 where CPython has `None` for all the places.
     pub line: u32,
-    /// The column in code points, counted from 1; 0 for the whole line (`offset`).
-    pub offset: u32,
+    /// The column in code points, counted from 1 (`offset`).
+    pub offset: i32,
     /// The line of the end (`end_lineno`).
     pub end_line: u32,
-    /// The column after the last character, counted from 1; 0 where unknown (`end_offset`).
-    pub end_offset: u32,
+    /// The column after the last character, counted from 1; 0 or -1 where unknown (`end_offset`).
+    pub end_offset: i32,
     /// The line's text with its line break, if the source has that line (`text`).
     pub text: Option<String>,
     /// Whether more text could make it right, so that a prompt should ask for another line.
@@ -40,4 +57,94 @@ pub struct SyntaxWarning {
     pub message: String,
     /// The line, counted from 1.
     pub line: u32,
+}
+
+/// Where a fault is: CPython counts columns in several ways, depending on which part of it complains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    at: u32,
+    /// What to add to the column (counted from 0) of `at`.
+    shift: i32,
+    end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The place after a node or token.
+    At(u32),
+    /// The same column.
+    Same,
+    /// This number.
+    Fixed(i32),
+}
+
+impl Place {
+    /// A node or token.
+    pub(crate) const fn span(span: Span) -> Self {
+        Self { at: span.start, shift: 1, end: End::At(span.end) }
+    }
+
+    /// A place without an end.
+    pub(crate) const fn start(at: u32) -> Self {
+        Self { at, shift: 1, end: End::Fixed(0) }
+    }
+
+    /// The character that the lexer has just read, before `cursor`.
+    pub(crate) const fn cursor(cursor: u32) -> Self {
+        Self { at: cursor, shift: 0, end: End::Same }
+    }
+
+    /// The character after `at`, with no known end.
+    pub(crate) const fn after(at: u32) -> Self {
+        Self { at, shift: 1, end: End::Fixed(-1) }
+    }
+}
+
+/// An error whose place is still in bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) kind: SyntaxErrorKind,
+    pub(crate) message: String,
+    pub(crate) place: Place,
+    /// Whether more text could have helped.
+    pub(crate) incomplete: bool,
+}
+
+impl Fault {
+    pub(crate) fn new(message: impl Into<String>, place: Place) -> Box<Self> {
+        let message = message.into();
+        Box::new(Self { kind: SyntaxErrorKind::Syntax, message, place, incomplete: false })
+    }
+
+    pub(crate) fn at(message: impl Into<String>, span: Span) -> Box<Self> {
+        Self::new(message, Place::span(span))
+    }
+
+    pub(crate) fn incomplete(message: impl Into<String>, place: Place) -> Box<Self> {
+        Box::new(Self { incomplete: true, ..*Self::new(message, place) })
+    }
+
+    pub(crate) fn indentation(message: impl Into<String>, place: Place) -> Box<Self> {
+        Box::new(Self { kind: SyntaxErrorKind::Indentation, ..*Self::new(message, place) })
+    }
+
+    /// The error with lines and columns.
+    pub(crate) fn into_error(self, source: &str, lines: &LineIndex) -> SyntaxError {
+        // What the lexer finds at the end of the text belongs to the last line that has text.
+        let at = self.place.at.min(source.len() as u32);
+        let (line, column) = lines.char_position(source, at);
+        let offset = column as i32 + self.place.shift;
+        let (end_line, end_offset) = match self.place.end {
+            End::At(end) => {
+                let (line, column) = lines.char_position(source, end.min(source.len() as u32));
+                (line, column as i32 + 1)
+            }
+            End::Same => (line, offset),
+            End::Fixed(offset) => (line, offset),
+        };
+        let text = lines.text(source, line);
+        let text = Some(format!("{text}\n"));
+        let Self { kind, message, incomplete, .. } = self;
+        SyntaxError { kind, message, line, offset, end_line, end_offset, text, incomplete }
+    }
 }

@@ -1,0 +1,634 @@
+//! From text to tokens: logos finds the raw ones; brackets, strings and f-strings are done by hand.
+//!
+//! The whole source is lexed before the parser starts. An f-string becomes `FStart`, `FText`, `FOpen`,
+//! the tokens of an expression, `FColon`, `FClose` and `FEnd`, so that the grammar reads the fields
+//! as it reads everything else.
+
+use logos::Logos;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::ast::{Ast, Constant, Expr, Span};
+use crate::error::{Fault, Place};
+use crate::layout::Layout;
+use crate::literal::{self, StringToken};
+use crate::token::{Lexeme, Raw, Token};
+
+/// Brackets may nest as deep as in CPython.
+const MAX_BRACKETS: usize = 200;
+/// f-strings may nest as deep as in CPython.
+const MAX_FSTRINGS: usize = 150;
+
+/// What a source consists of.
+#[derive(Debug, Default)]
+pub(crate) struct Lexed {
+    pub(crate) tokens: Vec<Lexeme>,
+    pub(crate) strings: Vec<StringToken>,
+    /// Messages and offsets of legal but doubtful tokens.
+    pub(crate) warnings: Vec<(u32, String)>,
+    /// The brackets that the end of the source left open.
+    pub(crate) open: Vec<Bracket>,
+    /// Whether the last line had no line break.
+    pub(crate) ends_in_line: bool,
+}
+
+/// An open bracket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bracket {
+    pub(crate) byte: u8,
+    pub(crate) at: u32,
+    /// Whether it opens a field of an f-string.
+    pub(crate) field: bool,
+}
+
+type Result<T> = std::result::Result<T, Box<Fault>>;
+
+/// Where the lexer is in nested f-strings, the innermost last.
+#[derive(Debug, Clone, Copy)]
+enum Inside {
+    /// In the text of the f-string with this quote.
+    Text { quote: u8, triple: bool, raw: bool, start: u32 },
+    /// In a field; `depth` brackets were open with its own.
+    Field { depth: usize },
+    /// In the format of a field.
+    Format,
+}
+
+struct Lexer<'s, 'a> {
+    source: &'s str,
+    raw: logos::Lexer<'s, Raw>,
+    ast: &'a mut Ast,
+    layout: Layout,
+    brackets: Vec<Bracket>,
+    inside: Vec<Inside>,
+    out: Lexed,
+}
+
+/// Lexes the whole of `source`; names and numbers are stored in `ast`. What was found before an
+/// error is kept.
+pub(crate) fn lex(source: &str, ast: &mut Ast, start: Token) -> (Lexed, Option<Box<Fault>>) {
+    let mut lexer = Lexer {
+        source,
+        raw: Raw::lexer(source),
+        ast,
+        layout: Layout::default(),
+        brackets: Vec::new(),
+        inside: Vec::new(),
+        out: Lexed::default(),
+    };
+    lexer.out.tokens.reserve(source.len() / 4 + 8);
+    lexer.push(0, start, 0);
+    let error = lexer.run(start == Token::StartExpression).err();
+    lexer.out.open = std::mem::take(&mut lexer.brackets);
+    (lexer.out, error)
+}
+
+impl Lexer<'_, '_> {
+    fn at(&self) -> usize {
+        self.raw.span().end
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.source.as_bytes().get(at).copied().unwrap_or(0)
+    }
+
+    fn push(&mut self, start: usize, token: Token, end: usize) {
+        self.out.tokens.push((start as u32, token, end as u32));
+    }
+
+    /// Goes on at `at`, which is not before the current place.
+    fn go_to(&mut self, at: usize) {
+        self.raw.bump(at - self.at());
+    }
+
+    fn run(&mut self, expression: bool) -> Result<()> {
+        let mut line_start = true;
+        if expression {
+            // `eval` ignores leading blanks, so there is no layout on its first line.
+            let blank = self.source.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            self.go_to(blank);
+            line_start = false;
+        }
+        loop {
+            match self.inside.last() {
+                Some(&Inside::Text { quote, triple, raw, start }) => {
+                    self.text(quote, triple, raw, start)?;
+                    continue;
+                }
+                Some(Inside::Format) => {
+                    self.format()?;
+                    continue;
+                }
+                Some(Inside::Field { .. }) => {
+                    if self.field()? {
+                        continue;
+                    }
+                }
+                None => {}
+            }
+            if line_start {
+                line_start = false;
+                let at = self.layout.line(self.source, self.at(), &mut self.out.tokens)?;
+                self.go_to(at);
+            }
+            let Some(raw) = self.raw.next() else { break };
+            let span = self.raw.span();
+            let Ok(raw) = raw else {
+                self.name_or_unknown(span.start)?;
+                continue;
+            };
+            match raw {
+                Raw::Blank | Raw::Comment => {}
+                Raw::LineBreak => {
+                    if self.brackets.is_empty() {
+                        if self.line_has_tokens() {
+                            self.push(span.start, Token::Newline, span.end);
+                        }
+                        line_start = true;
+                    }
+                }
+                Raw::Backslash => self.continuation(span.start)?,
+                Raw::Name => {
+                    if self.byte(span.end) >= 0x80 {
+                        self.unicode_name(span.start)?;
+                    } else {
+                        let name = self.ast.intern(&self.source[span.clone()]);
+                        self.push(span.start, Token::Name(name), span.end);
+                    }
+                }
+                Raw::NumberStart => self.number(span.start)?,
+                Raw::Quote => self.string(span.start, span.end)?,
+                Raw::LeftParen | Raw::LeftBracket | Raw::LeftBrace => {
+                    self.open(span.start, false)?;
+                    let token = raw.token().expect("brackets are tokens of the grammar");
+                    self.push(span.start, token, span.end);
+                }
+                Raw::RightParen | Raw::RightBracket | Raw::RightBrace => {
+                    self.close(span.start)?;
+                    let token = raw.token().expect("brackets are tokens of the grammar");
+                    self.push(span.start, token, span.end);
+                }
+                _ => {
+                    let token = raw.token().expect("the others were handled above");
+                    if token.is_keyword() && self.byte(span.end) >= 0x80 {
+                        self.unicode_name(span.start)?;
+                    } else {
+                        self.push(span.start, token, span.end);
+                    }
+                }
+            }
+        }
+        self.end()
+    }
+
+    /// Whether the current logical line has had a token.
+    fn line_has_tokens(&self) -> bool {
+        !matches!(
+            self.out.tokens.last(),
+            Some((
+                _,
+                Token::Newline
+                    | Token::Indent
+                    | Token::Dedent
+                    | Token::StartModule
+                    | Token::StartExpression,
+                _
+            ))
+        )
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let end = self.source.len();
+        if self.brackets.is_empty() && self.line_has_tokens() {
+            self.out.ends_in_line = true;
+            self.push(end, Token::Newline, end);
+        }
+        if self.brackets.is_empty() {
+            self.layout.end(end as u32, &mut self.out.tokens);
+        }
+        self.push(end, Token::End, end);
+        Ok(())
+    }
+
+    fn continuation(&mut self, start: usize) -> Result<()> {
+        let width = match (self.byte(start + 1), self.byte(start + 2)) {
+            (b'\r', b'\n') => 2,
+            (b'\r' | b'\n', _) => 1,
+            _ if start + 1 == self.source.len() => {
+                let place = Place::after(start as u32 + 1);
+                return Err(Fault::incomplete("unexpected EOF while parsing", place));
+            }
+            _ => {
+                let message = "unexpected character after line continuation character";
+                return Err(Fault::new(message, Place::start(start as u32 + 1)));
+            }
+        };
+        let at = start + 1 + width;
+        if at == self.source.len() {
+            let place = Place::after(start as u32 + 1);
+            return Err(Fault::incomplete("unexpected EOF while parsing", place));
+        }
+        self.go_to(at);
+        Ok(())
+    }
+
+    fn open(&mut self, at: usize, field: bool) -> Result<()> {
+        if self.brackets.len() >= MAX_BRACKETS {
+            let place = Place::cursor(at as u32 + 1);
+            return Err(Fault::new("too many nested parentheses", place));
+        }
+        self.brackets.push(Bracket { byte: self.byte(at), at: at as u32, field });
+        Ok(())
+    }
+
+    fn close(&mut self, at: usize) -> Result<()> {
+        let closing = self.byte(at);
+        let place = Place::cursor(at as u32 + 1);
+        let fstring = self.inside.iter().any(|inside| matches!(inside, Inside::Field { .. }));
+        let Some(open) = self.brackets.pop() else {
+            let message = format!("unmatched '{}'", closing as char);
+            return Err(Fault::new(message, place));
+        };
+        let matches = matches!((open.byte, closing), (b'(', b')') | (b'[', b']') | (b'{', b'}'));
+        if matches {
+            return Ok(());
+        }
+        let (open_char, closing) = (open.byte as char, closing as char);
+        if open.field {
+            let message = format!("f-string: unmatched '{closing}'");
+            return Err(Fault::new(message, place));
+        }
+        let prefix = if fstring { "f-string: " } else { "" };
+        let between = &self.source[open.at as usize..at];
+        let message = if between.contains(['\n', '\r']) {
+            let line = literal::line_of(self.source, open.at);
+            format!(
+                "{prefix}closing parenthesis '{closing}' does not match opening parenthesis '{open_char}' on line {line}"
+            )
+        } else {
+            format!(
+                "{prefix}closing parenthesis '{closing}' does not match opening parenthesis '{open_char}'"
+            )
+        };
+        Err(Fault::new(message, place))
+    }
+
+    /// A character that logos has no token for: an identifier beyond ASCII, or an error.
+    fn name_or_unknown(&mut self, start: usize) -> Result<()> {
+        let c = self.source[start..].chars().next().expect("logos found a character here");
+        if c.is_ascii() {
+            if c.is_ascii_control() {
+                let message = format!("invalid non-printable character U+{:04X}", c as u32);
+                return Err(Fault::new(message, Place::cursor(start as u32 + 1)));
+            }
+            self.go_to(start + 1);
+            self.push(start, Token::Unknown, start + 1);
+            return Ok(());
+        }
+        self.unicode_name(start)
+    }
+
+    fn unicode_name(&mut self, start: usize) -> Result<()> {
+        let bytes = self.source.as_bytes();
+        let length = bytes[start..]
+            .iter()
+            .take_while(|&&byte| byte >= 0x80 || byte == b'_' || byte.is_ascii_alphanumeric())
+            .count();
+        let text = &self.source[start..start + length];
+        for (index, c) in text.char_indices() {
+            let first = index == 0 && (c == '_' || unicode_ident::is_xid_start(c));
+            if !(first || index > 0 && unicode_ident::is_xid_continue(c)) {
+                let number = c as u32;
+                let message = if literal::is_printable(c) {
+                    format!("invalid character '{c}' (U+{number:04X})")
+                } else {
+                    format!("invalid non-printable character U+{number:04X}")
+                };
+                let at = start + index + c.len_utf8();
+                return Err(Fault::new(message, Place::cursor(at as u32)));
+            }
+        }
+        self.go_to((start + length).max(self.at()));
+        let normal: String = text.nfkc().collect();
+        let name = self.ast.intern(&normal);
+        self.push(start, Token::Name(name), start + length);
+        Ok(())
+    }
+
+    fn number(&mut self, start: usize) -> Result<()> {
+        let number = literal::number(self.source, start)?;
+        let end = number.end;
+        if number.warn {
+            let message = format!("invalid {} literal", number.what);
+            self.out.warnings.push((start as u32, message));
+        }
+        let constant = number.constant(self.source, start, self.ast);
+        let span = Span::new(start as u32, end as u32);
+        let expr = self.ast.add_expr(span, Expr::Constant(constant));
+        if let Constant::BigInt { digits, radix: 10 } = constant
+            && digits.len() > literal::MAX_DECIMAL_DIGITS
+        {
+            let message = format!(
+                "Exceeds the limit ({} digits) for integer string conversion: value has {} digits; \
+                 use sys.set_int_max_str_digits() to increase the limit \
+                 - Consider hexadecimal for huge integer literals to avoid decimal conversion limits.",
+                literal::MAX_DECIMAL_DIGITS,
+                digits.len()
+            );
+            return Err(Fault::new(message, Place::span(span)));
+        }
+        self.go_to(end);
+        self.push(start, Token::Number(expr), end);
+        Ok(())
+    }
+
+    fn string(&mut self, start: usize, end: usize) -> Result<()> {
+        let quote = self.byte(end - 1);
+        let mut quotes = end;
+        while quotes > start && self.byte(quotes - 1) == quote {
+            quotes -= 1;
+        }
+        let (triple, body) = match end - quotes {
+            3 => (true, end),
+            _ if self.byte(end) == quote && self.byte(end + 1) == quote => (true, end + 2),
+            _ => (false, end),
+        };
+        self.go_to(body);
+        let mut token = StringToken::new(&self.source.as_bytes()[start..quotes]);
+        let index = self.out.strings.len() as u32;
+        if token.formatted {
+            if self.inside.len() >= MAX_FSTRINGS {
+                let message = "too many nested f-strings";
+                return Err(Fault::new(message, Place::cursor(body as u32)));
+            }
+            self.out.strings.push(token);
+            self.push(start, Token::FStart(index), body);
+            let start = start as u32;
+            self.inside.push(Inside::Text { quote, triple, raw: token.raw, start });
+            return Ok(());
+        }
+        let bytes = self.source.as_bytes();
+        let mut at = body;
+        let stop = loop {
+            match bytes.get(at) {
+                None => return Err(self.unterminated(start, triple, "string")),
+                Some(b'\\') => {
+                    at += 1;
+                    if bytes.get(at) == Some(&b'\r') && bytes.get(at + 1) == Some(&b'\n') {
+                        at += 1;
+                    }
+                    if at < bytes.len() {
+                        at += 1;
+                    }
+                }
+                Some(b'\n' | b'\r') if !triple => {
+                    return Err(self.unterminated(start, triple, "string"));
+                }
+                Some(&byte) if byte == quote => {
+                    if !triple || bytes[at..].starts_with(&[quote; 3]) {
+                        break at;
+                    }
+                    at += 1;
+                }
+                Some(_) => at += 1,
+            }
+        };
+        token.body = Span::new(body as u32, stop as u32);
+        self.out.strings.push(token);
+        let end = stop + if triple { 3 } else { 1 };
+        self.go_to(end);
+        self.push(start, Token::String(index), end);
+        Ok(())
+    }
+
+    /// The error for a string that begins at `start` and does not end where it should.
+    fn unterminated(&self, start: usize, triple: bool, what: &str) -> Box<Fault> {
+        let place = Place::cursor(start as u32 + 1);
+        let bytes = self.source.as_bytes();
+        // A single-quoted string ends with its line, unless a backslash continues it.
+        let (mut line, mut at) = (literal::line_of(self.source, start as u32), start);
+        let mut escaped = false;
+        let mut last_content = line;
+        while at < bytes.len() {
+            let is_break =
+                bytes[at] == b'\n' || bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+            if is_break {
+                if !triple && !escaped {
+                    break;
+                }
+                line += 1;
+                escaped = false;
+            } else if bytes[at] != b'\r' {
+                escaped = bytes[at] == b'\\' && !escaped;
+                last_content = line;
+            }
+            at += 1;
+        }
+        if triple {
+            // The end of the source belongs to its last line that is not empty.
+            let line = if self.source.ends_with(['\n', '\r']) { line - 1 } else { last_content };
+            let line = line.max(literal::line_of(self.source, start as u32));
+            let message =
+                format!("unterminated triple-quoted {what} literal (detected at line {line})");
+            return Fault::incomplete(message, place);
+        }
+        if at == bytes.len() && self.source.ends_with(['\n', '\r']) {
+            line -= 1;
+        }
+        let message = format!("unterminated {what} literal (detected at line {line})");
+        let mut error = Fault::new(message, place);
+        error.incomplete = at == bytes.len() && escaped;
+        error
+    }
+
+    /// The text of an f-string up to its next field or its end.
+    fn text(&mut self, quote: u8, triple: bool, raw: bool, start: u32) -> Result<()> {
+        let bytes = self.source.as_bytes();
+        let begin = self.at();
+        let mut at = begin;
+        loop {
+            match bytes.get(at) {
+                None => return Err(self.unterminated(start as usize, triple, "f-string")),
+                Some(b'\n' | b'\r') if !triple => {
+                    return Err(self.unterminated(start as usize, triple, "f-string"));
+                }
+                Some(b'\\') => {
+                    at += 1;
+                    if !raw && bytes.get(at) == Some(&b'N') && bytes.get(at + 1) == Some(&b'{') {
+                        // The braces of `\N{NAME}` are no field.
+                        let rest = &bytes[at + 2..];
+                        let name = rest.iter().take_while(|&&b| {
+                            b.is_ascii_alphanumeric()
+                                || b == b' '
+                                || b == b'-'
+                                || b == b'('
+                                || b == b')'
+                        });
+                        let length = name.count();
+                        at += if rest.get(length) == Some(&b'}') { length + 3 } else { 2 };
+                    } else if bytes.get(at) == Some(&b'\r') && bytes.get(at + 1) == Some(&b'\n') {
+                        at += 2;
+                    } else if !matches!(bytes.get(at), None | Some(b'{' | b'}')) {
+                        at += 1;
+                    }
+                }
+                Some(b'{') => {
+                    if bytes.get(at + 1) == Some(&b'{') {
+                        at += 2;
+                        continue;
+                    }
+                    self.flush_text(begin, at, raw, false);
+                    self.open_field(at)?;
+                    return Ok(());
+                }
+                Some(b'}') => {
+                    if bytes.get(at + 1) == Some(&b'}') {
+                        at += 2;
+                        continue;
+                    }
+                    let place = Place::cursor(at as u32 + 1);
+                    return Err(Fault::new("f-string: single '}' is not allowed", place));
+                }
+                Some(&byte) if byte == quote => {
+                    if triple && !bytes[at..].starts_with(&[quote; 3]) {
+                        at += 1;
+                        continue;
+                    }
+                    self.flush_text(begin, at, raw, false);
+                    let end = at + if triple { 3 } else { 1 };
+                    self.go_to(end);
+                    self.push(at, Token::FEnd, end);
+                    self.inside.pop();
+                    return Ok(());
+                }
+                Some(_) => at += 1,
+            }
+        }
+    }
+
+    fn flush_text(&mut self, begin: usize, end: usize, raw: bool, format: bool) {
+        self.go_to(end);
+        if begin < end {
+            self.push(begin, Token::FText { raw, format }, end);
+        }
+    }
+
+    fn open_field(&mut self, at: usize) -> Result<()> {
+        self.open(at, true)?;
+        self.go_to(at + 1);
+        self.push(at, Token::FOpen, at + 1);
+        let depth = self.brackets.len();
+        let nested =
+            self.inside.iter().rev().take_while(|i| !matches!(i, Inside::Text { .. })).count();
+        if nested > 5 {
+            let message = "f-string: expressions nested too deeply";
+            return Err(Fault::new(message, Place::cursor(at as u32 + 1)));
+        }
+        self.inside.push(Inside::Field { depth });
+        Ok(())
+    }
+
+    /// The innermost f-string: its quote, whether it is triple-quoted, whether it is raw.
+    fn fstring(&self) -> (u8, bool, bool, u32) {
+        let text = self.inside.iter().rev().find_map(|inside| match *inside {
+            Inside::Text { quote, triple, raw, start } => Some((quote, triple, raw, start)),
+            _ => None,
+        });
+        text.expect("fields and formats are in an f-string")
+    }
+
+    /// In a field: the tokens that mean something else there. Says whether it found one.
+    fn field(&mut self) -> Result<bool> {
+        let Some(&Inside::Field { depth, .. }) = self.inside.last() else { return Ok(false) };
+        let at = self.at();
+        let (quote, triple, ..) = self.fstring();
+        if self.byte(at) == quote
+            && (!triple || self.source.as_bytes()[at..].starts_with(&[quote; 3]))
+            && self.quote_ends_fstring(at, quote, triple)
+        {
+            let place = Place::cursor(at as u32 + 1);
+            return Err(Fault::new("f-string: expecting '}'", place));
+        }
+        if self.brackets.len() != depth {
+            return Ok(false);
+        }
+        match (self.byte(at), self.byte(at + 1)) {
+            (b':', _) => {
+                self.go_to(at + 1);
+                self.push(at, Token::FColon, at + 1);
+                self.inside.push(Inside::Format);
+            }
+            (b'}', _) => {
+                self.brackets.pop();
+                self.go_to(at + 1);
+                self.push(at, Token::FClose, at + 1);
+                self.inside.pop();
+            }
+            (b'!', next) if next != b'=' => {
+                self.go_to(at + 1);
+                self.push(at, Token::Exclamation, at + 1);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Whether a quote in a field, the one of the f-string around it, begins no string: the field
+    /// was not closed.
+    fn quote_ends_fstring(&self, at: usize, quote: u8, triple: bool) -> bool {
+        let bytes = self.source.as_bytes();
+        let rest = &bytes[at + if triple { 3 } else { 1 }..];
+        if triple {
+            return !rest.windows(3).any(|window| window == [quote; 3]);
+        }
+        let line = rest.iter().take_while(|&&byte| byte != b'\n' && byte != b'\r');
+        let mut escaped = false;
+        for &byte in line {
+            if byte == quote && !escaped {
+                return false;
+            }
+            escaped = byte == b'\\' && !escaped;
+        }
+        true
+    }
+
+    /// The format of a field up to a nested field or its end.
+    fn format(&mut self) -> Result<()> {
+        let bytes = self.source.as_bytes();
+        let (quote, triple, raw, start) = self.fstring();
+        let begin = self.at();
+        let mut at = begin;
+        loop {
+            match bytes.get(at) {
+                None => return Err(self.unterminated(start as usize, triple, "f-string")),
+                Some(b'\n' | b'\r') if !triple => {
+                    return Err(self.unterminated(start as usize, triple, "f-string"));
+                }
+                Some(b'{') => {
+                    self.flush_text(begin, at, raw, true);
+                    return self.open_field(at);
+                }
+                Some(b'}') => {
+                    self.flush_text(begin, at, raw, true);
+                    self.inside.pop();
+                    return Ok(());
+                }
+                Some(b'\\') if !raw => {
+                    at += 1;
+                    if bytes.get(at) == Some(&b'N') && bytes.get(at + 1) == Some(&b'{') {
+                        let rest = &bytes[at..];
+                        at += rest.iter().position(|&byte| byte == b'}').map_or(1, |end| end + 1);
+                    } else if !matches!(bytes.get(at), None | Some(b'{' | b'}')) {
+                        at += 1;
+                    }
+                }
+                Some(&byte)
+                    if byte == quote && (!triple || bytes[at..].starts_with(&[quote; 3])) =>
+                {
+                    let place = Place::cursor(at as u32 + 1);
+                    return Err(Fault::new("f-string: expecting '}'", place));
+                }
+                Some(_) => at += 1,
+            }
+        }
+    }
+}
