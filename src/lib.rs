@@ -2,4 +2,5 @@
 
 pub mod code;
 mod number;
+mod os;
 mod text;

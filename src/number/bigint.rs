@@ -283,7 +283,7 @@ impl BigInt {
         }
         while small.words().len() > DIV_WORDS {
             stop_if(poll)?;
-            (large, small) = lehmer_step(large, small, poll)?;
+            (large, small) = lehmer_step(&large, small, poll)?;
         }
         if small.is_zero() {
             return Ok(large);
@@ -381,7 +381,7 @@ impl BigInt {
         self.words()
             .iter()
             .rev()
-            .fold(0_u128, |hash, &word| ((hash << WORD_BITS) + word as u128) % modulus)
+            .fold(0_u128, |hash, &word| ((hash << WORD_BITS) + u128::from(word)) % modulus)
             as u64
     }
 
@@ -573,14 +573,14 @@ fn split_words(number: &UBig, n_words: usize) -> (UBig, UBig) {
 
 /// Replaces the pair by an equivalent one some 30 bits shorter (D. H. Lehmer, 1938; Knuth, TAOCP 2, 4.5.2 L), in
 /// linear time.
-fn lehmer_step(large: BigInt, small: BigInt, poll: &mut Poll<'_>) -> Result<(BigInt, BigInt)> {
+fn lehmer_step(large: &BigInt, small: BigInt, poll: &mut Poll<'_>) -> Result<(BigInt, BigInt)> {
     let below = large.bit_length().saturating_sub(62);
     let top_of = |number: &BigInt| {
         let (top, below_top, _) = number.top_bits();
         let shift = below.saturating_sub(below_top);
         if shift >= 64 { 0 } else { i128::from(top >> shift) }
     };
-    let (mut u, mut v) = (top_of(&large), top_of(&small));
+    let (mut u, mut v) = (top_of(large), top_of(&small));
     let (mut a, mut b, mut c, mut d) = (1_i128, 0_i128, 0_i128, 1_i128);
     while v + c != 0 && v + d != 0 {
         let quotient = (u + a) / (v + c);

@@ -152,6 +152,9 @@ pub(crate) enum Error {
     /// `math.sumprod([1], [1, 2])`.
     #[error("Inputs are not the same length")]
     LengthsDiffer,
+    /// `math.isclose(1, 1, rel_tol=-1)`.
+    #[error("tolerances must be non-negative")]
+    NegativeTolerance,
     /// The result would be larger than [`MAX_BITS`](super::bigint::MAX_BITS).
     #[error("")]
     TooLarge,
@@ -207,7 +210,8 @@ impl Error {
             | Self::FsumInfinities
             | Self::FmaInvalid
             | Self::DimensionsDiffer
-            | Self::LengthsDiffer => ErrorKind::Value,
+            | Self::LengthsDiffer
+            | Self::NegativeTolerance => ErrorKind::Value,
             Self::TooLarge => ErrorKind::Memory,
             Self::Interrupted => ErrorKind::Interrupted,
         }

@@ -155,8 +155,7 @@ impl Int {
         }
         let (negative, rest) = match text {
             [b'-', rest @ ..] => (true, rest),
-            [b'+', rest @ ..] => (false, rest),
-            rest => (false, rest),
+            [b'+', rest @ ..] | rest => (false, rest),
         };
         let prefix_base = match rest {
             [b'0', b'x' | b'X', ..] => 16,
@@ -659,10 +658,6 @@ impl<'a> IntRef<'a> {
     }
 
     /// Compares by value.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "references are compared by value where `Ord` is not wanted"
-    )]
     #[inline]
     pub(crate) fn cmp(self, other: IntRef<'_>) -> Ordering {
         match (self, other) {
@@ -921,3 +916,6 @@ fn powmod_u64(mut base: u64, mut exponent: u64, modulus: u64) -> u64 {
     }
     result
 }
+
+#[cfg(test)]
+mod tests;

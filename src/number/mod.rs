@@ -5,9 +5,13 @@
 //! functions of [`int`] bound a result's size before it is computed, so that a caller can charge for it.
 
 pub(crate) mod bigint;
+pub(crate) mod complex;
 pub(crate) mod error;
 pub(crate) mod float;
 pub(crate) mod int;
+pub(crate) mod math;
+pub(crate) mod mersenne;
+pub(crate) mod struct_format;
 
 pub(crate) use error::{Error, ErrorKind};
 pub(crate) use int::{Int, IntRef};
