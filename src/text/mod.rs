@@ -18,6 +18,7 @@ pub(crate) mod codec;
 pub(crate) mod format_spec;
 pub(crate) mod pad;
 pub(crate) mod percent;
+pub(crate) mod regex;
 pub(crate) mod repr;
 pub(crate) mod search;
 pub(crate) mod similar;
