@@ -132,18 +132,37 @@ impl BigInt {
         Ok(Self::from_parts(self.is_negative() != other.is_negative(), product))
     }
 
+    /// The quotient rounded down. The divisor is not zero.
+    pub(crate) fn div_floor(&self, divisor: &Self, poll: &mut Poll<'_>) -> Result<Self> {
+        if self.is_negative() == divisor.is_negative() && self.divides_in_one_step(divisor) {
+            return Ok(Self(&self.0 / &divisor.0));
+        }
+        Ok(self.div_mod_floor(divisor, poll)?.0)
+    }
+
+    /// The remainder with the divisor's sign. The divisor is not zero.
+    pub(crate) fn mod_floor(&self, divisor: &Self, poll: &mut Poll<'_>) -> Result<Self> {
+        if self.is_negative() == divisor.is_negative() && self.divides_in_one_step(divisor) {
+            return Ok(Self(&self.0 % &divisor.0));
+        }
+        Ok(self.div_mod_floor(divisor, poll)?.1)
+    }
+
+    /// Whether a division needs no poll on its way.
+    fn divides_in_one_step(&self, divisor: &Self) -> bool {
+        let (dividend_words, divisor_words) = (self.words().len(), divisor.words().len());
+        let quotient_words = (dividend_words + 1).saturating_sub(divisor_words);
+        divisor_words.saturating_mul(quotient_words) <= STEP_PRODUCTS
+            || divisor_words.max(quotient_words) <= DIV_WORDS
+    }
+
     /// Quotient rounded down, and the remainder with the divisor's sign. The divisor is not zero.
     pub(crate) fn div_mod_floor(
         &self,
         divisor: &Self,
         poll: &mut Poll<'_>,
     ) -> Result<(Self, Self)> {
-        let (dividend_words, divisor_words) = (self.words().len(), divisor.words().len());
-        let quotient_words = (dividend_words + 1).saturating_sub(divisor_words);
-        let (mut quotient, mut remainder) = if divisor_words.saturating_mul(quotient_words)
-            <= STEP_PRODUCTS
-            || divisor_words.max(quotient_words) <= DIV_WORDS
-        {
+        let (mut quotient, mut remainder) = if self.divides_in_one_step(divisor) {
             (&self.0).div_rem(&divisor.0)
         } else {
             let (quotient, remainder) = div_words(self.magnitude(), divisor.magnitude(), poll)?;

@@ -357,17 +357,25 @@ impl<'a> IntRef<'a> {
     /// `self // other`, rounded down.
     #[inline]
     pub(crate) fn floordiv(self, other: IntRef<'_>, poll: &mut Poll<'_>) -> Result<Int> {
-        Ok(self.divmod(other, poll)?.0)
+        if let (Self::Small(_), IntRef::Small(_)) = (self, other) {
+            return Ok(self.divmod(other, poll)?.0);
+        }
+        if other.is_zero() {
+            return Err(Error::IntDivision);
+        }
+        Ok(Int::from(self.widen().div_floor(&other.widen(), poll)?))
     }
 
     /// `self % other`, with the sign of `other`.
     #[inline]
     pub(crate) fn modulo(self, other: IntRef<'_>, poll: &mut Poll<'_>) -> Result<Int> {
-        match self.divmod(other, poll) {
-            Ok((_, remainder)) => Ok(remainder),
-            Err(Error::IntDivision) => Err(Error::IntModulo),
-            Err(error) => Err(error),
+        if other.is_zero() {
+            return Err(Error::IntModulo);
         }
+        if let (Self::Small(_), IntRef::Small(_)) = (self, other) {
+            return Ok(self.divmod(other, poll)?.1);
+        }
+        Ok(Int::from(self.widen().mod_floor(&other.widen(), poll)?))
     }
 
     /// `self // other` and `self % other`.
