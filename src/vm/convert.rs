@@ -1,0 +1,179 @@
+//! From values to Rust's numbers, texts and bytes, as natives want their arguments.
+
+use super::vm::{Result, Vm};
+use crate::number::{Int, IntRef};
+use crate::object::types::TypeId;
+use crate::object::types::bytearray::ByteArray;
+use crate::object::types::bytes::Bytes;
+use crate::object::types::exception::ExceptionKind;
+use crate::object::types::float::FloatPayload;
+use crate::object::types::int::IntPayload;
+use crate::object::types::str::Str;
+use crate::object::value::{Ref, Value};
+
+impl Vm {
+    /// The number of an `int`, `bool` or instance of a subclass, borrowed; no hooks.
+    #[inline]
+    pub(crate) fn int_ref<'a>(&'a self, value: &'a Value) -> Option<IntRef<'a>> {
+        if let Some(small) = value.as_small() {
+            return Some(IntRef::from(small));
+        }
+        if let Some(flag) = value.as_bool() {
+            return Some(IntRef::from(i64::from(flag)));
+        }
+        value.downcast::<IntPayload>().map(|int| IntRef::from(&int.get(self).value))
+    }
+
+    /// The number of an `int`, `bool` or instance of a subclass; no hooks.
+    pub(crate) fn int_value(&self, value: &Value) -> Option<Int> {
+        self.int_ref(value).map(IntRef::to_int)
+    }
+
+    /// The number of a `float` or instance of a subclass; no hooks.
+    #[inline]
+    pub(crate) fn float_value(&self, value: &Value) -> Option<f64> {
+        value.word().as_float().or_else(|| value.downcast::<FloatPayload>().map(|float| float.get(self).value))
+    }
+
+    /// `operator.index(value)`, as a value.
+    pub(crate) fn index_value(&mut self, value: &Value) -> Result<Value> {
+        if self.int_ref(value).is_some() {
+            return Ok(value.clone());
+        }
+        let Some(index) = self.type_payload(value).slots.index else {
+            let message = format!("'{}' object cannot be interpreted as an integer", self.type_name(value));
+            return Err(self.type_error(message));
+        };
+        let result = index(self, value)?;
+        if self.int_ref(&result).is_some() {
+            return Ok(result);
+        }
+        let message = format!("__index__ returned non-int (type {})", self.type_name(&result));
+        Err(self.type_error(message))
+    }
+
+    /// `operator.index(value)`.
+    pub(crate) fn index(&mut self, value: &Value) -> Result<Int> {
+        let value = self.index_value(value)?;
+        Ok(self.int_value(&value).unwrap_or(Int::Small(0)))
+    }
+
+    /// `operator.index(value)` in 64 bits; `OverflowError` beyond.
+    #[inline]
+    pub(crate) fn index_i64(&mut self, value: &Value) -> Result<i64> {
+        if let Some(small) = value.as_small() {
+            return Ok(small);
+        }
+        match self.index(value)?.as_ref().to_i64() {
+            Some(number) => Ok(number),
+            None => Err(self.overflow_error("Python int too large to convert to C ssize_t")),
+        }
+    }
+
+    /// `index_i64` for an index into a sequence: too large a number is an `IndexError`.
+    pub(crate) fn index_for_item(&mut self, value: &Value) -> Result<i64> {
+        if let Some(small) = value.as_small() {
+            return Ok(small);
+        }
+        match self.index(value)?.as_ref().to_i64() {
+            Some(number) => Ok(number),
+            None => {
+                let message = format!("cannot fit '{}' into an index-sized integer", self.type_name(value));
+                Err(self.index_error(message))
+            }
+        }
+    }
+
+    /// `operator.index(value)`, clamped to 64 bits as slices do.
+    pub(crate) fn index_clamped(&mut self, value: &Value) -> Result<i64> {
+        if let Some(small) = value.as_small() {
+            return Ok(small);
+        }
+        if self.int_ref(value).is_none() && self.type_payload(value).slots.index.is_none() {
+            return Err(self.type_error("slice indices must be integers or None or have an __index__ method"));
+        }
+        Ok(self.index(value)?.as_ref().to_i64_saturating())
+    }
+
+    /// `float(value)` for a number: a float, or what has `__float__` or `__index__`.
+    pub(crate) fn float(&mut self, value: &Value) -> Result<f64> {
+        if let Some(float) = self.float_value(value) {
+            return Ok(float);
+        }
+        if let Some(small) = value.as_small() {
+            return Ok(small as f64);
+        }
+        if let Some(float) = self.type_payload(value).slots.float {
+            if self.int_ref(value).is_none() {
+                let result = float(self, value)?;
+                return match self.float_value(&result) {
+                    Some(float) => Ok(float),
+                    None => {
+                        let message = format!("{}.__float__ returned non-float (type {})", self.type_name(value), self.type_name(&result));
+                        Err(self.type_error(message))
+                    }
+                };
+            }
+        }
+        if self.int_ref(value).is_some() || self.type_payload(value).slots.index.is_some() {
+            let number = self.index(value)?;
+            return number.as_ref().to_f64().map_err(|error| self.number_error(error));
+        }
+        let message = format!("must be real number, not {}", self.type_name(value));
+        Err(self.type_error(message))
+    }
+
+    /// The value as a `str`, or a `TypeError` that names `what`: "what must be str, not int".
+    pub(crate) fn expect_str<'a>(&mut self, value: &'a Value, what: &str) -> Result<&'a Ref<Str>> {
+        match value.downcast::<Str>() {
+            Some(string) => Ok(string),
+            None => {
+                let message = format!("{what} must be str, not {}", self.type_name(value));
+                Err(self.type_error(message))
+            }
+        }
+    }
+
+    /// The text of a `str` in Rust's form; lone surrogates are an encoding error.
+    pub(crate) fn expect_string(&mut self, value: &Value, what: &str) -> Result<String> {
+        let text = self.expect_str(value, what)?.get(self).text.clone();
+        match text.to_utf8() {
+            Ok(string) => Ok(string.into_owned()),
+            Err(position) => {
+                let (encoding, reason) = (self.new_str("utf-8"), self.new_str("surrogates not allowed"));
+                let (start, end) = (Value::small(position as i64), Value::small(position as i64 + 1));
+                Err(self.raise_new(ExceptionKind::UnicodeEncodeError, vec![encoding, value.clone(), start, end, reason]))
+            }
+        }
+    }
+
+    /// Calls `read` with the bytes of a `bytes` or `bytearray`, or of what else offers its bytes; a `TypeError` otherwise.
+    pub(crate) fn with_bytes<R>(&mut self, value: &Value, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        if let Some(bytes) = value.downcast::<Bytes>() {
+            return Ok(read(&bytes.get(self).data));
+        }
+        if let Some(bytes) = value.downcast::<ByteArray>() {
+            return Ok(read(&bytes.get(self).data));
+        }
+        if let Some(bytes) = crate::object::types::memoryview::bytes_of(self, value)? {
+            return Ok(read(&bytes));
+        }
+        let message = format!("a bytes-like object is required, not '{}'", self.type_name(value));
+        Err(self.type_error(message))
+    }
+
+    /// Whether `with_bytes` would accept the value.
+    pub(crate) fn is_bytes_like(&self, value: &Value) -> bool {
+        value.holds::<Bytes>() || value.holds::<ByteArray>() || crate::object::types::memoryview::offers_bytes(self, value)
+    }
+
+    /// A copy of a bytes-like value's bytes.
+    pub(crate) fn bytes_vec(&mut self, value: &Value) -> Result<Vec<u8>> {
+        self.with_bytes(value, <[u8]>::to_vec)
+    }
+
+    /// Whether the value is an `int` (or `bool`, or of a subclass).
+    pub(crate) fn is_int(&self, value: &Value) -> bool {
+        value.word().is_small() || self.is_kind(value, TypeId::Int)
+    }
+}

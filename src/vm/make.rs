@@ -1,0 +1,358 @@
+//! Making objects.
+#![allow(unsafe_code, reason = "turns freshly allocated cells into owned references")]
+
+use std::num::NonZeroU64;
+use std::ptr::NonNull;
+
+use smallvec::SmallVec;
+
+use super::state::Name;
+use super::vm::{Result, Vm};
+use crate::number::Int;
+use crate::object::heap::{Header, Object, allocate_instance};
+use crate::object::layout::Payload;
+use crate::object::native::{Native, NativeCode, NativeFunction, NativeKind};
+use crate::object::type_object::{HAS_DICT, HEAP_TYPE, Type};
+use crate::object::types::TypeId;
+use crate::object::types::bytes::Bytes;
+use crate::object::types::complex::ComplexPayload;
+use crate::object::types::dict::Dict;
+use crate::object::types::float::FloatPayload;
+use crate::object::types::function::{BoundMethod, CellPayload};
+use crate::object::types::int::IntPayload;
+use crate::object::types::list::List;
+use crate::object::types::module::Module;
+use crate::object::types::set::Set;
+use crate::object::types::slice::Slice;
+use crate::object::types::str::Str;
+use crate::object::types::tuple::Tuple;
+use crate::object::value::{Ref, Value};
+use crate::object::word::Word;
+use crate::text::Text;
+
+#[inline(always)]
+fn adopt<T: Payload>(header: NonNull<Header>) -> Ref<T> {
+    // SAFETY: fresh from the allocator, with a count of one that is ours and the layout of `T`.
+    unsafe { Ref::from_owned(Word::from_pointer(header)) }
+}
+
+impl Vm {
+    /// An instance of a built-in type.
+    #[inline]
+    pub(crate) fn alloc<T: Payload>(&self, kind: TypeId, payload: T) -> Ref<T> {
+        let class = self.state().builtin(kind).word().bits() as *mut Object<Type>;
+        adopt(self.heap().allocate(class, payload, 0))
+    }
+
+    /// An instance of `class`, whose payload is `T`: of a built-in type, an exception class or a subclass.
+    pub(crate) fn alloc_for<T: Payload>(&self, class: &Ref<Type>, payload: T) -> Ref<T> {
+        let extra = class.get(self).extra_words();
+        let pointer = class.word().bits() as *mut Object<Type>;
+        if class.get(self).has(HEAP_TYPE) {
+            std::mem::forget(class.clone());
+        }
+        adopt(self.heap().allocate(pointer, payload, extra))
+    }
+
+    /// A plain instance of `class` without attributes.
+    #[inline]
+    pub(crate) fn alloc_instance(&mut self, class: &Ref<Type>) -> Value {
+        let payload = class.get(self);
+        let capacity = payload.instance_capacity.get();
+        let shape = payload.root_shape;
+        let shape = if shape == 0 && payload.has(HAS_DICT) { self.make_root_shape(class) } else { shape };
+        let pointer = class.word().bits() as *mut Object<Type>;
+        let header = allocate_instance(self.heap(), pointer, shape, capacity);
+        // SAFETY: fresh, with a count of one that is ours.
+        unsafe { Value::from_owned(Word::from_pointer(header)) }
+    }
+
+    #[cold]
+    fn make_root_shape(&mut self, class: &Ref<Type>) -> u32 {
+        let fixed = class.get(self).fixed_slots;
+        let shape = self.state_mut().shapes.new_root(fixed);
+        class.get_mut(self).root_shape = shape;
+        shape
+    }
+
+    /// An integer of 64 bits.
+    #[inline]
+    pub(crate) fn new_int(&self, value: i64) -> Value {
+        match Value::from_small(value) {
+            Some(small) => small,
+            None => self.alloc(TypeId::Int, IntPayload { value: Int::from(value) }).into_value(),
+        }
+    }
+
+    /// An integer of any size.
+    #[inline]
+    pub(crate) fn new_big(&self, value: Int) -> Value {
+        if let Int::Small(small) = value {
+            return self.new_int(small);
+        }
+        self.alloc(TypeId::Int, IntPayload { value }).into_value()
+    }
+
+    /// A float.
+    #[inline]
+    pub(crate) fn new_float(&self, value: f64) -> Value {
+        match Word::from_float(value) {
+            // SAFETY: not a pointer.
+            Some(word) => unsafe { Value::from_owned(word) },
+            None => self.alloc(TypeId::Float, FloatPayload { value }).into_value(),
+        }
+    }
+
+    /// A complex number.
+    pub(crate) fn new_complex(&self, real: f64, imag: f64) -> Value {
+        self.alloc(TypeId::Complex, ComplexPayload { real, imag }).into_value()
+    }
+
+    /// A string.
+    #[inline]
+    pub(crate) fn new_str(&self, text: impl Into<Text>) -> Value {
+        let text = text.into();
+        match text.len() {
+            0 => self.state().empty_str.clone(),
+            1 if text.is_ascii() => self.state().characters[text.get(0) as usize].clone(),
+            _ => self.alloc(TypeId::Str, Str::new(text)).into_value(),
+        }
+    }
+
+    /// The string of one code point.
+    #[inline]
+    pub(crate) fn new_char(&self, code: u32) -> Value {
+        match self.state().characters.get(code as usize) {
+            Some(value) => value.clone(),
+            None => self.alloc(TypeId::Str, Str::new(Text::from_code(code))).into_value(),
+        }
+    }
+
+    /// The interned string of this text.
+    pub(crate) fn intern(&self, text: &str) -> Value {
+        self.intern_text(Text::from(text))
+    }
+
+    /// The interned string of this text.
+    pub(crate) fn intern_text(&self, text: Text) -> Value {
+        let hash = text.hash(self.state().hash_seed) as u64;
+        if let Some(known) = self.heap().interned.borrow().find(hash, &text) {
+            return known;
+        }
+        let string = self.alloc(TypeId::Str, Str::new(text));
+        string.get(self).hash(self.state().hash_seed);
+        self.heap().interned.borrow_mut().insert(hash, &string);
+        string.into_value()
+    }
+
+    /// The interned string equal to an exact `str`; other values as they are.
+    pub(crate) fn intern_value(&self, value: &Value) -> Value {
+        if crate::object::intern::is_interned(value) {
+            return value.clone();
+        }
+        let Some(string) = value.downcast::<Str>() else { return value.clone() };
+        if !self.is_exact(value, TypeId::Str) {
+            return value.clone();
+        }
+        let hash = string.get(self).hash(self.state().hash_seed) as u64;
+        if let Some(known) = self.heap().interned.borrow().find(hash, &string.get(self).text) {
+            return known;
+        }
+        self.heap().interned.borrow_mut().insert(hash, value);
+        value.clone()
+    }
+
+    /// One of the names the VM knows.
+    #[inline(always)]
+    pub(crate) fn name(&self, name: Name) -> Value {
+        self.state().name(name).clone()
+    }
+
+    /// A `bytes`.
+    pub(crate) fn new_bytes(&self, data: impl Into<Box<[u8]>>) -> Value {
+        let data = data.into();
+        if data.is_empty() {
+            return self.state().empty_bytes.clone();
+        }
+        self.alloc(TypeId::Bytes, Bytes { data }).into_value()
+    }
+
+    /// A list.
+    #[inline]
+    pub(crate) fn new_list(&self, items: Vec<Value>) -> Value {
+        self.alloc(TypeId::List, List { items }).into_value()
+    }
+
+    /// A tuple.
+    #[inline]
+    pub(crate) fn new_tuple(&self, items: impl Into<SmallVec<[Value; 3]>>) -> Value {
+        let items = items.into();
+        if items.is_empty() {
+            return self.state().empty_tuple.clone();
+        }
+        self.alloc(TypeId::Tuple, Tuple::new(items)).into_value()
+    }
+
+    /// The empty tuple.
+    pub(crate) fn empty_tuple(&self) -> Value {
+        self.state().empty_tuple.clone()
+    }
+
+    /// The empty string.
+    pub(crate) fn empty_str(&self) -> Value {
+        self.state().empty_str.clone()
+    }
+
+    /// An empty dict.
+    #[inline]
+    pub(crate) fn new_dict(&self) -> Ref<Dict> {
+        self.alloc(TypeId::Dict, Dict::default())
+    }
+
+    /// An empty set.
+    pub(crate) fn new_set(&self) -> Ref<Set> {
+        self.alloc(TypeId::Set, Set::default())
+    }
+
+    /// An empty frozenset, to be filled before anybody sees it.
+    pub(crate) fn new_frozenset(&self) -> Ref<Set> {
+        self.alloc(TypeId::FrozenSet, Set::default())
+    }
+
+    /// A slice.
+    pub(crate) fn new_slice(&self, start: Value, stop: Value, step: Value) -> Value {
+        self.alloc(TypeId::Slice, Slice { start, stop, step }).into_value()
+    }
+
+    /// A cell.
+    #[inline]
+    pub(crate) fn new_cell(&self, content: Value) -> Value {
+        self.alloc(TypeId::Cell, CellPayload { content }).into_value()
+    }
+
+    /// A method bound to `receiver`.
+    #[inline]
+    pub(crate) fn new_bound_method(&self, function: Value, receiver: Value) -> Value {
+        self.alloc(TypeId::Method, BoundMethod { function, receiver }).into_value()
+    }
+
+    /// A native function as an object; `owner` is the module's name.
+    pub(crate) fn new_native(&self, native: &'static Native, owner: Value) -> Value {
+        let code = NativeCode::Table(native, std::rc::Rc::default());
+        self.alloc(TypeId::BuiltinFunction, NativeFunction { kind: NativeKind::Function, code, receiver: None, owner }).into_value()
+    }
+
+    /// An empty module of this name.
+    pub(crate) fn new_module(&mut self, name: &str, doc: Value) -> Result<Ref<Module>> {
+        let dict = self.new_dict();
+        let name = self.intern(name);
+        for (key, value) in [(Name::Name, name), (Name::Doc, doc), (Name::Package, Value::NONE), (Name::Loader, Value::NONE), (Name::Spec, Value::NONE)] {
+            let key = self.name(key);
+            self.dict_set(&dict, &key, value)?;
+        }
+        Ok(self.alloc(TypeId::Module, Module { dict }))
+    }
+
+    /// The `TypeId`'s type.
+    #[inline]
+    pub(crate) fn builtin(&self, kind: TypeId) -> Ref<Type> {
+        self.state().builtin(kind).clone()
+    }
+
+    /// The type of a value, borrowed.
+    #[inline]
+    pub(crate) fn type_ref<'a>(&'a self, value: &'a Value) -> &'a Ref<Type> {
+        let word = value.word();
+        if let Some(header) = word.pointer() {
+            // SAFETY: alive; a type outlives its instances, and the slot in the header is as good as a `Ref` to be borrowed from.
+            return unsafe { &*std::ptr::from_ref(&*header).cast::<u8>().add(8).cast::<Ref<Type>>() };
+        }
+        let kind = if word.is_small() {
+            TypeId::Int
+        } else if word.is_float() {
+            TypeId::Float
+        } else {
+            match word {
+                Word::NONE => TypeId::NoneType,
+                Word::TRUE | Word::FALSE => TypeId::Bool,
+                Word::NOT_IMPLEMENTED => TypeId::NotImplementedType,
+                Word::ELLIPSIS => TypeId::EllipsisType,
+                _ => TypeId::Object,
+            }
+        };
+        self.state().builtin(kind)
+    }
+
+    /// The type of a value.
+    #[inline]
+    pub(crate) fn type_of(&self, value: &Value) -> Ref<Type> {
+        self.type_ref(value).clone()
+    }
+
+    /// The type's payload.
+    #[inline]
+    pub(crate) fn type_payload<'a>(&'a self, value: &'a Value) -> &'a Type {
+        self.type_ref(value).get(self)
+    }
+
+    /// The name of a value's type, as messages show it.
+    pub(crate) fn type_name(&self, value: &Value) -> String {
+        self.class_name(self.type_ref(value))
+    }
+
+    /// The name of a class, as messages show it.
+    pub(crate) fn class_name(&self, class: &Ref<Type>) -> String {
+        self.text_of(&class.get(self).name).map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Whether the value's type is exactly this built-in one.
+    #[inline]
+    pub(crate) fn is_exact(&self, value: &Value, kind: TypeId) -> bool {
+        self.type_ref(value).is(self.state().builtin(kind))
+    }
+
+    /// Whether the value is an instance of `class` or of a subclass: by its real type, without hooks.
+    #[inline]
+    pub(crate) fn is_instance(&self, value: &Value, class: &Ref<Type>) -> bool {
+        let own = self.type_ref(value);
+        own.is(class) || own.get(self).is_subtype_of(class)
+    }
+
+    /// Whether the value is an instance of this built-in type or of a subclass.
+    pub(crate) fn is_kind(&self, value: &Value, kind: TypeId) -> bool {
+        self.is_instance(value, self.state().builtin(kind))
+    }
+
+    /// The text of a `str`.
+    #[inline]
+    pub(crate) fn text_of<'a>(&'a self, value: &'a Value) -> Option<&'a Text> {
+        value.downcast::<Str>().map(|string| &string.get(self).text)
+    }
+
+    /// The items of a tuple, cloned.
+    pub(crate) fn tuple_items(&self, value: &Value) -> Vec<Value> {
+        value.downcast::<Tuple>().map(|tuple| tuple.get(self).items().to_vec()).unwrap_or_default()
+    }
+
+    /// A number for caches that compare versions, never used before.
+    pub(crate) fn fresh_version(&mut self) -> u32 {
+        let state = self.state_mut();
+        state.next_version = state.next_version.wrapping_add(1).max(1);
+        state.next_version
+    }
+
+    /// A value that owns a count of what a register or a payload's word holds.
+    ///
+    /// # Safety
+    /// The word's owner keeps it alive during the call.
+    #[inline(always)]
+    pub(crate) unsafe fn borrow_word(word: Word) -> Value {
+        // SAFETY: the caller's promise.
+        unsafe { Value::from_borrowed(word) }
+    }
+}
+
+/// The bits of a word, for what needs a number of an object's identity.
+pub(crate) fn identity(value: &Value) -> NonZeroU64 {
+    NonZeroU64::new(value.address()).expect("a word is not zero")
+}

@@ -1,0 +1,181 @@
+//! What the threads of one interpreter share: its heap, types, modules and caches. Used by whoever holds the GIL.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::object::heap::Heap;
+use crate::object::shape::ShapeTable;
+use crate::object::type_object::{Type, TypeSpec};
+use crate::object::types::dict::Dict;
+use crate::object::types::exception::ExceptionKind;
+use crate::object::types::TypeId;
+use crate::object::value::{Ref, Value};
+use crate::object::word::Word;
+
+macro_rules! names {
+    ($($variant:ident = $text:literal,)+) => {
+        /// Names the VM itself looks up, interned once.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum Name { $($variant),+ }
+        impl Name {
+            pub(crate) const TEXTS: &'static [&'static str] = &[$($text),+];
+        }
+    };
+}
+
+names! {
+    Init = "__init__",
+    New = "__new__",
+    Del = "__del__",
+    Dict = "__dict__",
+    Class = "__class__",
+    Name = "__name__",
+    Qualname = "__qualname__",
+    Module = "__module__",
+    Doc = "__doc__",
+    Annotations = "__annotations__",
+    Builtins = "__builtins__",
+    Slots = "__slots__",
+    Weakref = "__weakref__",
+    Getattr = "__getattr__",
+    Getattribute = "__getattribute__",
+    Setattr = "__setattr__",
+    Delattr = "__delattr__",
+    Enter = "__enter__",
+    Exit = "__exit__",
+    AsyncEnter = "__aenter__",
+    AsyncExit = "__aexit__",
+    Iter = "__iter__",
+    Next = "__next__",
+    Call = "__call__",
+    Eq = "__eq__",
+    Hash = "__hash__",
+    Prepare = "__prepare__",
+    ClassCell = "__classcell__",
+    SetName = "__set_name__",
+    InitSubclass = "__init_subclass__",
+    MroEntries = "__mro_entries__",
+    OrigBases = "__orig_bases__",
+    InstanceCheck = "__instancecheck__",
+    SubclassCheck = "__subclasscheck__",
+    Reversed = "__reversed__",
+    LengthHint = "__length_hint__",
+    Format = "__format__",
+    Bytes = "__bytes__",
+    Missing = "__missing__",
+    ClassGetItem = "__class_getitem__",
+    Import = "__import__",
+    BuildClass = "__build_class__",
+    Path = "__path__",
+    Spec = "__spec__",
+    Loader = "__loader__",
+    Package = "__package__",
+    File = "__file__",
+    Cached = "__cached__",
+    All = "__all__",
+    Main = "__main__",
+    MatchArgs = "__match_args__",
+    StaticAttributes = "__static_attributes__",
+    AbstractMethods = "__abstractmethods__",
+    Get = "__get__",
+    Set = "__set__",
+    Delete = "__delete__",
+    Self_ = "self",
+    Send = "send",
+    Throw = "throw",
+    Close = "close",
+    Stdout = "stdout",
+    Stderr = "stderr",
+    Write = "write",
+    Flush = "flush",
+    Keys = "keys",
+    Wrapped = "__wrapped__",
+    Notes = "__notes__",
+    TypeParams = "__type_params__",
+    Mro = "mro",
+    Round = "__round__",
+    Trunc = "__trunc__",
+    Floor = "__floor__",
+    Ceil = "__ceil__",
+    Dir = "__dir__",
+    Copy = "__copy__",
+}
+
+/// An entry of the cache of attribute look-ups in classes.
+#[derive(Clone)]
+pub(crate) struct TypeCacheEntry {
+    pub(crate) epoch: u32,
+    pub(crate) class: Word,
+    pub(crate) name: Value,
+    /// What was found, owned by the class's namespace; unbound when there is no such attribute.
+    pub(crate) value: Word,
+}
+
+/// How many entries that cache has.
+pub(crate) const TYPE_CACHE: usize = 1024;
+
+/// The shared state.
+pub(crate) struct State {
+    /// Declared first so that it is dropped last: fields drop in order, so the heap is taken out by `Drop`'s owner.
+    pub(crate) types: Vec<Ref<Type>>,
+    pub(crate) exceptions: Vec<Ref<Type>>,
+    pub(crate) exception_group: Option<Ref<Type>>,
+    pub(crate) native_types: FxHashMap<usize, Ref<Type>>,
+    pub(crate) builtins: Ref<Dict>,
+    pub(crate) modules: Ref<Dict>,
+    pub(crate) sys: Ref<Dict>,
+    pub(crate) names: Vec<Value>,
+    pub(crate) empty_tuple: Value,
+    pub(crate) empty_str: Value,
+    pub(crate) empty_bytes: Value,
+    /// The strings of one ASCII character.
+    pub(crate) characters: Vec<Value>,
+    pub(crate) shapes: ShapeTable,
+    /// Functions that method caches refer to by index.
+    pub(crate) method_table: Vec<Value>,
+    pub(crate) type_cache: Vec<TypeCacheEntry>,
+    pub(crate) type_epoch: u32,
+    pub(crate) next_version: u32,
+    pub(crate) hash_seed: u64,
+    pub(crate) recursion_limit: usize,
+    pub(crate) shared: Arc<crate::gil::Shared>,
+    /// Modules' caches of their own: natives keep things here by name.
+    pub(crate) module_state: FxHashMap<&'static str, Value>,
+    pub(crate) options: Options,
+    pub(crate) int_max_str_digits: usize,
+    /// Whether a collection is under way, and whether `gc` is enabled.
+    pub(crate) collector: crate::object::cycle::Collector,
+    pub(crate) import_locks: super::import::ImportLocks,
+    pub(crate) heap: Box<Heap>,
+}
+
+/// How the interpreter was configured.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) search_path: Vec<String>,
+    pub(crate) write_cache: bool,
+    pub(crate) executable: String,
+    pub(crate) is_interactive: bool,
+}
+
+impl State {
+    #[inline(always)]
+    pub(crate) fn builtin(&self, kind: TypeId) -> &Ref<Type> {
+        &self.types[kind as usize]
+    }
+    #[inline(always)]
+    pub(crate) fn exception(&self, kind: ExceptionKind) -> &Ref<Type> {
+        &self.exceptions[kind as usize]
+    }
+    #[inline(always)]
+    pub(crate) fn name(&self, name: Name) -> &Value {
+        &self.names[name as usize]
+    }
+    /// The type of a spec that has been made already.
+    pub(crate) fn known_type(&self, spec: &'static TypeSpec) -> Option<&Ref<Type>> {
+        self.native_types.get(&(std::ptr::from_ref(spec) as usize))
+    }
+}

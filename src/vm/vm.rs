@@ -1,0 +1,92 @@
+//! One thread's state in an interpreter.
+#![allow(unsafe_code, reason = "the state is shared by the interpreter's threads; who has a `Vm` holds its GIL, so it is used by one at a time")]
+
+use std::ptr::NonNull;
+
+use super::frame::FrameStack;
+use super::state::State;
+use crate::object::heap::Heap;
+use crate::object::value::Value;
+
+/// An exception was raised; it waits in the `Vm`. Made only by `Vm::raise_value` and what calls it.
+#[derive(Debug)]
+pub(crate) struct Raised(pub(super) ());
+
+/// What whatever may raise returns.
+pub(crate) type Result<T> = std::result::Result<T, Raised>;
+
+const _: () = assert!(size_of::<Result<Value>>() == 8);
+
+/// The state of one thread. It exists, as `&mut Vm`, only while the thread holds the interpreter's GIL.
+pub(crate) struct Vm {
+    state: NonNull<State>,
+    pub(super) frames: FrameStack,
+    /// The exception that was raised and not yet handled by anybody.
+    pub(super) raised: Option<Value>,
+    /// The exception that is being handled (`sys.exception()`), or `None`.
+    pub(crate) handled: Value,
+    /// Objects whose `repr` is being computed, by address.
+    pub(super) in_repr: Vec<u64>,
+    /// The lowest address the native stack may reach.
+    pub(crate) stack_limit: usize,
+    /// How many script frames there are, against `State::recursion_limit`.
+    pub(crate) depth: usize,
+    /// This thread's place in the scheduler.
+    pub(crate) thread: crate::gil::ThreadHandle,
+    /// Whether the dead list is being drained by this thread.
+    pub(super) draining: bool,
+    /// Whether this is the interpreter's main thread.
+    pub(crate) is_main: bool,
+    /// The thread's `_thread._local` dicts and the like, by owner.
+    pub(crate) locals: Vec<(u64, Value)>,
+    /// The asynchronous generator hooks of this thread: first iteration and finaliser.
+    pub(crate) async_hooks: (Value, Value),
+    /// Depth of `exec`/`eval` warnings being shown, to stop them from showing each other.
+    pub(crate) context: Value,
+}
+
+impl Vm {
+    /// The state of a thread that has just attached.
+    pub(crate) fn new(state: NonNull<State>, thread: crate::gil::ThreadHandle, is_main: bool, stack_limit: usize) -> Self {
+        Self {
+            state,
+            frames: FrameStack::new(),
+            raised: None,
+            handled: Value::NONE,
+            in_repr: Vec::new(),
+            stack_limit,
+            depth: 0,
+            thread,
+            draining: false,
+            is_main,
+            locals: Vec::new(),
+            async_hooks: (Value::NONE, Value::NONE),
+            context: Value::NONE,
+        }
+    }
+
+    /// What the interpreter's threads share.
+    #[inline(always)]
+    pub(crate) fn state(&self) -> &State {
+        // SAFETY: the interpreter keeps its state until the last `Vm` is gone; the GIL makes this thread the only user.
+        unsafe { self.state.as_ref() }
+    }
+
+    /// What the interpreter's threads share, to be changed.
+    #[inline(always)]
+    pub(crate) fn state_mut(&mut self) -> &mut State {
+        // SAFETY: as in `state`, and `self` is borrowed exclusively.
+        unsafe { self.state.as_mut() }
+    }
+
+    /// The pointer to the shared state, for a new thread's `Vm`.
+    pub(crate) fn state_pointer(&self) -> NonNull<State> {
+        self.state
+    }
+
+    /// The heap.
+    #[inline(always)]
+    pub(crate) fn heap(&self) -> &Heap {
+        &self.state().heap
+    }
+}
