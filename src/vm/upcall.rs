@@ -1,0 +1,141 @@
+//! What natives ask of the VM besides operations: calls, guards against recursion, charging, checks in long loops, imports.
+
+use super::vm::{Result, Vm};
+use crate::object::native::NativeModule;
+use crate::object::type_object::CallArgs;
+use crate::object::types::exception::ExceptionKind;
+use crate::object::value::Value;
+
+impl Vm {
+    /// `function(*arguments)`.
+    #[inline]
+    pub(crate) fn call(&mut self, function: &Value, arguments: &[Value]) -> Result<Value> {
+        self.call_args(function, CallArgs::positional(arguments))
+    }
+
+    /// `function(*positional, **named)`; the names are strings.
+    pub(crate) fn call_named(&mut self, function: &Value, positional: &[Value], named: &[(&str, Value)]) -> Result<Value> {
+        let mut values = positional.to_vec();
+        let mut names = Vec::new();
+        for (name, value) in named {
+            names.push(self.intern(name));
+            values.push(value.clone());
+        }
+        self.call_args(function, CallArgs { values: &values, names: &names })
+    }
+
+    /// `object.name(*arguments)`.
+    pub(crate) fn call_method(&mut self, object: &Value, name: &str, arguments: &[Value]) -> Result<Value> {
+        let name = self.intern(name);
+        let (function, is_method) = self.get_method(object, &name)?;
+        if !is_method {
+            return self.call(&function, arguments);
+        }
+        let mut all: smallvec::SmallVec<[Value; 4]> = smallvec::smallvec![object.clone()];
+        all.extend_from_slice(arguments);
+        self.call(&function, &all)
+    }
+
+    /// Whether the `repr` of `object` may start: `false` when it is being computed already. Pairs with `leave_repr`.
+    pub(crate) fn enter_repr(&mut self, object: &Value) -> Result<bool> {
+        self.enter_native()?;
+        let address = object.address();
+        if self.in_repr.contains(&address) {
+            return Ok(false);
+        }
+        self.in_repr.push(address);
+        Ok(true)
+    }
+
+    /// The `repr` of `object` is done.
+    pub(crate) fn leave_repr(&mut self, object: &Value) {
+        let address = object.address();
+        if let Some(place) = self.in_repr.iter().rposition(|known| *known == address) {
+            self.in_repr.remove(place);
+        }
+    }
+
+    /// Refuses to go deeper when the native stack is nearly used up.
+    #[inline]
+    pub(crate) fn enter_native(&mut self) -> Result<()> {
+        let here = 0_u8;
+        let address = std::ptr::from_ref(&here) as usize;
+        if address < self.stack_limit {
+            return Err(self.too_deep());
+        }
+        Ok(())
+    }
+
+    /// The `RecursionError`.
+    #[cold]
+    pub(crate) fn too_deep(&mut self) -> super::vm::Raised {
+        self.raise(ExceptionKind::RecursionError, "maximum recursion depth exceeded")
+    }
+
+    /// Charges memory about to be allocated; a `MemoryError` when it is more than there can be.
+    #[inline]
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
+        if bytes > self.state().shared.memory_limit() {
+            return Err(self.memory_error());
+        }
+        Ok(())
+    }
+
+    /// What long native loops call every thousand steps or so: signals, hand-over of the GIL, stops.
+    #[inline]
+    pub(crate) fn poll(&mut self) -> Result<()> {
+        if self.state().shared.breaker.is_set() {
+            return self.handle_breaker();
+        }
+        Ok(())
+    }
+
+    /// A poll callback for the pure layers: whether to stop. The caller then raises by `interrupted`.
+    pub(crate) fn poll_hook(&self) -> impl FnMut() -> bool + use<> {
+        let shared = self.state().shared.clone();
+        move || shared.breaker.wants_interrupt()
+    }
+
+    /// Runs `work` with the GIL given away. It must touch no values.
+    pub(crate) fn detached<R: Send>(&mut self, work: impl FnOnce() -> R + Send) -> R {
+        let shared = self.state().shared.clone();
+        shared.detach(&self.thread);
+        let result = work();
+        shared.attach(&self.thread);
+        result
+    }
+
+    /// `import name`: the module of that full name.
+    pub(crate) fn import(&mut self, name: &str) -> Result<Value> {
+        let name = self.intern(name);
+        super::import::import_module(self, &name)
+    }
+
+    /// An entry of the `sys` module.
+    pub(crate) fn sys_get(&mut self, name: &str) -> Result<Option<Value>> {
+        let sys = self.state().sys.clone();
+        self.dict_get_str(&sys, name)
+    }
+
+    /// A native module as a module object.
+    pub(crate) fn make_native_module(&mut self, native: &'static NativeModule) -> Result<Value> {
+        let doc = if native.doc.is_empty() { Value::NONE } else { self.new_str(native.doc) };
+        let module = self.new_module(native.name, doc)?;
+        let dict = module.get(self).dict.clone();
+        let owner = self.intern(native.name);
+        for function in native.functions {
+            let value = self.new_native(function, owner.clone());
+            self.dict_set_str(&dict, function.name(), value)?;
+        }
+        for spec in native.types {
+            let class = self.native_type(spec);
+            let name = spec.name.rsplit('.').next().unwrap_or(spec.name);
+            self.dict_set_str(&dict, name, class.into_value())?;
+        }
+        let module = module.into_value();
+        if let Some(init) = native.init {
+            init(self, &module)?;
+        }
+        Ok(module)
+    }
+}
