@@ -1,0 +1,863 @@
+//! Special methods and slots, both ways: the methods that stand for a native type's slots (`int.__add__`), and the slots of classes
+//! that scripts define, which look their special methods up. The scheme is CPython's (Objects/typeobject.c, "slot wrappers").
+
+use super::native::{NativeCode, NativeFunction};
+use super::type_object::{BinaryFn, CallArgs, PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type};
+use super::types::TypeId;
+use super::types::exception::ExceptionKind;
+use super::value::{Ref, Value};
+use crate::code::instruction::Comparison;
+use crate::vm::operation::{OPERATOR_NAMES, comparison_names};
+use crate::vm::state::Name;
+use crate::vm::{Result, Vm};
+
+/// A special method that a slot of the owner type implements.
+pub(crate) struct SpecialMethod {
+    pub(crate) name: &'static str,
+    /// Its parameters, for `inspect`.
+    pub(crate) parameters: &'static str,
+    /// Whether a type with these slots has it.
+    pub(crate) is_present: fn(&Slots) -> bool,
+    /// Calls it: the receiver is the first value.
+    pub(crate) call: fn(&mut Vm, &Slots, CallArgs<'_>) -> Result<Value>,
+}
+
+fn expect_count(vm: &mut Vm, arguments: CallArgs<'_>, count: usize) -> Result<()> {
+    let given = arguments.values.len() - 1;
+    if !arguments.names.is_empty() {
+        return Err(vm.type_error("wrapper takes no keyword arguments"));
+    }
+    if given == count {
+        return Ok(());
+    }
+    let message = format!("expected {count} argument{}, got {given}", if count == 1 { "" } else { "s" });
+    Err(vm.type_error(message))
+}
+
+macro_rules! unary_rows {
+    ($($name:literal => $field:ident),+ $(,)?) => {
+        &[$(SpecialMethod {
+            name: $name,
+            parameters: "($self, /)",
+            is_present: |slots| slots.$field.is_some(),
+            call: |vm, slots, arguments| {
+                expect_count(vm, arguments, 0)?;
+                match slots.$field {
+                    Some(slot) => slot(vm, &arguments.values[0]),
+                    None => Ok(Value::NOT_IMPLEMENTED),
+                }
+            },
+        }),+]
+    };
+}
+
+static UNARY: &[SpecialMethod] = unary_rows! {
+    "__repr__" => repr,
+    "__str__" => str,
+    "__iter__" => iter,
+    "__neg__" => negative,
+    "__pos__" => positive,
+    "__abs__" => absolute,
+    "__invert__" => invert,
+    "__int__" => int,
+    "__float__" => float,
+    "__index__" => index,
+    "__await__" => await_,
+    "__aiter__" => aiter,
+    "__anext__" => anext,
+};
+
+macro_rules! binary_row {
+    ($place:literal, $name:literal) => {
+        SpecialMethod {
+            name: $name,
+            parameters: "($self, value, /)",
+            is_present: |slots| slots.binary[$place].is_some(),
+            call: |vm, slots, arguments| {
+                if $place != 11 || arguments.values.len() != 3 {
+                    expect_count(vm, arguments, 1)?;
+                }
+                match slots.binary[$place] {
+                    Some(slot) => slot(vm, &arguments.values[0], &arguments.values[1]),
+                    None => Ok(Value::NOT_IMPLEMENTED),
+                }
+            },
+        }
+    };
+}
+macro_rules! reflected_row {
+    ($place:literal, $name:literal) => {
+        SpecialMethod {
+            name: $name,
+            parameters: "($self, value, /)",
+            is_present: |slots| slots.binary[$place].is_some(),
+            call: |vm, slots, arguments| {
+                expect_count(vm, arguments, 1)?;
+                match slots.binary[$place] {
+                    Some(slot) => slot(vm, &arguments.values[1], &arguments.values[0]),
+                    None => Ok(Value::NOT_IMPLEMENTED),
+                }
+            },
+        }
+    };
+}
+macro_rules! in_place_row {
+    ($place:literal, $name:literal) => {
+        SpecialMethod {
+            name: $name,
+            parameters: "($self, value, /)",
+            is_present: |slots| slots.in_place[$place].is_some(),
+            call: |vm, slots, arguments| {
+                expect_count(vm, arguments, 1)?;
+                match slots.in_place[$place] {
+                    Some(slot) => slot(vm, &arguments.values[0], &arguments.values[1]),
+                    None => Ok(Value::NOT_IMPLEMENTED),
+                }
+            },
+        }
+    };
+}
+macro_rules! compare_row {
+    ($comparison:ident, $name:literal) => {
+        SpecialMethod {
+            name: $name,
+            parameters: "($self, value, /)",
+            is_present: |slots| slots.compare.is_some(),
+            call: |vm, slots, arguments| {
+                expect_count(vm, arguments, 1)?;
+                match slots.compare {
+                    Some(slot) => slot(vm, &arguments.values[0], &arguments.values[1], Comparison::$comparison),
+                    None => Ok(Value::NOT_IMPLEMENTED),
+                }
+            },
+        }
+    };
+}
+
+static BINARY: &[SpecialMethod] = &[
+    binary_row!(0, "__add__"),
+    binary_row!(1, "__sub__"),
+    binary_row!(2, "__mul__"),
+    binary_row!(3, "__truediv__"),
+    binary_row!(4, "__floordiv__"),
+    binary_row!(5, "__mod__"),
+    binary_row!(6, "__and__"),
+    binary_row!(7, "__or__"),
+    binary_row!(8, "__xor__"),
+    binary_row!(9, "__lshift__"),
+    binary_row!(10, "__rshift__"),
+    binary_row!(11, "__pow__"),
+    binary_row!(12, "__matmul__"),
+];
+static REFLECTED: &[SpecialMethod] = &[
+    reflected_row!(0, "__radd__"),
+    reflected_row!(1, "__rsub__"),
+    reflected_row!(2, "__rmul__"),
+    reflected_row!(3, "__rtruediv__"),
+    reflected_row!(4, "__rfloordiv__"),
+    reflected_row!(5, "__rmod__"),
+    reflected_row!(6, "__rand__"),
+    reflected_row!(7, "__ror__"),
+    reflected_row!(8, "__rxor__"),
+    reflected_row!(9, "__rlshift__"),
+    reflected_row!(10, "__rrshift__"),
+    reflected_row!(11, "__rpow__"),
+    reflected_row!(12, "__rmatmul__"),
+];
+static IN_PLACE: &[SpecialMethod] = &[
+    in_place_row!(0, "__iadd__"),
+    in_place_row!(1, "__isub__"),
+    in_place_row!(2, "__imul__"),
+    in_place_row!(3, "__itruediv__"),
+    in_place_row!(4, "__ifloordiv__"),
+    in_place_row!(5, "__imod__"),
+    in_place_row!(6, "__iand__"),
+    in_place_row!(7, "__ior__"),
+    in_place_row!(8, "__ixor__"),
+    in_place_row!(9, "__ilshift__"),
+    in_place_row!(10, "__irshift__"),
+    in_place_row!(11, "__ipow__"),
+    in_place_row!(12, "__imatmul__"),
+];
+static COMPARE: &[SpecialMethod] = &[
+    compare_row!(Less, "__lt__"),
+    compare_row!(LessEqual, "__le__"),
+    compare_row!(Equal, "__eq__"),
+    compare_row!(NotEqual, "__ne__"),
+    compare_row!(Greater, "__gt__"),
+    compare_row!(GreaterEqual, "__ge__"),
+];
+
+static OTHER: &[SpecialMethod] = &[
+    SpecialMethod {
+        name: "__hash__",
+        parameters: "($self, /)",
+        is_present: |slots| slots.hash.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 0)?;
+            let Some(hash) = slots.hash else { return Ok(Value::NONE) };
+            let hash = hash(vm, &arguments.values[0])?;
+            Ok(vm.new_int(hash))
+        },
+    },
+    SpecialMethod {
+        name: "__len__",
+        parameters: "($self, /)",
+        is_present: |slots| slots.len.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 0)?;
+            let Some(len) = slots.len else { return Ok(Value::NONE) };
+            let len = len(vm, &arguments.values[0])?;
+            Ok(vm.new_int(len as i64))
+        },
+    },
+    SpecialMethod {
+        name: "__bool__",
+        parameters: "($self, /)",
+        is_present: |slots| slots.bool.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 0)?;
+            let Some(truth) = slots.bool else { return Ok(Value::NONE) };
+            Ok(Value::from_bool(truth(vm, &arguments.values[0])?))
+        },
+    },
+    SpecialMethod {
+        name: "__contains__",
+        parameters: "($self, key, /)",
+        is_present: |slots| slots.contains.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 1)?;
+            let Some(contains) = slots.contains else { return Ok(Value::NONE) };
+            Ok(Value::from_bool(contains(vm, &arguments.values[0], &arguments.values[1])?))
+        },
+    },
+    SpecialMethod {
+        name: "__getitem__",
+        parameters: "($self, key, /)",
+        is_present: |slots| slots.get_item.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 1)?;
+            let Some(get) = slots.get_item else { return Ok(Value::NONE) };
+            get(vm, &arguments.values[0], &arguments.values[1])
+        },
+    },
+    SpecialMethod {
+        name: "__setitem__",
+        parameters: "($self, key, value, /)",
+        is_present: |slots| slots.set_item.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 2)?;
+            let Some(set) = slots.set_item else { return Ok(Value::NONE) };
+            set(vm, &arguments.values[0], &arguments.values[1], Some(&arguments.values[2]))?;
+            Ok(Value::NONE)
+        },
+    },
+    SpecialMethod {
+        name: "__delitem__",
+        parameters: "($self, key, /)",
+        is_present: |slots| slots.set_item.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 1)?;
+            let Some(set) = slots.set_item else { return Ok(Value::NONE) };
+            set(vm, &arguments.values[0], &arguments.values[1], None)?;
+            Ok(Value::NONE)
+        },
+    },
+    SpecialMethod {
+        name: "__next__",
+        parameters: "($self, /)",
+        is_present: |slots| slots.next.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 0)?;
+            let Some(next) = slots.next else { return Ok(Value::NONE) };
+            match next(vm, &arguments.values[0])? {
+                Some(item) => Ok(item),
+                None => Err(vm.stop_iteration(None)),
+            }
+        },
+    },
+    SpecialMethod {
+        name: "__call__",
+        parameters: "($self, /, *args, **kwargs)",
+        is_present: |slots| slots.call.is_some(),
+        call: |vm, slots, arguments| {
+            let Some(call) = slots.call else { return Ok(Value::NONE) };
+            let rest = CallArgs { values: &arguments.values[1..], names: arguments.names };
+            call(vm, &arguments.values[0], rest)
+        },
+    },
+    SpecialMethod {
+        name: "__init__",
+        parameters: "($self, /, *args, **kwargs)",
+        is_present: |slots| slots.init.is_some(),
+        call: |vm, slots, arguments| {
+            if let Some(init) = slots.init {
+                let rest = CallArgs { values: &arguments.values[1..], names: arguments.names };
+                init(vm, &arguments.values[0], rest)?;
+            }
+            Ok(Value::NONE)
+        },
+    },
+    SpecialMethod {
+        name: "__getattribute__",
+        parameters: "($self, name, /)",
+        is_present: |slots| slots.get_attribute.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 1)?;
+            vm.expect_attribute_name(&arguments.values[1])?;
+            match slots.get_attribute {
+                Some(get) => get(vm, &arguments.values[0], &arguments.values[1]),
+                None => vm.generic_get_attr(&arguments.values[0], &arguments.values[1]),
+            }
+        },
+    },
+    SpecialMethod {
+        name: "__setattr__",
+        parameters: "($self, name, value, /)",
+        is_present: |slots| slots.set_attribute.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 2)?;
+            vm.expect_attribute_name(&arguments.values[1])?;
+            let [object, name, value] = arguments.values else { return Ok(Value::NONE) };
+            match slots.set_attribute {
+                Some(set) => set(vm, object, name, Some(value))?,
+                None => vm.generic_set_attr(object, name, Some(value))?,
+            }
+            Ok(Value::NONE)
+        },
+    },
+    SpecialMethod {
+        name: "__delattr__",
+        parameters: "($self, name, /)",
+        is_present: |slots| slots.set_attribute.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 1)?;
+            vm.expect_attribute_name(&arguments.values[1])?;
+            let [object, name] = arguments.values else { return Ok(Value::NONE) };
+            match slots.set_attribute {
+                Some(set) => set(vm, object, name, None)?,
+                None => vm.generic_set_attr(object, name, None)?,
+            }
+            Ok(Value::NONE)
+        },
+    },
+    SpecialMethod {
+        name: "__get__",
+        parameters: "($self, instance, owner=None, /)",
+        is_present: |slots| slots.descriptor_get.is_some(),
+        call: |vm, slots, arguments| {
+            let Some(get) = slots.descriptor_get else { return Ok(Value::NONE) };
+            let given = arguments.values;
+            if given.len() < 2 || given.len() > 3 {
+                let message = format!("expected at least 1 argument, got {}", given.len() - 1);
+                return Err(vm.type_error(message));
+            }
+            let instance = Some(&given[1]).filter(|instance| !instance.is_none());
+            let owner = given.get(2).filter(|owner| !owner.is_none()).cloned();
+            let owner = match (owner, instance) {
+                (Some(owner), _) => owner,
+                (None, Some(instance)) => vm.type_of(instance).into_value(),
+                (None, None) => return Err(vm.type_error("__get__(None, None) is invalid")),
+            };
+            get(vm, &given[0], instance, &owner)
+        },
+    },
+    SpecialMethod {
+        name: "__set__",
+        parameters: "($self, instance, value, /)",
+        is_present: |slots| slots.descriptor_set.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 2)?;
+            let Some(set) = slots.descriptor_set else { return Ok(Value::NONE) };
+            set(vm, &arguments.values[0], &arguments.values[1], Some(&arguments.values[2]))?;
+            Ok(Value::NONE)
+        },
+    },
+    SpecialMethod {
+        name: "__delete__",
+        parameters: "($self, instance, /)",
+        is_present: |slots| slots.descriptor_set.is_some(),
+        call: |vm, slots, arguments| {
+            expect_count(vm, arguments, 1)?;
+            let Some(set) = slots.descriptor_set else { return Ok(Value::NONE) };
+            set(vm, &arguments.values[0], &arguments.values[1], None)?;
+            Ok(Value::NONE)
+        },
+    },
+];
+
+/// `__new__` of a native type: the class is the first argument.
+pub(crate) static NEW: SpecialMethod = SpecialMethod {
+    name: "__new__",
+    parameters: "(type, /, *args, **kwargs)",
+    is_present: |slots| slots.new.is_some(),
+    call: |vm, slots, arguments| {
+        let Some(class) = arguments.values.first() else { return Err(vm.type_error("object.__new__(): not enough arguments")) };
+        let Some(class) = class.downcast::<Type>() else {
+            let message = format!("object.__new__(X): X is not a type object ({})", vm.type_name(class));
+            return Err(vm.type_error(message));
+        };
+        let rest = CallArgs { values: &arguments.values[1..], names: arguments.names };
+        match slots.new {
+            Some(new) => new(vm, class, rest),
+            None => {
+                let message = format!("cannot create '{}' instances", vm.class_name(class));
+                Err(vm.type_error(message))
+            }
+        }
+    },
+};
+
+/// All special methods that slots stand for.
+pub(crate) fn all() -> impl Iterator<Item = &'static SpecialMethod> {
+    [UNARY, BINARY, REFLECTED, IN_PLACE, COMPARE, OTHER].into_iter().flatten()
+}
+
+// ---- slots of script classes
+
+fn method(vm: &mut Vm, value: &Value, name: &str) -> Option<Value> {
+    let name = vm.intern(name);
+    let class = vm.type_of(value);
+    vm.type_lookup(&class, &name)
+}
+
+fn required(vm: &mut Vm, value: &Value, name: &str, arguments: &[Value]) -> Result<Value> {
+    match vm.call_special(value, name, arguments)? {
+        Some(result) => Ok(result),
+        None => {
+            let name = vm.intern(name);
+            Err(vm.no_attribute(value, &name))
+        }
+    }
+}
+
+macro_rules! script_unary {
+    ($($function:ident = $name:literal),+ $(,)?) => {
+        $(fn $function(vm: &mut Vm, value: &Value) -> Result<Value> {
+            required(vm, value, $name, &[])
+        })+
+    };
+}
+script_unary! {
+    script_repr = "__repr__",
+    script_str = "__str__",
+    script_negative = "__neg__",
+    script_positive = "__pos__",
+    script_absolute = "__abs__",
+    script_invert = "__invert__",
+    script_int = "__int__",
+    script_float = "__float__",
+    script_index = "__index__",
+    script_await = "__await__",
+    script_aiter = "__aiter__",
+    script_anext = "__anext__",
+}
+
+fn script_iter(vm: &mut Vm, value: &Value) -> Result<Value> {
+    if method(vm, value, "__iter__").is_some_and(|method| method.is_none()) {
+        let message = format!("'{}' object is not iterable", vm.type_name(value));
+        return Err(vm.type_error(message));
+    }
+    required(vm, value, "__iter__", &[])
+}
+
+fn script_next(vm: &mut Vm, value: &Value) -> Result<Option<Value>> {
+    let name = vm.name(Name::Next);
+    match vm.call_special_value(value, &name, &[]) {
+        Ok(Some(item)) => Ok(Some(item)),
+        Ok(None) => Err(vm.no_attribute(value, &name)),
+        Err(raised) => {
+            if vm.clear_if(ExceptionKind::StopIteration) { Ok(None) } else { Err(raised) }
+        }
+    }
+}
+
+fn script_hash(vm: &mut Vm, value: &Value) -> Result<i64> {
+    let name = vm.name(Name::Hash);
+    let Some(hash) = vm.call_special_value(value, &name, &[])? else { return Ok(vm.identity_hash(value)) };
+    match vm.int_ref(&hash) {
+        Some(number) => Ok(match number.to_i64() {
+            Some(-1) => -2,
+            Some(hash) => hash,
+            None => number.hash(),
+        }),
+        None => Err(vm.type_error("__hash__ method should return an integer")),
+    }
+}
+
+fn script_call(vm: &mut Vm, value: &Value, arguments: CallArgs<'_>) -> Result<Value> {
+    let name = vm.name(Name::Call);
+    let class = vm.type_of(value);
+    let Some(function) = vm.type_lookup(&class, &name) else { return Err(vm.no_attribute(value, &name)) };
+    vm.enter_native()?;
+    call_with_receiver(vm, &function, value, &class, arguments)
+}
+
+/// Calls what a class has under a special name, with the receiver in front.
+fn call_with_receiver(vm: &mut Vm, function: &Value, receiver: &Value, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Value> {
+    if function.holds::<super::types::function::Function>() {
+        let mut values: smallvec::SmallVec<[Value; 6]> = smallvec::smallvec![receiver.clone()];
+        values.extend_from_slice(arguments.values);
+        return vm.call_args(function, CallArgs { values: &values, names: arguments.names });
+    }
+    let bound = vm.bind(function, Some(receiver), class)?;
+    vm.call_args(&bound, arguments)
+}
+
+fn script_get_attribute(vm: &mut Vm, object: &Value, name: &Value) -> Result<Value> {
+    let (hook, fallback) = (vm.name(Name::Getattribute), vm.name(Name::Getattr));
+    vm.enter_native()?;
+    let class = vm.type_of(object);
+    let own = vm.type_lookup(&class, &hook);
+    let found = match own {
+        Some(own) if !is_slot_wrapper(vm, &own) => {
+            let bound = vm.bind(&own, Some(object), &class)?;
+            vm.call(&bound, std::slice::from_ref(name))
+        }
+        // The wrapper of a native type: that type's own way.
+        Some(own) => match native_owner(vm, &own).and_then(|owner| owner.get(vm).slots.get_attribute) {
+            Some(get) => get(vm, object, name),
+            None => match vm.generic_find_attr(object, name) {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) => {
+                    if let Some(getattr) = vm.type_lookup(&class, &fallback) {
+                        let bound = vm.bind(&getattr, Some(object), &class)?;
+                        return vm.call(&bound, std::slice::from_ref(name));
+                    }
+                    return Err(vm.no_attribute(object, name));
+                }
+                Err(raised) => Err(raised),
+            },
+        },
+        None => vm.generic_get_attr(object, name),
+    };
+    match found {
+        Err(raised) => {
+            let Some(getattr) = vm.type_lookup(&class, &fallback) else { return Err(raised) };
+            if !vm.clear_if(ExceptionKind::AttributeError) {
+                return Err(raised);
+            }
+            let bound = vm.bind(&getattr, Some(object), &class)?;
+            vm.call(&bound, std::slice::from_ref(name))
+        }
+        found => found,
+    }
+}
+
+fn script_set_attribute(vm: &mut Vm, object: &Value, name: &Value, value: Option<&Value>) -> Result<()> {
+    match value {
+        Some(value) => required(vm, object, "__setattr__", &[name.clone(), value.clone()])?,
+        None => required(vm, object, "__delattr__", std::slice::from_ref(name))?,
+    };
+    Ok(())
+}
+
+fn script_compare(vm: &mut Vm, left: &Value, right: &Value, comparison: Comparison) -> Result<Value> {
+    let name = comparison_names(comparison).1;
+    match method(vm, left, name) {
+        Some(found) if found.is_none() => Ok(Value::NOT_IMPLEMENTED),
+        Some(_) => required(vm, left, name, std::slice::from_ref(right)),
+        None => Ok(Value::NOT_IMPLEMENTED),
+    }
+}
+
+fn script_len(vm: &mut Vm, value: &Value) -> Result<usize> {
+    let result = required(vm, value, "__len__", &[])?;
+    length_of(vm, &result)
+}
+
+fn length_of(vm: &mut Vm, result: &Value) -> Result<usize> {
+    let number = vm.index(result)?;
+    if number.as_ref().is_negative() {
+        return Err(vm.value_error("__len__() should return >= 0"));
+    }
+    match number.as_ref().to_i64() {
+        Some(number) => Ok(number as usize),
+        None => Err(vm.overflow_error("cannot fit 'int' into an index-sized integer")),
+    }
+}
+
+fn script_get_item(vm: &mut Vm, object: &Value, key: &Value) -> Result<Value> {
+    required(vm, object, "__getitem__", std::slice::from_ref(key))
+}
+
+fn script_set_item(vm: &mut Vm, object: &Value, key: &Value, value: Option<&Value>) -> Result<()> {
+    let result = match value {
+        Some(value) => vm.call_special(object, "__setitem__", &[key.clone(), value.clone()])?,
+        None => vm.call_special(object, "__delitem__", std::slice::from_ref(key))?,
+    };
+    if result.is_none() {
+        let what = if value.is_some() { "does not support item assignment" } else { "doesn't support item deletion" };
+        let message = format!("'{}' object {what}", vm.type_name(object));
+        return Err(vm.type_error(message));
+    }
+    Ok(())
+}
+
+fn script_contains(vm: &mut Vm, container: &Value, item: &Value) -> Result<bool> {
+    if method(vm, container, "__contains__").is_some_and(|method| method.is_none()) {
+        let message = format!("'{}' object is not a container", vm.type_name(container));
+        return Err(vm.type_error(message));
+    }
+    let result = required(vm, container, "__contains__", std::slice::from_ref(item))?;
+    vm.is_true(&result)
+}
+
+fn script_bool(vm: &mut Vm, value: &Value) -> Result<bool> {
+    let result = required(vm, value, "__bool__", &[])?;
+    match result.as_bool() {
+        Some(flag) => Ok(flag),
+        None => {
+            let message = format!("__bool__ should return bool, returned {}", vm.type_name(&result));
+            Err(vm.type_error(message))
+        }
+    }
+}
+
+fn script_descriptor_get(vm: &mut Vm, descriptor: &Value, instance: Option<&Value>, class: &Value) -> Result<Value> {
+    let instance = instance.cloned().unwrap_or(Value::NONE);
+    required(vm, descriptor, "__get__", &[instance, class.clone()])
+}
+
+fn script_descriptor_set(vm: &mut Vm, descriptor: &Value, instance: &Value, value: Option<&Value>) -> Result<()> {
+    let (name, result) = match value {
+        Some(value) => ("__set__", vm.call_special(descriptor, "__set__", &[instance.clone(), value.clone()])?),
+        None => ("__delete__", vm.call_special(descriptor, "__delete__", std::slice::from_ref(instance))?),
+    };
+    if result.is_none() {
+        let name = vm.intern(name);
+        return Err(vm.raise_new(ExceptionKind::AttributeError, vec![name]));
+    }
+    Ok(())
+}
+
+fn script_new(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Value> {
+    let name = vm.name(Name::New);
+    let function = vm.class_find_attr(class, &name)?;
+    let Some(function) = function else {
+        let message = format!("cannot create '{}' instances", vm.class_name(class));
+        return Err(vm.type_error(message));
+    };
+    let mut values: smallvec::SmallVec<[Value; 6]> = smallvec::smallvec![(**class).clone()];
+    values.extend_from_slice(arguments.values);
+    vm.call_args(&function, CallArgs { values: &values, names: arguments.names })
+}
+
+fn script_init(vm: &mut Vm, value: &Value, arguments: CallArgs<'_>) -> Result<()> {
+    let name = vm.name(Name::Init);
+    let class = vm.type_of(value);
+    let Some(function) = vm.type_lookup(&class, &name) else { return Ok(()) };
+    let result = call_with_receiver(vm, &function, value, &class, arguments)?;
+    if result.is_none() {
+        return Ok(());
+    }
+    let message = format!("__init__() should return None, not '{}'", vm.type_name(&result));
+    Err(vm.type_error(message))
+}
+
+fn script_binary<const PLACE: usize>(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
+    let (_, name, reflected, _) = OPERATOR_NAMES[PLACE];
+    let left_type = vm.type_of(left);
+    let right_type = vm.type_of(right);
+    let this: BinaryFn = script_binary::<PLACE>;
+    let is_this = |slot: Option<BinaryFn>| slot.is_some_and(|slot| std::ptr::fn_addr_eq(slot, this));
+    let mut try_right = !left_type.is(&right_type) && is_this(right_type.get(vm).slots.binary[PLACE]);
+    if is_this(left_type.get(vm).slots.binary[PLACE]) {
+        if try_right && right_type.get(vm).is_subtype_of(&left_type) {
+            let interned = vm.intern(reflected);
+            let ours = vm.type_lookup(&right_type, &interned);
+            let theirs = vm.type_lookup(&left_type, &interned);
+            let is_overloaded = match (&ours, &theirs) {
+                (Some(ours), Some(theirs)) => !ours.is(theirs),
+                (ours, _) => ours.is_some(),
+            };
+            if is_overloaded {
+                if let Some(result) = vm.call_special(right, reflected, std::slice::from_ref(left))? {
+                    if !result.is_not_implemented() {
+                        return Ok(result);
+                    }
+                }
+                try_right = false;
+            }
+        }
+        if let Some(result) = call_operator(vm, left, name, right)? {
+            if !result.is_not_implemented() || left_type.is(&right_type) {
+                return Ok(result);
+            }
+        }
+    }
+    if try_right {
+        if let Some(result) = call_operator(vm, right, reflected, left)? {
+            return Ok(result);
+        }
+    }
+    Ok(Value::NOT_IMPLEMENTED)
+}
+
+/// Calls an operator's method; an operator set to `None` refuses.
+fn call_operator(vm: &mut Vm, receiver: &Value, name: &str, other: &Value) -> Result<Option<Value>> {
+    if method(vm, receiver, name).is_some_and(|method| method.is_none()) {
+        return Ok(Some(Value::NOT_IMPLEMENTED));
+    }
+    vm.call_special(receiver, name, std::slice::from_ref(other))
+}
+
+fn script_in_place<const PLACE: usize>(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
+    let name = OPERATOR_NAMES[PLACE].3;
+    Ok(call_operator(vm, left, name, right)?.unwrap_or(Value::NOT_IMPLEMENTED))
+}
+
+macro_rules! table {
+    ($function:ident) => {
+        [
+            $function::<0>,
+            $function::<1>,
+            $function::<2>,
+            $function::<3>,
+            $function::<4>,
+            $function::<5>,
+            $function::<6>,
+            $function::<7>,
+            $function::<8>,
+            $function::<9>,
+            $function::<10>,
+            $function::<11>,
+            $function::<12>,
+        ]
+    };
+}
+static SCRIPT_BINARY: [BinaryFn; 13] = table!(script_binary);
+static SCRIPT_IN_PLACE: [BinaryFn; 13] = table!(script_in_place);
+
+/// Whether an attribute of a class is the wrapper of a native slot.
+fn is_slot_wrapper(vm: &Vm, attribute: &Value) -> bool {
+    attribute.downcast::<NativeFunction>().is_some_and(|native| matches!(native.get(vm).code, NativeCode::Slot(_)))
+}
+
+fn native_owner(vm: &Vm, attribute: &Value) -> Option<Ref<Type>> {
+    let native = attribute.downcast::<NativeFunction>()?.get(vm);
+    match native.code {
+        NativeCode::Slot(_) => native.owner.downcast::<Type>().cloned(),
+        _ => None,
+    }
+}
+
+/// What a class has under the special names of one slot.
+enum Found {
+    Nothing,
+    /// Wrappers of one native type, this one.
+    Native(Ref<Type>),
+    Script,
+}
+
+fn find(vm: &mut Vm, class: &Ref<Type>, names: &[&str]) -> Found {
+    let mut owner: Option<Ref<Type>> = None;
+    for name in names {
+        let name = vm.intern(name);
+        let Some(attribute) = vm.type_lookup(class, &name) else { continue };
+        match native_owner(vm, &attribute) {
+            Some(native) if owner.as_ref().is_none_or(|known| known.is(&native)) => owner = Some(native),
+            _ => return Found::Script,
+        }
+    }
+    owner.map_or(Found::Nothing, Found::Native)
+}
+
+/// Fills the slots of a class that a script defined (or changed) from what its MRO has under the special names.
+pub(crate) fn update_slots(vm: &mut Vm, class: &Ref<Type>) {
+    let mut slots = Slots::NONE;
+    macro_rules! resolve {
+        ($field:ident, [$($name:literal),+], $script:expr) => {
+            slots.$field = match find(vm, class, &[$($name),+]) {
+                Found::Nothing => None,
+                Found::Native(owner) => owner.get(vm).slots.$field,
+                Found::Script => Some($script),
+            };
+        };
+    }
+    resolve!(repr, ["__repr__"], script_repr);
+    resolve!(str, ["__str__"], script_str);
+    resolve!(call, ["__call__"], script_call);
+    resolve!(compare, ["__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__"], script_compare);
+    resolve!(iter, ["__iter__"], script_iter);
+    resolve!(next, ["__next__"], script_next);
+    resolve!(len, ["__len__"], script_len);
+    resolve!(get_item, ["__getitem__"], script_get_item);
+    resolve!(set_item, ["__setitem__", "__delitem__"], script_set_item);
+    resolve!(contains, ["__contains__"], script_contains);
+    resolve!(bool, ["__bool__"], script_bool);
+    resolve!(negative, ["__neg__"], script_negative);
+    resolve!(positive, ["__pos__"], script_positive);
+    resolve!(absolute, ["__abs__"], script_absolute);
+    resolve!(invert, ["__invert__"], script_invert);
+    resolve!(int, ["__int__"], script_int);
+    resolve!(float, ["__float__"], script_float);
+    resolve!(index, ["__index__"], script_index);
+    resolve!(descriptor_get, ["__get__"], script_descriptor_get);
+    resolve!(descriptor_set, ["__set__", "__delete__"], script_descriptor_set);
+    resolve!(await_, ["__await__"], script_await);
+    resolve!(aiter, ["__aiter__"], script_aiter);
+    resolve!(anext, ["__anext__"], script_anext);
+    resolve!(init, ["__init__"], script_init);
+    resolve!(get_attribute, ["__getattribute__"], script_get_attribute);
+    resolve!(set_attribute, ["__setattr__", "__delattr__"], script_set_attribute);
+    let has_getattr = {
+        let name = vm.name(Name::Getattr);
+        vm.type_lookup(class, &name).is_some()
+    };
+    if has_getattr {
+        slots.get_attribute = Some(script_get_attribute);
+    }
+    for place in 0..13 {
+        let (_, name, reflected, augmented) = OPERATOR_NAMES[place];
+        slots.binary[place] = match find(vm, class, &[name, reflected]) {
+            Found::Nothing => None,
+            Found::Native(owner) => owner.get(vm).slots.binary[place],
+            Found::Script => Some(SCRIPT_BINARY[place]),
+        };
+        slots.in_place[place] = match find(vm, class, &[augmented]) {
+            Found::Nothing => None,
+            Found::Native(owner) => owner.get(vm).slots.in_place[place],
+            Found::Script => Some(SCRIPT_IN_PLACE[place]),
+        };
+    }
+    let hash_name = vm.name(Name::Hash);
+    slots.hash = match vm.type_lookup(class, &hash_name) {
+        Some(found) if found.is_none() => None,
+        Some(found) => match native_owner(vm, &found) {
+            Some(owner) => owner.get(vm).slots.hash,
+            None => Some(script_hash),
+        },
+        None => None,
+    };
+    let new_name = vm.name(Name::New);
+    slots.new = match vm.type_lookup(class, &new_name) {
+        Some(found) => match native_owner(vm, &found) {
+            Some(owner) => owner.get(vm).slots.new,
+            None => Some(script_new),
+        },
+        None => None,
+    };
+    let plain_get = slots.get_attribute.is_none();
+    let plain_set = slots.set_attribute.is_none();
+    let has_del = {
+        let name = vm.name(Name::Del);
+        vm.type_lookup(class, &name).is_some()
+    };
+    let payload = class.get_mut(vm);
+    payload.slots = slots;
+    payload.set_flag(PLAIN_GETATTR, plain_get);
+    payload.set_flag(PLAIN_SETATTR, plain_set);
+    payload.set_flag(super::type_object::HAS_DEL, has_del);
+}
+
+impl Vm {
+    /// The name of an attribute has to be a string.
+    pub(crate) fn expect_attribute_name(&mut self, name: &Value) -> Result<()> {
+        if self.is_kind(name, TypeId::Str) {
+            return Ok(());
+        }
+        let message = format!("attribute name must be string, not '{}'", self.type_name(name));
+        Err(self.type_error(message))
+    }
+}
