@@ -244,6 +244,7 @@ impl Heap {
     #[inline]
     pub(crate) fn allocate<T: super::layout::Payload>(&self, type_object: *mut Object<Type>, payload: T, extra: usize) -> NonNull<Header> {
         let size = size_of::<Object<T>>() + extra * 8;
+        debug_assert!(size <= MAX_CELL);
         let cell = self.cell(size).cast::<Object<T>>();
         let header = Header {
             count: AtomicU32::new(1),
@@ -415,6 +416,18 @@ unsafe fn drop_contents(header: *mut Header) {
         if (*type_object).payload.flags() & super::type_object::HEAP_TYPE != 0 {
             release(Word::from_pointer(NonNull::new_unchecked(type_object.cast())));
         }
+    }
+}
+
+/// The type object at `header`, if that is a live one: for lists of classes that are not counted.
+pub(crate) fn live_type(header: NonNull<Header>) -> Option<super::value::Ref<Type>> {
+    // SAFETY: the caller got it from `for_each`, so a header stands there.
+    unsafe {
+        let object = header.as_ref();
+        if object.layout_id() != Layout::Type as u16 || object.count() == 0 {
+            return None;
+        }
+        Value::from_borrowed(Word::from_pointer(header)).into_ref().ok()
     }
 }
 

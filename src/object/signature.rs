@@ -103,6 +103,19 @@ impl Signature {
         Self { name, parameters, positional, positional_only, required, var_positional, var_keyword, simple, has_receiver }
     }
 
+    /// Parses a constructor's signature, which leaves its first parameter, the class, out.
+    pub(crate) fn parse_constructor(text: &'static str) -> Self {
+        let mut signature = Self::parse(text);
+        signature.parameters.insert(0, Parameter { name: "cls", kind: ParameterKind::PositionalOnly, default: None });
+        signature.positional += 1;
+        signature.positional_only += 1;
+        signature.required += 1;
+        signature.var_positional = signature.var_positional.map(|place| place + 1);
+        signature.var_keyword = signature.var_keyword.map(|place| place + 1);
+        signature.has_receiver = true;
+        signature
+    }
+
     /// Binds the arguments and calls `native` with them.
     pub(crate) fn call(&self, vm: &mut Vm, native: &Native, arguments: CallArgs<'_>) -> Result<Value> {
         if arguments.names.is_empty() && self.simple && arguments.values.len() == self.positional {

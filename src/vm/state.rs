@@ -123,6 +123,8 @@ pub(crate) struct State {
     pub(crate) exceptions: Vec<Ref<Type>>,
     pub(crate) exception_group: Option<Ref<Type>>,
     pub(crate) native_types: FxHashMap<usize, Ref<Type>>,
+    /// Parsed signatures of constructors, by the address of their rows.
+    pub(crate) constructor_signatures: FxHashMap<usize, std::rc::Rc<crate::object::signature::Signature>>,
     pub(crate) builtins: Ref<Dict>,
     pub(crate) modules: Ref<Dict>,
     pub(crate) sys: Ref<Dict>,
