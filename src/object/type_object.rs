@@ -153,6 +153,8 @@ impl Payload for Type {
     }
 }
 
+/// `cls.__new__(cls, …)`.
+pub(crate) type NewFn = fn(&mut Vm, &Ref<Type>, CallArgs<'_>) -> Result<Value>;
 /// `repr(x)` and the like.
 pub(crate) type UnaryFn = fn(&mut Vm, &Value) -> Result<Value>;
 /// `a OP b`: called when either operand's type has it, with the operands in source order; `NotImplemented` to let the other try.

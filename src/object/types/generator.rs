@@ -34,7 +34,13 @@ pub(crate) struct Generator {
     pub(crate) function: Value,
     pub(crate) name: Value,
     pub(crate) qualname: Value,
-    /// Its registers; they never move. Empty once it has finished.
+    /// Where names live, for a module body that awaits; else unbound.
+    pub(crate) namespace: Value,
+    /// Where the register stack continues while it runs.
+    pub(crate) stack_top: *mut Word,
+    /// What its resumer was handling, while it runs.
+    pub(crate) caller_handled: Value,
+    /// The function, then its registers; they never move. Empty once it has finished.
     pub(crate) window: Box<[Word]>,
     /// The next instruction.
     pub(crate) instruction: u32,
@@ -76,6 +82,8 @@ impl Payload for Generator {
         visit(self.code.word());
         visit(self.function.word());
         visit(self.handled.word());
+        visit(self.namespace.word());
+        visit(self.caller_handled.word());
         visit(self.finalizer.word());
         visit(self.origin.word());
         if let Some(frame) = &self.frame {
