@@ -64,7 +64,7 @@ const _: () = assert!(size_of::<Header>() == 16);
 #[repr(C)]
 pub(crate) struct Object<T> {
     pub(super) header: Header,
-    pub(super) payload: T,
+    pub(crate) payload: T,
 }
 
 impl Header {
