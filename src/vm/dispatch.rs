@@ -788,7 +788,7 @@ impl Vm {
                             l,
                             r,
                             FloorDivide,
-                            int::floor_div(l.small_value(), r.small_value()).and_then(Word::from_small),
+                            int::floordiv_i64(l.small_value(), r.small_value()).and_then(Word::from_small),
                             None::<Word>.filter(|_| l == r)
                         ),
                         Opcode::Modulo => arithmetic!(
@@ -796,7 +796,7 @@ impl Vm {
                             l,
                             r,
                             Modulo,
-                            int::floor_mod(l.small_value(), r.small_value()).map(Word::small),
+                            int::modulo_i64(l.small_value(), r.small_value()).map(Word::small),
                             None::<Word>.filter(|_| l == r)
                         ),
                         Opcode::And => integer!(i, l, r, And, Some(Word::small(l.small_value() & r.small_value()))),
@@ -810,9 +810,9 @@ impl Vm {
                         Opcode::SubtractImm => immediate!(i, l, r, Subtract, l.checked_sub(r).and_then(Word::from_small), Word::from_float(l - r)),
                         Opcode::MultiplyImm => immediate!(i, l, r, Multiply, l.checked_mul(r).and_then(Word::from_small), Word::from_float(l * r)),
                         Opcode::FloorDivideImm => {
-                            immediate!(i, l, r, FloorDivide, int::floor_div(l, r).and_then(Word::from_small), None::<Word>.filter(|_| l == r));
+                            immediate!(i, l, r, FloorDivide, int::floordiv_i64(l, r).and_then(Word::from_small), None::<Word>.filter(|_| l == r));
                         }
-                        Opcode::ModuloImm => immediate!(i, l, r, Modulo, int::floor_mod(l, r).map(Word::small), None::<Word>.filter(|_| l == r)),
+                        Opcode::ModuloImm => immediate!(i, l, r, Modulo, int::modulo_i64(l, r).map(Word::small), None::<Word>.filter(|_| l == r)),
                         Opcode::AndImm => immediate!(i, l, r, And, Some(Word::small(l & r)), None::<Word>.filter(|_| l == r)),
                         Opcode::ShiftLeftImm => immediate!(i, l, r, ShiftLeft, shift_left(l, r), None::<Word>.filter(|_| l == r)),
                         Opcode::ShiftRightImm => immediate!(i, l, r, ShiftRight, shift_right(l, r), None::<Word>.filter(|_| l == r)),
