@@ -206,7 +206,7 @@ fn run(
     let (out, err) = read_all(&mut child)?;
     let status = child.wait().map_err(|error| error.to_string())?;
     let shorten = |text: Vec<u8>| String::from_utf8_lossy(&text).replace(&format!("{}/", folder.display()), "");
-    let err = without_library_frames(&shorten(err), library);
+    let err = without_library_places(&without_library_frames(&shorten(err), library), library);
     Ok(Printed { out: shorten(out), err, code: exit_code(status) })
 }
 
@@ -266,6 +266,31 @@ fn without_library_frames(text: &str, library: &str) -> String {
         }
     }
     kept.join("\n")
+}
+
+/// `text` with every place of a library module written as `(library)` and every address as `0x...`.
+fn without_library_places(text: &str, library: &str) -> String {
+    let mut shortened = String::new();
+    let mut rest = text;
+    while let Some(found) = rest.find(['(', '0']) {
+        shortened.push_str(&rest[..found]);
+        rest = &rest[found..];
+        let in_place = [library, "<stdlib>", "unknown location"].iter().any(|prefix| rest[1..].starts_with(prefix));
+        let n_digits = rest.strip_prefix("0x").map_or(0, |hex| {
+            hex.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count()
+        });
+        if rest.starts_with('(') && in_place && rest.contains(')') {
+            shortened.push_str("(library)");
+            rest = &rest[rest.find(')').map_or(rest.len(), |end| end + 1)..];
+        } else if n_digits >= 6 {
+            shortened.push_str("0x...");
+            rest = &rest[2 + n_digits..];
+        } else {
+            shortened.push_str(&rest[..1]);
+            rest = &rest[1..];
+        }
+    }
+    shortened + rest
 }
 
 /// The indentation and the file of a line `File "…", line …`.

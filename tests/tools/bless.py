@@ -39,7 +39,10 @@ def without_library_frames(text, library):
 
 
 def shortened(text, folder, library):
-    return without_library_frames(text, library).replace(f"{folder}/", "")
+    """`text` without what differs between two installations: paths, frames of the library, addresses."""
+    text = without_library_frames(text, library).replace(f"{folder}/", "")
+    text = re.sub(rf"\((?:{re.escape(library)}|<stdlib>)[^)]*\)|\(unknown location\)", "(library)", text)
+    return re.sub("0x[0-9a-f]{6,}", "0x...", text)
 
 
 def directives(script):

@@ -1,0 +1,5 @@
+def helper():
+    return [][0]
+
+
+VALUE = helper()
