@@ -1,0 +1,1 @@
+parent_saw = "child" in globals()

@@ -1,0 +1,3 @@
+import bindings
+NAME = __name__
+print("child sees its name in the parent:", hasattr(bindings, "child"))

@@ -1,0 +1,3 @@
+import cycle_a
+print("b sees a:", hasattr(cycle_a, "value"))
+value = "b"

@@ -1,0 +1,2 @@
+from cycle_c import x
+y = 2

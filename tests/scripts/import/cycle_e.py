@@ -1,0 +1,2 @@
+import cycle_f
+x = 1

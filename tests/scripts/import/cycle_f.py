@@ -1,0 +1,2 @@
+import cycle_e
+cycle_e.x

@@ -1,0 +1,1 @@
+VALUE = "found without __init__"

@@ -1,0 +1,3 @@
+print("zoo/__init__")
+__all__ = ["cat", "KEEPER"]
+KEEPER = "Sam"

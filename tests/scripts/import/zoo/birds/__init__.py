@@ -1,0 +1,2 @@
+print("zoo/birds/__init__")
+from . import parrot

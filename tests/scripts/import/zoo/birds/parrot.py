@@ -1,0 +1,6 @@
+print("zoo/birds/parrot")
+from .. import KEEPER
+
+
+def speak():
+    return f"hello {KEEPER}"

@@ -1,0 +1,2 @@
+print("zoo/cat")
+NAME = "Tom"
