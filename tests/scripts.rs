@@ -26,14 +26,17 @@ const TIME_CAP: Duration = Duration::from_secs(60);
 const SHOWN_LINES: usize = 40;
 
 fn main() -> ExitCode {
-    let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let filters: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let options = Options::from_environment();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut scripts = Vec::new();
     find_scripts(&root.join("tests/scripts"), &mut scripts);
     find_scripts(&root.join("examples"), &mut scripts);
     scripts.sort();
-    scripts.retain(|script| filters.is_empty() || filters.iter().any(|part| script.to_string_lossy().contains(part)));
+    scripts.retain(|script| {
+        filters.is_empty() || filters.iter().any(|part| script.to_string_lossy().contains(part))
+    });
 
     let queue: Mutex<VecDeque<PathBuf>> = Mutex::new(scripts.into());
     let failures: Mutex<Vec<(PathBuf, String)>> = Mutex::new(Vec::new());
@@ -79,8 +82,13 @@ impl Options {
                 .expect("SCRIP_REFERENCE names a Python that runs");
             (PathBuf::from(python), String::from_utf8_lossy(&library.stdout).trim().to_owned())
         });
-        let binary = std::env::var_os("SCRIP_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_scrip").into(), PathBuf::from);
-        Self { binary, reference, bless: std::env::var_os("SCRIP_BLESS").is_some_and(|value| value == "1") }
+        let binary = std::env::var_os("SCRIP_BINARY")
+            .map_or_else(|| env!("CARGO_BIN_EXE_scrip").into(), PathBuf::from);
+        Self {
+            binary,
+            reference,
+            bless: std::env::var_os("SCRIP_BLESS").is_some_and(|value| value == "1"),
+        }
     }
 }
 
@@ -108,7 +116,9 @@ fn check(script: &Path, options: &Options) -> Result<(), String> {
     let directives = Directives::of(script);
     let printed = run(&options.binary, &[], script, &directives, "<stdlib>")?;
     let reference = match &options.reference {
-        Some((python, library)) if !directives.differs => Some(run(python, &["-B"], script, &directives, library)?),
+        Some((python, library)) if !directives.differs => {
+            Some(run(python, &["-B"], script, &directives, library)?)
+        }
         _ => None,
     };
     if options.bless {
@@ -205,7 +215,9 @@ fn run(
     drop(stdin);
     let (out, err) = read_all(&mut child)?;
     let status = child.wait().map_err(|error| error.to_string())?;
-    let shorten = |text: Vec<u8>| String::from_utf8_lossy(&text).replace(&format!("{}/", folder.display()), "");
+    let shorten = |text: Vec<u8>| {
+        String::from_utf8_lossy(&text).replace(&format!("{}/", folder.display()), "")
+    };
     let err = without_library_places(&without_library_frames(&shorten(err), library), library);
     Ok(Printed { out: shorten(out), err, code: exit_code(status) })
 }
@@ -253,10 +265,12 @@ fn without_library_frames(text: &str, library: &str) -> String {
     let mut dropping: Option<usize> = None;
     for line in text.split('\n') {
         if let Some((indent, file)) = frame_file(line) {
-            let in_library = [library, "<frozen ", "<stdlib>"].iter().any(|prefix| file.starts_with(prefix));
+            let in_library =
+                [library, "<frozen ", "<stdlib>"].iter().any(|prefix| file.starts_with(prefix));
             dropping = in_library.then_some(indent);
         } else if let Some(indent) = dropping {
-            let is_source = line.get(indent.saturating_sub(2)..).is_some_and(|rest| rest.starts_with("    "));
+            let is_source =
+                line.get(indent.saturating_sub(2)..).is_some_and(|rest| rest.starts_with("    "));
             if !is_source {
                 dropping = None;
             }
@@ -275,7 +289,9 @@ fn without_library_places(text: &str, library: &str) -> String {
     while let Some(found) = rest.find(['(', '0']) {
         shortened.push_str(&rest[..found]);
         rest = &rest[found..];
-        let in_place = [library, "<stdlib>", "unknown location"].iter().any(|prefix| rest[1..].starts_with(prefix));
+        let in_place = [library, "<stdlib>", "unknown location"]
+            .iter()
+            .any(|prefix| rest[1..].starts_with(prefix));
         let n_digits = rest.strip_prefix("0x").map_or(0, |hex| {
             hex.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count()
         });
@@ -312,11 +328,25 @@ fn write_difference(report: &mut String, what: &str, expected: &str, printed: &s
         .zip(printed[n_same..].iter().rev())
         .take_while(|(left, right)| left == right)
         .count();
-    let _ = writeln!(report, "  --- {what} expected\n  +++ {what} printed\n  @@ line {} @@", n_same + 1);
+    let _ = writeln!(
+        report,
+        "  --- {what} expected\n  +++ {what} printed\n  @@ line {} @@",
+        n_same + 1
+    );
     let shown_before = n_same.saturating_sub(3);
     let lines = (expected[shown_before..n_same].iter().map(|line| (' ', line)))
-        .chain(expected[n_same..expected.len() - n_same_at_end].iter().map(|line| ('-', line)).take(SHOWN_LINES))
-        .chain(printed[n_same..printed.len() - n_same_at_end].iter().map(|line| ('+', line)).take(SHOWN_LINES))
+        .chain(
+            expected[n_same..expected.len() - n_same_at_end]
+                .iter()
+                .map(|line| ('-', line))
+                .take(SHOWN_LINES),
+        )
+        .chain(
+            printed[n_same..printed.len() - n_same_at_end]
+                .iter()
+                .map(|line| ('+', line))
+                .take(SHOWN_LINES),
+        )
         .chain(expected[expected.len() - n_same_at_end..].iter().map(|line| (' ', line)).take(2));
     for (sign, line) in lines {
         let _ = writeln!(report, "  {sign}{line}");

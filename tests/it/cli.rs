@@ -1,0 +1,614 @@
+//! The program `scrip` as a shell sees it: arguments, streams, exit codes, signals, bad input.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Longer than any of these runs may take, even on a busy machine.
+const TIME_CAP: Duration = Duration::from_secs(60);
+
+struct Run {
+    out: String,
+    err: String,
+    status: ExitStatus,
+}
+
+impl Run {
+    fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    #[track_caller]
+    fn check(&self, out: &str, err: &str, code: i32) {
+        assert_eq!((self.out.as_str(), self.err.as_str(), self.code()), (out, err, Some(code)));
+    }
+
+    /// Neither a panic nor a signal ended the program.
+    #[track_caller]
+    fn is_orderly(&self) {
+        assert!(!self.err.contains("panicked at"), "{}", self.err);
+        assert!(matches!(self.code(), Some(0 | 1)), "{:?}\n{}", self.status, self.err);
+    }
+}
+
+fn scrip(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scrip"));
+    command
+        .args(arguments)
+        .env("LC_ALL", "C.UTF-8")
+        .env_remove("SCRIPPATH")
+        .env_remove("SCRIPHASHSEED");
+    command
+}
+
+fn run(arguments: &[&str]) -> Run {
+    run_with_input(arguments, b"")
+}
+
+fn run_with_input(arguments: &[&str], input: &[u8]) -> Run {
+    let mut child = scrip(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    // A program that does not read its input may have closed it.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    finish(child)
+}
+
+/// Reads both streams and waits for the end; a run that hangs is killed and fails the test.
+fn finish(mut child: Child) -> Run {
+    let (sender, receiver) = mpsc::channel();
+    let mut streams: Vec<Box<dyn Read + Send>> = Vec::new();
+    streams.push(
+        child
+            .stdout
+            .take()
+            .map_or_else(|| Box::new(std::io::empty()) as _, |pipe| Box::new(pipe) as _),
+    );
+    streams.push(
+        child
+            .stderr
+            .take()
+            .map_or_else(|| Box::new(std::io::empty()) as _, |pipe| Box::new(pipe) as _),
+    );
+    for (index, mut stream) in streams.into_iter().enumerate() {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = stream.read_to_end(&mut bytes);
+            let _ = sender.send((index, bytes));
+        });
+    }
+    let mut texts = [String::new(), String::new()];
+    for _ in 0..2 {
+        let Ok((index, bytes)) = receiver.recv_timeout(TIME_CAP) else {
+            let _ = child.kill();
+            panic!("the program hangs");
+        };
+        texts[index] = String::from_utf8_lossy(&bytes).into_owned();
+    }
+    let status = child.wait().expect("the program ends");
+    let [out, err] = texts;
+    Run { out, err, status }
+}
+
+/// A folder of its own for one test, emptied first.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).expect("the test's folder can be made");
+    path
+}
+
+fn file(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).expect("the test's file can be written");
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn version_and_help_go_to_stdout() {
+    for option in ["--version", "-V"] {
+        let shown = run(&[option]);
+        assert!(shown.out.starts_with("Scrip ") && shown.out.ends_with('\n'), "{}", shown.out);
+        assert!(shown.out.contains(env!("CARGO_PKG_VERSION")), "{}", shown.out);
+        assert_eq!((shown.err.as_str(), shown.code()), ("", Some(0)));
+    }
+    for option in ["--help", "-h"] {
+        let help = run(&[option]);
+        assert_eq!((help.err.as_str(), help.code()), ("", Some(0)));
+        for word in
+            ["FILE", "-c", "-m", "--check", "--ast", "--dis", "--hash-seed", "--version", "--help"]
+        {
+            assert!(help.out.contains(word), "the help does not name {word}:\n{}", help.out);
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_why_on_stderr() {
+    for arguments in [
+        &["--no-such-option"][..],
+        &["-c"],
+        &["-m"],
+        &["--check"],
+        &["-Q"],
+        &["--hash-seed", "x", "-c", "1"],
+    ] {
+        let refused = run(arguments);
+        assert_eq!(
+            (refused.out.as_str(), refused.code()),
+            ("", Some(2)),
+            "{arguments:?}: {}",
+            refused.err
+        );
+        assert!(!refused.err.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_ends_with_2() {
+    let refused = run(&["/no/such/file.scr"]);
+    assert_eq!(refused.code(), Some(2));
+    assert!(
+        refused.err.contains("/no/such/file.scr") && refused.err.contains("No such file"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(refused.out, "");
+}
+
+#[test]
+fn code_on_the_command_line_sees_its_arguments() {
+    run(&["-c", "import sys; print(sys.argv)", "a", "-b"]).check("['-c', 'a', '-b']\n", "", 0);
+    run(&["-c", "print(__name__)\nprint(1 + 1)"]).check("__main__\n2\n", "", 0);
+}
+
+#[test]
+fn an_error_in_code_on_the_command_line_names_a_string() {
+    let failed = run(&["-c", "def f():\n    1 / 0\nf()"]);
+    assert_eq!(
+        failed.err,
+        "Traceback (most recent call last):\n  File \"<string>\", line 3, in <module>\n    f()\n    ~^^\n  \
+         File \"<string>\", line 2, in f\n    1 / 0\n    ~~^~~\nZeroDivisionError: division by zero\n"
+    );
+    assert_eq!(failed.code(), Some(1));
+    let failed = run(&["-c", "x = = 1"]);
+    assert_eq!(
+        failed.err,
+        "  File \"<string>\", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n"
+    );
+}
+
+#[test]
+fn a_script_can_come_through_a_pipe() {
+    run_with_input(&["-"], b"import sys\nprint('piped', sys.argv)\n").check("piped ['-']\n", "", 0);
+    run_with_input(&["-", "x"], b"import sys\nprint(sys.argv)\n").check("['-', 'x']\n", "", 0);
+    run_with_input(&[], b"print('no arguments')\n").check("no arguments\n", "", 0);
+    let failed = run_with_input(&["-"], b"print(1)\n1 / 0\n");
+    assert_eq!(failed.out, "1\n");
+    assert!(failed.err.contains("  File \"<stdin>\", line 2, in <module>\n"), "{}", failed.err);
+    assert_eq!(failed.code(), Some(1));
+}
+
+#[test]
+fn a_module_is_run_by_its_name() {
+    let folder = folder("module_by_name");
+    file(&folder, "tool.scr", "import sys\nprint(__name__, sys.argv[1:], __spec__.name)\n");
+    fs::create_dir_all(folder.join("package")).expect("the package can be made");
+    file(&folder, "package/__init__.scr", "");
+    file(&folder, "package/__main__.scr", "print('main of the package', __package__)\n");
+    let run_module = |arguments: &[&str]| {
+        let child = scrip(arguments)
+            .current_dir(&folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        finish(child.expect("the program starts"))
+    };
+    run_module(&["-m", "tool", "a"]).check("__main__ ['a'] tool\n", "", 0);
+    run_module(&["-m", "package"]).check("main of the package package\n", "", 0);
+    let missing = run_module(&["-m", "no_such_module"]);
+    assert_eq!(missing.code(), Some(1));
+    assert!(missing.err.contains("No module named no_such_module"), "{}", missing.err);
+}
+
+#[test]
+fn check_parses_without_running() {
+    let folder = folder("check");
+    let good = file(&folder, "good.scr", "print('not run')\n");
+    let bad = file(&folder, "bad.scr", "def f(:\n    pass\n");
+    let worse = file(&folder, "worse.scr", "return 1\n");
+    run(&["--check", &good]).check("", "", 0);
+    let refused = run(&["--check", &good, &bad, &worse]);
+    assert_eq!((refused.out.as_str(), refused.code()), ("", Some(1)));
+    assert!(
+        refused.err.contains(&format!("  File \"{bad}\", line 1\n    def f(:\n          ^\n")),
+        "{}",
+        refused.err
+    );
+    assert!(refused.err.contains("SyntaxError: 'return' outside function\n"), "{}", refused.err);
+}
+
+#[test]
+fn the_tree_is_printed_as_ast_dump_prints_it() {
+    let folder = folder("ast");
+    let script = file(&folder, "one.scr", "x = 1\n");
+    run(&["--ast", &script]).check(
+        "Module(body=[Assign(targets=[Name(id='x', ctx=Store(), lineno=1, col_offset=0, end_lineno=1, end_col_offset=1)], \
+         value=Constant(value=1, lineno=1, col_offset=4, end_lineno=1, end_col_offset=5), lineno=1, col_offset=0, \
+         end_lineno=1, end_col_offset=5)])\n",
+        "",
+        0,
+    );
+}
+
+#[test]
+fn the_instructions_are_printed() {
+    let folder = folder("dis");
+    let script = file(&folder, "one.scr", "def f(x):\n    return x + 1\nprint(f(1))\n");
+    let shown = run(&["--dis", &script]);
+    assert_eq!((shown.err.as_str(), shown.code()), ("", Some(0)));
+    assert!(shown.out.contains('f') && shown.out.contains("Call"), "{}", shown.out);
+}
+
+#[test]
+fn exit_codes_are_those_of_system_exit() {
+    for (code, expected, err) in [
+        ("pass", 0, ""),
+        ("import sys; sys.exit()", 0, ""),
+        ("import sys; sys.exit(None)", 0, ""),
+        ("import sys; sys.exit(0)", 0, ""),
+        ("import sys; sys.exit(3)", 3, ""),
+        ("import sys; sys.exit(True)", 1, ""),
+        ("import sys; sys.exit(256 + 7)", 7, ""),
+        ("import sys; sys.exit(-1)", 255, ""),
+        ("import sys; sys.exit('message')", 1, "message\n"),
+        ("import sys; sys.exit([1, 2])", 1, "[1, 2]\n"),
+        ("import sys; sys.exit(1.5)", 1, "1.5\n"),
+        ("raise SystemExit(4)", 4, ""),
+        ("raise SystemExit", 0, ""),
+        ("import os; os._exit(9)", 9, ""),
+        ("def f():\n  try:\n    raise SystemExit(5)\n  finally:\n    pass\nf()", 5, ""),
+    ] {
+        let ended = run(&["-c", code]);
+        assert_eq!((ended.code(), ended.err.as_str()), (Some(expected), err), "{code}");
+    }
+}
+
+#[test]
+fn an_uncaught_exception_ends_with_1() {
+    let failed = run(&["-c", "raise ValueError('x')"]);
+    assert_eq!(failed.code(), Some(1));
+    assert!(failed.err.ends_with("ValueError: x\n"), "{}", failed.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_uncaught_keyboard_interrupt_ends_it_by_sigint() {
+    use std::os::unix::process::ExitStatusExt;
+    let ended = run(&["-c", "raise KeyboardInterrupt"]);
+    assert_eq!(ended.status.signal(), Some(2), "{:?}", ended.status);
+    assert!(ended.err.ends_with("KeyboardInterrupt\n"), "{}", ended.err);
+}
+
+/// Starts `code`, sends SIGINT once it has printed `ready`, and waits for its end.
+#[cfg(unix)]
+fn interrupted(code: &str) -> Run {
+    let mut child = scrip(&["-c", code])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut out = BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("the script prints a line");
+    assert_eq!(line, "ready\n");
+    let sent =
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut rest = String::new();
+        let _ = out.read_to_string(&mut rest);
+        let _ = sender.send(rest);
+    });
+    let rest = receiver.recv_timeout(TIME_CAP);
+    if rest.is_err() {
+        let _ = child.kill();
+    }
+    let mut ended = finish(child);
+    ended.out = rest.expect("the program ends after Ctrl-C");
+    ended
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_loop_a_sleep_a_lock_wait_and_a_long_native_call() {
+    use std::os::unix::process::ExitStatusExt;
+    for code in [
+        "while True:\n    pass",
+        "def f(n):\n    while n:\n        n += 1\nf(1)",
+        "import time\ntime.sleep(1000)",
+        "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()",
+        "import threading\nthreading.Event().wait()",
+        "import threading\nc = threading.Condition()\nwith c:\n    c.wait()",
+        "sum(iter(int, 1))",
+        "10 ** 10 ** 8",
+        "import itertools\nsum(itertools.repeat(1))",
+        "x = [n for n in iter(int, 1)]",
+    ] {
+        let ended = interrupted(&format!("print('ready', flush=True)\n{code}"));
+        assert_eq!(ended.status.signal(), Some(2), "{code}: {:?} {}", ended.status, ended.err);
+        assert!(ended.err.ends_with("KeyboardInterrupt\n"), "{code}: {}", ended.err);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_can_be_caught() {
+    let ended = interrupted(
+        "try:\n    print('ready', flush=True)\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    print('caught')",
+    );
+    ended.check("caught\n", "", 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn output_to_a_closed_pipe_is_an_exception() {
+    let mut child = scrip(&[
+        "-c",
+        "import sys\nfor n in range(100000):\n    print('a line of some length', n)\n",
+    ])
+    .stdin(Stdio::null())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("the program starts");
+    let mut out = BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("the first line arrives");
+    drop(out);
+    let ended = finish(child);
+    assert!(ended.err.contains("BrokenPipeError: [Errno 32] Broken pipe"), "{}", ended.err);
+    assert!(!ended.err.contains("panicked"), "{}", ended.err);
+    assert!(matches!(ended.code(), Some(1 | 120)), "{:?}", ended.status);
+}
+
+#[test]
+fn streams_are_written_in_order_and_flushed_at_the_end() {
+    run(&["-c", "import sys\nprint('out', end='')\nsys.stdout.write(' more')"])
+        .check("out more", "", 0);
+    run(&["-c", "import sys\nprint('to stderr', file=sys.stderr)"]).check("", "to stderr\n", 0);
+    run(&["-c", "import sys\nprint('before', end='')\nsys.exit(2)"]).check("before", "", 2);
+    let failed = run(&["-c", "print('before', end='')\n1 / 0"]);
+    assert_eq!(failed.out, "before");
+}
+
+#[test]
+fn random_bytes_are_refused_in_order() {
+    let folder = folder("random_bytes");
+    // A small generator of our own, so that a failure can be repeated.
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let pieces: &[&[u8]] = &[
+        b"def ",
+        b"f",
+        b"(",
+        b")",
+        b":",
+        b"\n",
+        b"    ",
+        b"\t",
+        b"if ",
+        b"x",
+        b" = ",
+        b"1",
+        b"\"",
+        b"'",
+        b"f\"{",
+        b"}\"",
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b"#",
+        b"\\",
+        b"\0",
+        b"\xff",
+        b"\xc3",
+        b"\xe2\x82\xac",
+        b"lambda",
+        b"*",
+        b"**",
+        b"@",
+        b"0x",
+        b"1e",
+        b"\r",
+        b"\x0c",
+        b"await ",
+        b"match ",
+        b"case ",
+        b":=",
+        b"...",
+        b"!",
+        b"\"\"\"",
+        b"\xef\xbb\xbf",
+        b"# coding: latin-1\n",
+    ];
+    for number in 0..150 {
+        let mut bytes = Vec::new();
+        for _ in 0..next() % 60 {
+            if number % 3 == 0 {
+                bytes.push((next() >> 24) as u8);
+            } else {
+                bytes.extend_from_slice(pieces[(next() >> 20) as usize % pieces.len()]);
+            }
+        }
+        let script = file(&folder, "random.scr", &bytes);
+        let checked = run(&["--check", &script]);
+        assert!(
+            matches!(checked.code(), Some(0 | 1)) && !checked.err.contains("panicked"),
+            "{:?} for {bytes:?}\n{}",
+            checked.status,
+            checked.err
+        );
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_crash() {
+    let folder = folder("deep_nesting");
+    for (opening, middle, closing) in [
+        ("(", "", ")"),
+        ("[", "", "]"),
+        ("{", "", "}"),
+        ("-", "1", ""),
+        ("not ", "1", ""),
+        ("lambda: ", "1", ""),
+        ("f(", "", ")"),
+        ("x[", "0", "]"),
+        ("1 if 1 else ", "1", ""),
+        ("1 + (", "1", ")"),
+        ("[x for x in ", "y", "]"),
+        ("f'{", "1", "}'"),
+        ("x.", "y", ""),
+        ("1 **", "1", ""),
+    ] {
+        for depth in [150, 100_000] {
+            let text =
+                [opening.repeat(depth).as_str(), middle, closing.repeat(depth).as_str(), "\n"]
+                    .concat();
+            let script = file(&folder, "deep.scr", text);
+            run(&["--check", &script]).is_orderly();
+        }
+    }
+    for depth in [90, 150, 5000] {
+        let mut text = String::new();
+        for level in 0..depth {
+            text += &" ".repeat(level);
+            text += "if 1:\n";
+        }
+        text += &(" ".repeat(depth) + "pass\n");
+        let script = file(&folder, "deep_blocks.scr", text);
+        run(&["--check", &script]).is_orderly();
+    }
+}
+
+#[test]
+fn endless_recursion_is_an_exception() {
+    for code in [
+        "def f(): f()\nf()",
+        "class C:\n    def __repr__(self): return repr(self)\nrepr(C())",
+        "class C:\n    def __eq__(self, other): return self == other\nC() == 1",
+        "class C:\n    def __getattr__(self, name): return self.x\nC().x",
+        "class C:\n    def __hash__(self): return hash(self)\nhash(C())",
+        "def key(x): return sorted([x], key=key)\nkey(1)",
+        "f = lambda x: list(map(f, [x]))\nf(1)",
+        "x = []\nfor _ in range(100000): x = [x]\nprint(x)",
+        "class C:\n    def __init__(self): C()\nC()",
+        "import functools\ndef f(*a): return functools.reduce(f, [1, 2])\nf()",
+    ] {
+        let failed = run(&["-c", code]);
+        assert_eq!(failed.code(), Some(1), "{code}: {:?}\n{}", failed.status, failed.err);
+        assert!(
+            failed.err.contains("RecursionError: maximum recursion depth exceeded"),
+            "{code}\n{}",
+            failed.err
+        );
+    }
+}
+
+#[test]
+fn absurd_sizes_are_refused_at_once() {
+    for code in [
+        "'x' * 10 ** 12",
+        "b'x' * 10 ** 12",
+        "[0] * 10 ** 12",
+        "'x' * 10 ** 30",
+        "1 << 10 ** 13",
+        "list(range(10 ** 30))",
+        "len(range(10 ** 30))",
+        "bytearray(10 ** 14)",
+        "'a'.ljust(10 ** 13)",
+        "'%*d' % (10 ** 30, 1)",
+        "(0,) * 10 ** 13",
+    ] {
+        let failed = run(&["-c", code]);
+        assert_eq!(failed.code(), Some(1), "{code}: {:?}", failed.status);
+        assert!(
+            failed.err.contains("MemoryError") || failed.err.contains("OverflowError"),
+            "{code}: {}",
+            failed.err
+        );
+    }
+}
+
+#[test]
+fn memory_errors_can_be_caught() {
+    run(&["-c", "try:\n    'x' * 10 ** 12\nexcept MemoryError:\n    print('caught')"])
+        .check("caught\n", "", 0);
+}
+
+#[test]
+fn equal_hash_seeds_give_equal_orders() {
+    let code = "print(set('abcdefghijklmnop'), hash('text'))";
+    let first = run(&["--hash-seed", "5", "-c", code]);
+    let second = run(&["--hash-seed", "5", "-c", code]);
+    let other = run(&["--hash-seed", "6", "-c", code]);
+    assert_eq!((first.code(), &first.out), (Some(0), &second.out));
+    assert_ne!(first.out, other.out);
+}
+
+#[test]
+fn compiled_modules_are_cached_and_stale_or_damaged_ones_ignored() {
+    let folder = folder("cache");
+    let script = file(&folder, "main.scr", "import part\nprint(part.VALUE)\n");
+    file(&folder, "part.scr", "VALUE = 'first'\n");
+    run(&[&script]).check("first\n", "", 0);
+    run(&[&script]).check("first\n", "", 0);
+    let cached: Vec<PathBuf> = fs::read_dir(folder.join("__scrcache__"))
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    for path in &cached {
+        fs::write(path, b"damaged").expect("the cached file can be damaged");
+    }
+    run(&[&script]).check("first\n", "", 0);
+    file(&folder, "part.scr", "VALUE = 'second, longer'\n");
+    run(&[&script]).check("second, longer\n", "", 0);
+    let _ = fs::remove_dir_all(folder.join("__scrcache__"));
+    run(&["-B", &script]).check("second, longer\n", "", 0);
+    assert!(!folder.join("__scrcache__").exists());
+}
+
+#[test]
+fn modules_are_found_beside_the_script_and_in_scrippath() {
+    let folder = folder("search_path");
+    fs::create_dir_all(folder.join("library")).expect("the folder can be made");
+    fs::create_dir_all(folder.join("scripts")).expect("the folder can be made");
+    file(&folder, "library/far.scr", "WHERE = 'in SCRIPPATH'\n");
+    file(&folder, "scripts/near.scr", "WHERE = 'beside the script'\n");
+    let script =
+        file(&folder, "scripts/main.scr", "import near, far\nprint(near.WHERE, far.WHERE)\n");
+    let child = scrip(&[&script])
+        .env("SCRIPPATH", folder.join("library"))
+        .current_dir("/")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    finish(child.expect("the program starts")).check("beside the script in SCRIPPATH\n", "", 0);
+}

@@ -1,0 +1,4 @@
+//! The tests that are not scripts, in one binary.
+
+mod cli;
+mod layers;
