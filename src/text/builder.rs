@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::text::{MAX_LEN, Text, TextTooLarge};
-use super::view::{TextView, with_units};
+use super::view::{TextView, Unit, with_units};
 
 /// A text under construction, always in the narrowest width so far.
 #[derive(Default)]
@@ -145,14 +145,13 @@ impl TextBuilder {
                 units.extend_from_slice(more);
             }
             (Buffer::Ucs2(units), TextView::Ascii(more)) => {
-                units.extend(more.iter().map(|&unit| u16::from(unit)))
+                units.extend(more.iter().map(|&unit| u16::from(unit)));
             }
             (Buffer::Ucs2(units), TextView::Ucs2(more)) => units.extend_from_slice(more),
             (Buffer::Ucs4(units), more) if more.width() < 4 => units.extend(more.codes()),
             (_, more) => {
-                let largest =
-                    with_units!(more, |units| units.iter().map(|&unit| u32::from(unit)).max())
-                        .unwrap_or(0);
+                let largest = with_units!(more, |units| units.iter().map(|unit| unit.code()).max())
+                    .unwrap_or(0);
                 self.widen(largest);
                 self.try_reserve(more.len()).expect("memory for a copy");
                 more.codes().for_each(|code| self.push_code(code));

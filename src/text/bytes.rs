@@ -112,7 +112,7 @@ pub(crate) fn hex(bytes: &[u8], separator: Option<u8>, group: isize) -> Result<T
     Ok(Text::from_string(String::from_utf8(out).expect("digits and an ASCII separator")))
 }
 
-/// `bytes.fromhex`: `Err` has the position that "non-hexadecimal number found in fromhex() arg at position" names.
+/// `bytes.fromhex`: `Err` has the position that the message names.
 pub(crate) fn from_hex(view: TextView<'_>) -> Result<Vec<u8>, usize> {
     let TextView::Ascii(units) = view else {
         return Err(view.codes().position(|code| code >= 0x80).unwrap_or(0));

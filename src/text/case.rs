@@ -9,9 +9,7 @@ use super::view::{TextView, Unit, with_units};
 pub(crate) fn lower(view: TextView<'_>) -> Text {
     match view {
         TextView::Ascii(units) => Text::from_ascii(&units.to_ascii_lowercase()),
-        _ => with_units!(view, |units| convert(units, |units, index, out| push_lower(
-            units, index, out
-        ))),
+        _ => with_units!(view, |units| convert(units, push_lower)),
     }
 }
 

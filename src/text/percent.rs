@@ -19,6 +19,7 @@ pub(crate) enum Piece {
 }
 
 /// A conversion such as `%(key)-5.2f`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the syntax")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Field {
     /// Where the key stands.

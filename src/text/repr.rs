@@ -30,7 +30,7 @@ pub(crate) fn push_repr(out: &mut TextBuilder, view: TextView<'_>, ascii_only: b
         let mut rest = units;
         while !rest.is_empty() {
             let plain = rest.iter().position(|&unit| {
-                unit < 0x20 || unit >= 0x7F || unit == b'\\' || u32::from(unit) == quote
+                !(0x20..0x7F).contains(&unit) || unit == b'\\' || u32::from(unit) == quote
             });
             let (copied, after) = rest.split_at(plain.unwrap_or(rest.len()));
             out.push_view(TextView::Ascii(copied));

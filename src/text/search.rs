@@ -53,7 +53,7 @@ pub(crate) fn find_unit<U: Unit + Pod>(units: &[U], unit: U) -> Option<usize> {
     const BLOCK: usize = 16;
     let mut start = 0;
     for block in units.chunks(BLOCK) {
-        if block.iter().fold(false, |any, &other| any | (other == unit)) {
+        if block.iter().fold(false, |any, &other| any || (other == unit)) {
             return block.iter().position(|&other| other == unit).map(|at| start + at);
         }
         start += block.len();
@@ -77,7 +77,27 @@ pub(crate) fn find_units<U: Unit + Pod>(units: &[U], needle: &[U]) -> Option<usi
         [] => Some(0),
         [unit] => find_unit(units, *unit),
         _ if needle.len() > units.len() => None,
+        _ if units.len() <= SMALL => find_in_small(units, needle),
         _ => Finder::new(needle).find(units),
+    }
+}
+
+/// Preparing a searcher costs more than looking through this many units.
+const SMALL: usize = 96;
+
+fn find_in_small<U: Unit + Pod>(units: &[U], needle: &[U]) -> Option<usize> {
+    let (&first, rest) = needle.split_first()?;
+    let last_start = units.len().checked_sub(needle.len())?;
+    let mut from = 0;
+    loop {
+        let at = from + find_unit(&units[from..=last_start], first)?;
+        if units[at + 1..at + needle.len()] == *rest {
+            return Some(at);
+        }
+        from = at + 1;
+        if from > last_start {
+            return None;
+        }
     }
 }
 
@@ -194,8 +214,8 @@ pub(crate) fn replace_units<U: Unit + Pod>(
 }
 
 /// The code points as units of another width; `None` when one does not fit, so that a search cannot succeed.
-pub(crate) fn in_width<'a, U: Unit + Pod>(view: TextView<'a>) -> Option<Cow<'a, [U]>> {
-    fn converted<'a, U: Unit + Pod, V: Unit + Pod>(units: &'a [V]) -> Option<Cow<'a, [U]>> {
+pub(crate) fn in_width<U: Unit + Pod>(view: TextView<'_>) -> Option<Cow<'_, [U]>> {
+    fn converted<U: Unit + Pod, V: Unit + Pod>(units: &[V]) -> Option<Cow<'_, [U]>> {
         if size_of::<U>() == size_of::<V>() {
             return Some(Cow::Borrowed(cast_slice(units)));
         }

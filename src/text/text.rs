@@ -295,7 +295,11 @@ impl Text {
     /// The code points `start..end`, both cut to the length.
     #[inline]
     pub(crate) fn slice(&self, start: usize, end: usize) -> Text {
-        self.view().slice(start, end).to_text()
+        match self.view().slice(start, end) {
+            // A part of ASCII text is ASCII.
+            TextView::Ascii(units) => Self::from_canonical(units),
+            wide => wide.to_text(),
+        }
     }
 
     /// `count` code points from `start`, `step` apart (a negative step goes backwards); all must be inside.
@@ -591,7 +595,7 @@ impl Text {
                 for unit in units.take(count) {
                     // SAFETY: `len + written < INLINE_MAX`, so it is inside and aligned.
                     unsafe {
-                        (&raw mut self.0.inline.units).cast::<U>().add(len + written).write(unit)
+                        (&raw mut self.0.inline.units).cast::<U>().add(len + written).write(unit);
                     };
                     written += 1;
                 }
@@ -692,20 +696,20 @@ impl Drop for Text {
     fn drop(&mut self) {
         #[inline(never)]
         fn free(heap: &Heap) {
-            let capacity = heap.capacity();
+            /// # Safety
+            /// The parts are those of a vector of `U` that is owned alone and not used again.
+            unsafe fn free_units<U>(heap: &Heap) {
+                let units = heap.ptr.cast::<U>().as_ptr();
+                // SAFETY: the caller's promise.
+                drop(unsafe { Vec::from_raw_parts(units, 0, heap.capacity()) });
+            }
             match heap.tag {
-                // SAFETY: the parts of a vector of bytes, owned alone and not used again (T2).
-                <u8 as Kind>::HEAP => {
-                    drop(unsafe { Vec::from_raw_parts(heap.ptr.as_ptr(), 0, capacity) })
-                }
+                // SAFETY: the tag says bytes, and the text is being dropped (T2).
+                <u8 as Kind>::HEAP => unsafe { free_units::<u8>(heap) },
                 // SAFETY: as above, two-byte units.
-                <u16 as Kind>::HEAP => drop(unsafe {
-                    Vec::from_raw_parts(heap.ptr.cast::<u16>().as_ptr(), 0, capacity)
-                }),
+                <u16 as Kind>::HEAP => unsafe { free_units::<u16>(heap) },
                 // SAFETY: as above, four-byte units.
-                _ => drop(unsafe {
-                    Vec::from_raw_parts(heap.ptr.cast::<u32>().as_ptr(), 0, capacity)
-                }),
+                _ => unsafe { free_units::<u32>(heap) },
             }
         }
         if self.tag() >= HEAP {

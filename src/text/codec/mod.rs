@@ -189,7 +189,7 @@ impl<'a, E> Errors<'a, E> {
 pub(crate) enum Failure<E> {
     /// Raise it as a `UnicodeEncodeError` or `UnicodeDecodeError`.
     Codec(CodecError),
-    /// "don't know how to handle UnicodeDecodeError in error callback", a `TypeError`.
+    /// `don't know how to handle UnicodeDecodeError in error callback`, a `TypeError`.
     WrongHandler,
     /// "can't encode/decode" gave bytes where text is wanted: a `TypeError`.
     BytesForText,
@@ -254,13 +254,13 @@ pub(crate) fn encode<E>(
             unicode::encode_utf8(&mut encoder)?;
         }
         Encoding::Utf16(order) => {
-            unicode::encode_wide::<2, E>(&mut encoder, order, encoding.name())?
+            unicode::encode_wide::<2, E>(&mut encoder, order, encoding.name())?;
         }
         Encoding::Utf32(order) => {
-            unicode::encode_wide::<4, E>(&mut encoder, order, encoding.name())?
+            unicode::encode_wide::<4, E>(&mut encoder, order, encoding.name())?;
         }
         Encoding::Latin1 | Encoding::Ascii | Encoding::Cp1252 | Encoding::Latin9 => {
-            single::encode(&mut encoder, encoding)?
+            single::encode(&mut encoder, encoding)?;
         }
         Encoding::UnicodeEscape => escape::encode(view, &mut encoder.out),
         Encoding::RawUnicodeEscape => escape::encode_raw(view, &mut encoder.out),
@@ -298,7 +298,9 @@ impl<E> Decoder<'_, '_, E> {
                 Ok(end)
             }
             Policy::BackslashReplace => {
-                bad.iter().for_each(|&byte| push_escape(&mut self.out, byte.into()));
+                for &byte in bad {
+                    push_escape(&mut self.out, byte.into());
+                }
                 Ok(end)
             }
             Policy::SurrogateEscape => {
@@ -353,7 +355,7 @@ impl<E> Encoder<'_, '_, E> {
             Policy::Replace => text.push_repeated(u32::from('?'), bad.len()),
             Policy::BackslashReplace => bad.codes().for_each(|code| push_escape(&mut text, code)),
             Policy::XmlCharRefReplace => {
-                bad.codes().for_each(|code| text.push_str(&format!("&#{code};")))
+                bad.codes().for_each(|code| text.push_str(&format!("&#{code};")));
             }
             Policy::NameReplace => bad.codes().for_each(|code| push_name(&mut text, code)),
             Policy::SurrogateEscape => {

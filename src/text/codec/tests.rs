@@ -12,7 +12,7 @@ fn points(field: &str) -> Vec<u32> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    super::super::bytes::hex(bytes, None, 1).unwrap().to_string()
 }
 
 fn outcome<T>(result: Result<T, Failure<()>>, show: impl FnOnce(T) -> String) -> String {

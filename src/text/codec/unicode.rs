@@ -131,11 +131,11 @@ pub(super) fn decode_utf16<E>(
                     at += 4;
                 }
                 Some(_) => {
-                    at = decoder.recover(encoding, at, at + 2, "illegal UTF-16 surrogate")?
+                    at = decoder.recover(encoding, at, at + 2, "illegal UTF-16 surrogate")?;
                 }
                 None if !decoder.last => return Ok(at),
                 None => {
-                    at = decoder.recover(encoding, at, bytes.len(), "unexpected end of data")?
+                    at = decoder.recover(encoding, at, bytes.len(), "unexpected end of data")?;
                 }
             },
             0xDC00..0xE000 => at = decoder.recover(encoding, at, at + 2, "illegal encoding")?,
@@ -173,7 +173,7 @@ pub(super) fn decode_utf32<E>(
                 at = decoder.recover(encoding, at, at + 4, reason)?;
             }
             0x11_0000.. => {
-                at = decoder.recover(encoding, at, at + 4, "code point not in range(0x110000)")?
+                at = decoder.recover(encoding, at, at + 4, "code point not in range(0x110000)")?;
             }
             _ => {
                 decoder.out.push_code(code);

@@ -44,9 +44,8 @@ impl Fold {
     #[inline]
     pub(super) fn apply(self, code: u32) -> u32 {
         match self {
-            Self::None => code,
             Self::Ascii if code < 0x80 => u32::from((code as u8).to_ascii_lowercase()),
-            Self::Ascii => code,
+            Self::None | Self::Ascii => code,
             Self::Unicode => unicode::simple_lower(code),
         }
     }
@@ -149,7 +148,7 @@ impl CharSet {
                     (first..=last.min(CASED_END)).for_each(|code| add_char(code, &mut ranges));
                 }
                 Item::Category(category) if !categories.contains(&category) => {
-                    categories.push(category)
+                    categories.push(category);
                 }
                 Item::Category(_) => {}
             }

@@ -88,12 +88,13 @@ pub(super) enum Op {
         next: u32,
         filter: u32,
     },
-    /// Repeats one character.
+    /// Repeats one character; `next` is the one that must follow, or [`NONE`].
     RepeatOne {
         single: Single,
         min: u32,
         max: u32,
         kind: Repeat,
+        next: u32,
     },
     /// Begins to count a loop.
     LoopStart(u32),
@@ -159,7 +160,7 @@ pub(super) fn compile(body: &Sequence, flags: u32, groups: usize) -> Result<Prog
     // Filters are sets like any other once the program is done.
     let offset = sets.len() as u32;
     sets.extend(firsts);
-    let ops = ops
+    let mut ops: Vec<Op> = ops
         .into_iter()
         .map(|op| match op {
             Op::Branch { next, filter } if filter != NONE => {
@@ -168,6 +169,7 @@ pub(super) fn compile(body: &Sequence, flags: u32, groups: usize) -> Result<Prog
             op => op,
         })
         .collect();
+    note_next_characters(&mut ops, &literals);
     Ok(Program {
         ops,
         sets,
@@ -191,6 +193,20 @@ impl Program {
     }
 }
 
+/// Tells repetitions which character must follow them, so that they stop nowhere else.
+fn note_next_characters(ops: &mut [Op], literals: &[u32]) {
+    for index in 0..ops.len() {
+        let follower = ops[index + 1..].iter().find(|op| !matches!(op, Op::Save(_))).copied();
+        if let Op::RepeatOne { next, .. } = &mut ops[index] {
+            *next = match follower {
+                Some(Op::One(Single::Char(code))) => code,
+                Some(Op::Literal { at, .. }) => literals[at as usize],
+                _ => NONE,
+            };
+        }
+    }
+}
+
 /// The characters that come first in any case.
 fn prefix(ops: &[Op], literals: &[u32]) -> Vec<u32> {
     let mut prefix = Vec::new();
@@ -199,7 +215,7 @@ fn prefix(ops: &[Op], literals: &[u32]) -> Vec<u32> {
             Op::Save(_) => {}
             Op::One(Single::Char(code)) => prefix.push(code),
             Op::Literal { at, len } => {
-                prefix.extend_from_slice(&literals[at as usize..(at + len) as usize])
+                prefix.extend_from_slice(&literals[at as usize..(at + len) as usize]);
             }
             _ => break,
         }
@@ -341,7 +357,7 @@ impl Compiler {
                 })?;
             }
             Node::Atomic(body) => {
-                self.cut(0, Cut::Atomic, |compiler| compiler.sequence(body, flags))?
+                self.cut(0, Cut::Atomic, |compiler| compiler.sequence(body, flags))?;
             }
             Node::Reference(group) => {
                 self.emit(Op::Reference { group: *group as u32, fold: fold_of(flags) });
@@ -414,7 +430,7 @@ impl Compiler {
         if let [node] = &body[..]
             && let Some(single) = self.single(node, flags)
         {
-            self.emit(Op::RepeatOne { single, min, max, kind });
+            self.emit(Op::RepeatOne { single, min, max, kind, next: NONE });
             return Ok(());
         }
         if kind == Repeat::Possessive {

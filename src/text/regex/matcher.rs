@@ -155,19 +155,23 @@ impl<U: Unit + Pod> Matcher<'_, U> {
     /// Counts work done, and polls when enough has gathered.
     #[inline]
     fn charge(&mut self, work: usize) -> Result<(), Interrupted> {
-        match self.budget.checked_sub(u32::try_from(work).unwrap_or(u32::MAX)) {
-            Some(left) => self.budget = left,
-            None => {
-                self.budget = POLL_EVERY;
-                if (self.poll)() {
-                    return Err(Interrupted::Stopped);
-                }
-                if self.scratch.choices.len() > MAX_CHOICES {
-                    return Err(Interrupted::TooLarge);
-                }
-            }
+        if let Some(left) = self.budget.checked_sub(u32::try_from(work).unwrap_or(u32::MAX)) {
+            self.budget = left;
+            return Ok(());
         }
-        Ok(())
+        self.poll()
+    }
+
+    #[cold]
+    fn poll(&mut self) -> Result<(), Interrupted> {
+        self.budget = POLL_EVERY;
+        if (self.poll)() {
+            Err(Interrupted::Stopped)
+        } else if self.scratch.choices.len() > MAX_CHOICES {
+            Err(Interrupted::TooLarge)
+        } else {
+            Ok(())
+        }
     }
 
     #[inline]
@@ -190,9 +194,25 @@ impl<U: Unit + Pod> Matcher<'_, U> {
 
     /// How many of at most `most` characters from `position` match.
     #[inline]
-    fn count(&self, single: Single, position: usize, most: u32) -> usize {
+    fn count(&mut self, single: Single, position: usize, most: u32) -> Result<usize, Interrupted> {
+        /// As many are counted between two polls.
+        const AT_ONCE: usize = 1 << 17;
         let rest = &self.units[position..];
         let rest = if most == MAX_REPEAT { rest } else { &rest[..rest.len().min(most as usize)] };
+        let mut total = 0;
+        for part in rest.chunks(AT_ONCE) {
+            let count = self.count_in(single, part);
+            total += count;
+            self.charge(count / 16)?;
+            if count < part.len() {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    #[inline]
+    fn count_in(&self, single: Single, rest: &[U]) -> usize {
         let end = match single {
             Single::Any => None,
             Single::NotNewline => U::from_code(0x0A).and_then(|newline| find_unit(rest, newline)),
@@ -297,8 +317,10 @@ impl<U: Unit + Pod> Matcher<'_, U> {
     #[inline]
     fn shorter(&mut self, pc: u32, least: usize, position: usize) -> Option<usize> {
         let mut stop = position;
-        if let Op::One(Single::Char(code)) = self.program.ops[pc as usize + 1] {
-            let unit = U::from_code(code)?;
+        if let Op::RepeatOne { next, .. } = self.program.ops[pc as usize]
+            && next != NONE
+        {
+            let unit = U::from_code(next)?;
             let limit = (position + 1).min(self.units.len());
             if limit <= least {
                 return None;
@@ -309,6 +331,43 @@ impl<U: Unit + Pod> Matcher<'_, U> {
             self.scratch.choices.push(Choice::Shorter { pc, least, position: stop });
         }
         Some(stop)
+    }
+
+    /// Where a lazy repetition that has taken `count` characters may stop: the first place from `position` at which
+    /// the following character can be; more of them are left as a choice.
+    #[inline]
+    fn longer(
+        &mut self,
+        pc: u32,
+        mut count: u32,
+        mut position: usize,
+    ) -> Result<Option<usize>, Interrupted> {
+        let Op::RepeatOne { single, max, next, .. } = self.program.ops[pc as usize] else {
+            return Ok(None);
+        };
+        if next != NONE {
+            while let Some(unit) = self.units.get(position) {
+                if unit.code() == next {
+                    break;
+                }
+                if count >= max || !self.matches(single, position) {
+                    return Ok(None);
+                }
+                position += 1;
+                count = count.saturating_add(1);
+                if position.is_multiple_of(16) {
+                    self.charge(1)?;
+                }
+            }
+            if position == self.units.len() {
+                return Ok(None);
+            }
+        }
+        self.charge(1)?;
+        if count < max {
+            self.scratch.choices.push(Choice::Longer { pc, count, position });
+        }
+        Ok(Some(position))
     }
 
     /// Matches at one place. On success the slots are set; on failure they are as before.
@@ -362,10 +421,9 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                         false
                     }
                 }
-                Op::RepeatOne { single, min, max, kind } => {
+                Op::RepeatOne { single, min, max, kind, .. } => {
                     let most = if kind == Repeat::Lazy { min } else { max };
-                    let count = self.count(single, position, most);
-                    self.charge(count / 16)?;
+                    let count = self.count(single, position, most)?;
                     let least = position.saturating_add(min as usize);
                     if count < min as usize {
                         false
@@ -375,17 +433,13 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                                 position += count;
                                 true
                             }
-                            Repeat::Lazy => {
-                                position = least;
-                                if min < max {
-                                    self.scratch.choices.push(Choice::Longer {
-                                        pc,
-                                        count: min,
-                                        position,
-                                    });
+                            Repeat::Lazy => match self.longer(pc, min, least)? {
+                                Some(stop) => {
+                                    position = stop;
+                                    true
                                 }
-                                true
-                            }
+                                None => false,
+                            },
                             Repeat::Greedy => match self.shorter(pc, least, position + count) {
                                 Some(stop) => {
                                     position = stop;
@@ -545,19 +599,12 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                     }
                 }
                 Choice::Longer { pc, count, position } => {
-                    self.charge(1)?;
-                    if let Op::RepeatOne { single, max, .. } = self.program.ops[pc as usize]
+                    if let Op::RepeatOne { single, .. } = self.program.ops[pc as usize]
                         && self.matches(single, position)
+                        && let Some(stop) =
+                            self.longer(pc, count.saturating_add(1), position + 1)?
                     {
-                        if max == MAX_REPEAT || count + 1 < max {
-                            let count = if max == MAX_REPEAT { count } else { count + 1 };
-                            self.scratch.choices.push(Choice::Longer {
-                                pc,
-                                count,
-                                position: position + 1,
-                            });
-                        }
-                        return Ok(Some((pc + 1, position + 1)));
+                        return Ok(Some((pc + 1, stop)));
                     }
                 }
                 Choice::Cut { pc, position } => {

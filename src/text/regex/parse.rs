@@ -435,13 +435,13 @@ impl Parser<'_> {
             Some('?') => (0, 1),
             Some('*') => (0, MAX_REPEAT),
             Some('+') => (1, MAX_REPEAT),
-            _ => match self.limits(here)? {
-                Some(limits) => limits,
-                None => {
+            _ => {
+                let Some(limits) = self.limits(here)? else {
                     nodes.push(Node::Literal(u32::from('{')));
                     return Ok(());
-                }
-            },
+                };
+                limits
+            }
         };
         let back = self.source.tell() - here + 1;
         match nodes.last() {
@@ -482,12 +482,12 @@ impl Parser<'_> {
             self.source.seek(here)?;
             return Ok(None);
         }
-        let limit = |digits: &str, absent: u32| match digits {
-            "" => Ok(absent),
-            _ => {
-                let limit = digits.parse().ok().filter(|&limit| limit < MAX_REPEAT);
-                limit.ok_or(PatternError::Overflow("the repetition number is too large"))
+        let limit = |digits: &str, absent: u32| {
+            if digits.is_empty() {
+                return Ok(absent);
             }
+            let limit = digits.parse().ok().filter(|&limit| limit < MAX_REPEAT);
+            limit.ok_or(PatternError::Overflow("the repetition number is too large"))
         };
         let min = limit(&low, 0)?;
         let max = limit(&high, MAX_REPEAT)?;
@@ -520,7 +520,7 @@ impl Parser<'_> {
             let (last, last_written) = self.set_member(token)?;
             match (first, last) {
                 (Item::Char(first), Item::Char(last)) if first <= last => {
-                    items.push(Item::Range(first, last))
+                    items.push(Item::Range(first, last));
                 }
                 _ => {
                     // A range is named by the first two characters of its escapes.

@@ -43,15 +43,14 @@ pub(crate) fn parse(template: TextView<'_>, pattern: &Pattern) -> Result<Vec<Par
                     return source.wrong("missing <", 0);
                 }
                 let name = source.take_until('>', "group name")?;
-                let group = match group_number(&name) {
-                    Some(number) => number,
-                    None => {
-                        source.check_group_name(&name)?;
-                        let number = pattern.group_number(name.view());
-                        number.ok_or_else(|| {
-                            PatternError::Index(quoted("unknown group name ", &name, false))
-                        })?
-                    }
+                let group = if let Some(number) = group_number(&name) {
+                    number
+                } else {
+                    source.check_group_name(&name)?;
+                    let number = pattern.group_number(name.view());
+                    number.ok_or_else(|| {
+                        PatternError::Index(quoted("unknown group name ", &name, false))
+                    })?
                 };
                 add(&source, &mut literal, group, name.len() + 1)?;
             }
