@@ -138,7 +138,8 @@ pub(crate) fn is_printable(view: TextView<'_>) -> bool {
 }
 
 /// `str.isidentifier`.
-pub(crate) fn is_identifier(view: TextView<'_>) -> bool {
+pub(crate) fn is_identifier<'a>(text: impl Into<TextView<'a>>) -> bool {
+    let view = text.into();
     view.get(0).is_some_and(unicode::is_identifier_start)
         && all(view, unicode::is_identifier_continue)
 }

@@ -26,5 +26,7 @@ pub(crate) mod split;
 pub(crate) mod str_format;
 
 pub(crate) use builder::TextBuilder;
+pub(crate) use case::is_identifier;
+pub(crate) use repr::to_ascii_escaped;
 pub(crate) use text::{Text, TextTooLarge, hash_bytes};
 pub(crate) use view::{TextView, Unit};

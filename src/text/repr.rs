@@ -46,6 +46,16 @@ pub(crate) fn push_repr(out: &mut TextBuilder, view: TextView<'_>, ascii_only: b
     out.push_code(quote);
 }
 
+/// The text with escapes for all characters outside ASCII: what `ascii()` makes of a `repr`.
+pub(crate) fn to_ascii_escaped(text: &Text) -> Text {
+    let mut out = TextBuilder::with_capacity(text.len());
+    text.codes().for_each(|code| match code {
+        0..0x80 => out.push_code(code),
+        _ => push_escape(&mut out, code),
+    });
+    out.finish()
+}
+
 fn quote_for(codes: impl Iterator<Item = u32>) -> u32 {
     let (single, double) = codes.fold((false, false), |(single, double), code| {
         (single || code == 0x27, double || code == 0x22)
@@ -116,6 +126,7 @@ mod tests {
         assert_eq!(repr("\t\n\r\\\0\x7f"), "'\\t\\n\\r\\\\\\x00\\x7f'");
         assert_eq!(repr("é\u{a0}\u{200b}😀\u{e0001}"), "'é\\xa0\\u200b😀\\U000e0001'");
         assert_eq!(ascii(Text::from("é€😀").view()), "'\\xe9\\u20ac\\U0001f600'");
+        assert_eq!(to_ascii_escaped(&Text::from("<é😀>")), "<\\xe9\\U0001f600>");
         assert_eq!(super::repr(Text::from_code(0xD800).view()), "'\\ud800'");
         assert_eq!(repr_bytes(b"a'\x00\xff\n"), "b\"a'\\x00\\xff\\n\"");
     }

@@ -53,7 +53,8 @@ pub(crate) fn find_unit<U: Unit + Pod>(units: &[U], unit: U) -> Option<usize> {
     const BLOCK: usize = 16;
     let mut start = 0;
     for block in units.chunks(BLOCK) {
-        if block.iter().fold(false, |any, &other| any || (other == unit)) {
+        let hits: usize = block.iter().map(|&other| usize::from(other == unit)).sum();
+        if hits > 0 {
             return block.iter().position(|&other| other == unit).map(|at| start + at);
         }
         start += block.len();

@@ -8,7 +8,7 @@ const MOVE_COST: usize = 2;
 const CASE_COST: usize = 1;
 
 /// The candidate nearest to `name`, the first of several; `None` when all are too far or there are too many.
-pub(crate) fn suggestion<'a>(
+pub(crate) fn closest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -85,17 +85,17 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_suggested() {
-        assert_eq!(suggestion("lenght", ["len", "length", "strength"]), Some("length"));
-        assert_eq!(suggestion("Foo", ["foo", "fo"]), Some("foo"));
-        assert_eq!(suggestion("abc", ["xyz", "quux"]), None);
-        assert_eq!(suggestion("a", ["b"]), None);
-        assert_eq!(suggestion("spam", ["spam"]), None);
-        assert_eq!(suggestion("blech", ["fluch", "bluch", "black"]), Some("bluch"));
+        assert_eq!(closest("lenght", ["len", "length", "strength"]), Some("length"));
+        assert_eq!(closest("Foo", ["foo", "fo"]), Some("foo"));
+        assert_eq!(closest("abc", ["xyz", "quux"]), None);
+        assert_eq!(closest("a", ["b"]), None);
+        assert_eq!(closest("spam", ["spam"]), None);
+        assert_eq!(closest("blech", ["fluch", "bluch", "black"]), Some("bluch"));
     }
 
     #[test]
     fn too_many_candidates_suggest_nothing() {
-        assert_eq!(suggestion("spam", std::iter::repeat_n("spa", 749)), Some("spa"));
-        assert_eq!(suggestion("spam", std::iter::repeat_n("spa", 750)), None);
+        assert_eq!(closest("spam", std::iter::repeat_n("spa", 749)), Some("spa"));
+        assert_eq!(closest("spam", std::iter::repeat_n("spa", 750)), None);
     }
 }

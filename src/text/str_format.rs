@@ -340,25 +340,20 @@ mod tests {
     fn shown(format: &str) -> String {
         let text = Text::from(format);
         let cut = |range: Range<usize>| text.slice(range.start, range.end).to_string();
-        let mut out = String::new();
+        let mut out = Vec::new();
         for piece in Pieces::new(text.view()) {
             match piece {
-                Ok(Piece::Literal(range)) => out += &format!("'{}'", cut(range)),
+                Ok(Piece::Literal(range)) => out.push(format!("'{}'", cut(range))),
                 Ok(Piece::Field { name, conversion, spec, nested }) => {
                     let conversion =
                         conversion.and_then(char::from_u32).map_or(String::new(), String::from);
-                    out += &format!(
-                        "<{}|{}|{}|{}>",
-                        cut(name),
-                        conversion,
-                        cut(spec),
-                        u8::from(nested)
-                    );
+                    let (name, spec, nested) = (cut(name), cut(spec), u8::from(nested));
+                    out.push(format!("<{name}|{conversion}|{spec}|{nested}>"));
                 }
-                Err(error) => out += &error.to_string(),
+                Err(error) => out.push(error.to_string()),
             }
         }
-        out
+        out.concat()
     }
 
     #[test]

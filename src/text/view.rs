@@ -167,6 +167,12 @@ impl<'a> TextView<'a> {
     }
 }
 
+impl<'a> From<&'a Text> for TextView<'a> {
+    fn from(text: &'a Text) -> Self {
+        text.view()
+    }
+}
+
 impl PartialEq for TextView<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (*self, *other) {
