@@ -55,7 +55,7 @@ impl Rules<u8> for Bytes {
     }
 }
 
-/// Calls `each` for every word; after `max` cuts the rest, without its leading white space, is the last.
+/// Calls `each` for every word; after `max` cuts the rest, white space at its end included, is the last.
 #[inline]
 pub(crate) fn split_space_units<U: Unit>(
     units: &[U],
@@ -75,7 +75,7 @@ pub(crate) fn split_space_units<U: Unit>(
         }
         let start = at;
         if cuts == max {
-            return each(start..strip_end(units, |unit| rules.is_space(unit)));
+            return each(start..units.len());
         }
         while at < len && !rules.is_space(units[at]) {
             at += 1;
@@ -107,8 +107,7 @@ pub(crate) fn rsplit_space_units<U: Unit>(
         }
         let end = at;
         if cuts == max {
-            let start = units.iter().position(|&unit| !rules.is_space(unit)).unwrap_or(0);
-            return each(start..end);
+            return each(0..end);
         }
         while at > 0 && !rules.is_space(units[at - 1]) {
             at -= 1;
@@ -317,7 +316,7 @@ mod tests {
     #[test]
     fn splitting_by_space_drops_it_at_both_ends() {
         assert_eq!(split_text("  a b\u{2003}c \n", None, None), ["a", "b", "c"]);
-        assert_eq!(split_text("  a  b  c  ", None, Some(1)), ["a", "b  c"]);
+        assert_eq!(split_text("  a  b  c  ", None, Some(1)), ["a", "b  c  "]);
         assert_eq!(split_text("a\x1cb", None, None), ["a", "b"]);
         assert!(split_text(" ", None, None).is_empty());
     }
