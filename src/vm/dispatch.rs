@@ -396,7 +396,7 @@ impl Vm {
                 }
                 // The next item for a loop: `$iterator` is its register; falls to `$done` at the end.
                 macro_rules! for_next {
-                    ($i:ident, $iterator:expr) => {{
+                    ($i:ident, $iterator:expr, $found:expr, $done:expr) => {{
                         let word = get!($iterator);
                         let layout = layout_of(word);
                         if layout == Layout::SequenceIterator as u16 {
@@ -419,6 +419,7 @@ impl Vm {
                                         iterator.index = index + 1;
                                         retain(item);
                                         store!($i.a(), item);
+                                        $found;
                                         continue;
                                     }
                                     _ => {}
@@ -432,6 +433,7 @@ impl Vm {
                                     iterator.left -= 1;
                                     iterator.next = iterator.next.wrapping_add(iterator.step);
                                     store!($i.a(), item);
+                                    $found;
                                     continue;
                                 }
                             }
@@ -447,13 +449,40 @@ impl Vm {
                             }
                         }
                         match slow!(self.next_word(word)) {
-                            Some(item) => store!($i.a(), item.into_word()),
+                            Some(item) => {
+                                store!($i.a(), item.into_word());
+                                $found;
+                            }
                             None => {
                                 // SAFETY: the window owned the iterator.
                                 let word = unsafe { std::ptr::replace(reg!($iterator), Word::UNBOUND) };
                                 drop_word!(word);
-                                jump!($i);
+                                $done;
                             }
+                        }
+                    }};
+                }
+
+                // The next number of a range loop; falls through when the loop is over another iterable.
+                macro_rules! range_next {
+                    ($i:ident, $found:expr, $done:expr) => {{
+                        let left = get!($i.b() + 1);
+                        if left.is_small() {
+                            let left = left.small_value();
+                            if left == 0 {
+                                $done;
+                                continue;
+                            }
+                            let item = get!($i.b());
+                            let step = get!($i.b() + 2).small_value();
+                            // SAFETY: inside the window; `RangeStart` made sure that no number leaves 63 bits.
+                            unsafe {
+                                *reg!($i.b() + 1) = Word::small(left - 1);
+                                *reg!($i.b()) = Word::small(item.small_value().wrapping_add(step));
+                            }
+                            store!($i.a(), item);
+                            $found;
+                            continue;
                         }
                     }};
                 }
@@ -573,6 +602,8 @@ impl Vm {
                         }
                         Opcode::StoreGlobal => slow!(self.store_global(window!(), i)),
                         Opcode::DeleteGlobal => slow!(self.delete_global(window!(), i)),
+                        Opcode::LoadMappingOrGlobal => slow!(self.load_mapping_or_global(window!(), i)),
+                        Opcode::LoadMappingOrFree => slow!(self.load_mapping_or_free(window!(), i)),
                         Opcode::LoadName => slow!(self.load_name(window!(), i)),
                         Opcode::StoreName => slow!(self.store_name(window!(), i)),
                         Opcode::DeleteName => slow!(self.delete_name(window!(), i)),
@@ -788,7 +819,7 @@ impl Vm {
                             l,
                             r,
                             FloorDivide,
-                            int::floordiv_i64(l.small_value(), r.small_value()).and_then(Word::from_small),
+                            floor_divide(l.small_value(), r.small_value()),
                             None::<Word>.filter(|_| l == r)
                         ),
                         Opcode::Modulo => arithmetic!(
@@ -796,7 +827,7 @@ impl Vm {
                             l,
                             r,
                             Modulo,
-                            int::modulo_i64(l.small_value(), r.small_value()).map(Word::small),
+                            floor_modulo(l.small_value(), r.small_value()),
                             None::<Word>.filter(|_| l == r)
                         ),
                         Opcode::And => integer!(i, l, r, And, Some(Word::small(l.small_value() & r.small_value()))),
@@ -810,9 +841,9 @@ impl Vm {
                         Opcode::SubtractImm => immediate!(i, l, r, Subtract, l.checked_sub(r).and_then(Word::from_small), Word::from_float(l - r)),
                         Opcode::MultiplyImm => immediate!(i, l, r, Multiply, l.checked_mul(r).and_then(Word::from_small), Word::from_float(l * r)),
                         Opcode::FloorDivideImm => {
-                            immediate!(i, l, r, FloorDivide, int::floordiv_i64(l, r).and_then(Word::from_small), None::<Word>.filter(|_| l == r));
+                            immediate!(i, l, r, FloorDivide, floor_divide(l, r), None::<Word>.filter(|_| l == r));
                         }
-                        Opcode::ModuloImm => immediate!(i, l, r, Modulo, int::modulo_i64(l, r).map(Word::small), None::<Word>.filter(|_| l == r)),
+                        Opcode::ModuloImm => immediate!(i, l, r, Modulo, floor_modulo(l, r), None::<Word>.filter(|_| l == r)),
                         Opcode::AndImm => immediate!(i, l, r, And, Some(Word::small(l & r)), None::<Word>.filter(|_| l == r)),
                         Opcode::ShiftLeftImm => immediate!(i, l, r, ShiftLeft, shift_left(l, r), None::<Word>.filter(|_| l == r)),
                         Opcode::ShiftRightImm => immediate!(i, l, r, ShiftRight, shift_right(l, r), None::<Word>.filter(|_| l == r)),
@@ -948,27 +979,16 @@ impl Vm {
                         Opcode::JumpIfNotDiffersImm => compare_jump_immediate!(i, !=, NotEqual, false),
 
                         Opcode::GetIterator => slow!(self.get_iterator(window!(), i)),
-                        Opcode::ForIter => for_next!(i, i.b()),
+                        Opcode::ForIter => for_next!(i, i.b(), (), jump!(i)),
+                        Opcode::LoopIter => for_next!(i, i.b(), jump!(i), ()),
                         Opcode::RangeStart => slow!(self.range_start(window!(), i)),
                         Opcode::ForRange => {
-                            let left = get!(i.b() + 1);
-                            if left.is_small() {
-                                let left = left.small_value();
-                                if left == 0 {
-                                    jump!(i);
-                                    continue;
-                                }
-                                let item = get!(i.b());
-                                let step = get!(i.b() + 2).small_value();
-                                // SAFETY: inside the window; `RangeStart` made sure that no number leaves 63 bits.
-                                unsafe {
-                                    *reg!(i.b() + 1) = Word::small(left - 1);
-                                    *reg!(i.b()) = Word::small(item.small_value().wrapping_add(step));
-                                }
-                                store!(i.a(), item);
-                                continue;
-                            }
-                            for_next!(i, i.b());
+                            range_next!(i, (), jump!(i));
+                            for_next!(i, i.b(), (), jump!(i));
+                        }
+                        Opcode::LoopRange => {
+                            range_next!(i, jump!(i), ());
+                            for_next!(i, i.b(), jump!(i), ());
                         }
 
                         Opcode::Call => {
@@ -1171,6 +1191,18 @@ impl Vm {
     pub(crate) fn is_entry(flags: u32) -> bool {
         flags & ENTRY != 0
     }
+}
+
+/// `left // right`, unless `right` is zero or the result does not fit.
+#[inline(always)]
+fn floor_divide(left: i64, right: i64) -> Option<Word> {
+    if right == 0 { None } else { Word::from_small(int::floordiv_i64(left, right)) }
+}
+
+/// `left % right`, unless `right` is zero.
+#[inline(always)]
+fn floor_modulo(left: i64, right: i64) -> Option<Word> {
+    if right == 0 { None } else { Some(Word::small(int::modulo_i64(left, right))) }
 }
 
 /// `value << count` when it fits in a word.

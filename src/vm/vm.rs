@@ -58,6 +58,8 @@ impl Vm {
             depth: 0,
             thread,
             draining: false,
+            skip_traceback: false,
+            transfer: Value::NONE,
             is_main,
             locals: Vec::new(),
             async_hooks: (Value::NONE, Value::NONE),

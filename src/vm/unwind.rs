@@ -1,0 +1,216 @@
+//! Leaving frames by an exception: the search for a handler, tracebacks, and what a frame owned.
+#![allow(unsafe_code, reason = "releases the registers of frames that end (F3 in frame.rs)")]
+
+use super::frame::{ENTRY, GENERATOR, INIT, NAMESPACE};
+use super::vm::Vm;
+use crate::object::heap::release;
+use crate::object::types::TypeId;
+use crate::object::types::exception::Exception;
+use crate::object::types::frame::Traceback;
+use crate::object::types::generator::Generator;
+use crate::object::value::Value;
+use crate::object::word::Word;
+
+/// What the search for a handler came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unwound {
+    /// The top record stands at a handler.
+    Handler,
+    /// The entry frame was left; the exception is still pending.
+    Left,
+}
+
+impl Vm {
+    /// Finds the handler of the pending exception, leaving frames without one up to and including the entry frame.
+    ///
+    /// # Safety
+    /// The top record's `pc` stands behind the instruction that raised.
+    pub(crate) unsafe fn unwind(&mut self) -> Unwound {
+        loop {
+            let Some(record) = self.frames.records.last() else { return Unwound::Left };
+            let instruction = record.instruction();
+            let base = record.base;
+            let code = record.code;
+            if std::mem::take(&mut self.skip_traceback) {
+                // `Reraise`: this frame's entry is there already.
+            } else {
+                self.add_traceback(instruction);
+            }
+            // SAFETY: the record's code lives (F2).
+            let payload = unsafe { &*code };
+            let handler = payload.unit.handlers.iter().find(|row| row.start <= instruction && instruction < row.end).copied();
+            if let Some(handler) = handler {
+                for index in usize::from(handler.depth)..usize::from(payload.n_registers) {
+                    // SAFETY: the window owns its temporaries (F3).
+                    unsafe {
+                        let slot = base.add(index);
+                        let word = *slot;
+                        if word.is_pointer() {
+                            *slot = Word::UNBOUND;
+                            release(word);
+                        }
+                    }
+                }
+                if let Some(record) = self.frames.records.last_mut() {
+                    // SAFETY: handlers are inside the code.
+                    record.pc = unsafe { payload.instructions.as_ptr().add(handler.target as usize) };
+                }
+                return Unwound::Handler;
+            }
+            // SAFETY: the frame ends here.
+            if unsafe { self.leave_frame(instruction) } {
+                return Unwound::Left;
+            }
+        }
+    }
+
+    /// Pops the top record, whose frame ends by an exception; whether it was an entry frame.
+    unsafe fn leave_frame(&mut self, instruction: u32) -> bool {
+        let Some(record) = self.frames.records.pop() else { return true };
+        let base = record.base;
+        // SAFETY: the record's code lives until `base[-1]` is released below.
+        let (n_locals, n_registers) = unsafe { (usize::from((*record.code).n_locals), usize::from((*record.code).n_registers)) };
+        // SAFETY: the window owns its registers.
+        unsafe {
+            for index in n_locals..n_registers {
+                let slot = base.add(index);
+                let word = *slot;
+                if word.is_pointer() {
+                    *slot = Word::UNBOUND;
+                    release(word);
+                }
+            }
+            if record.frame_object != Word::UNBOUND {
+                self.detach_frame_object(record.frame_object, base, instruction);
+            }
+            if record.flags & GENERATOR == 0 {
+                for index in 0..n_locals {
+                    let slot = base.add(index);
+                    let word = *slot;
+                    if word.is_pointer() {
+                        *slot = Word::UNBOUND;
+                        release(word);
+                    }
+                }
+            }
+        }
+        if record.flags & (INIT | NAMESPACE) != 0 {
+            release(record.aux);
+        }
+        if record.flags & GENERATOR != 0 {
+            // SAFETY: the record owned the generator.
+            let generator = unsafe { Value::from_owned(record.aux) };
+            if let Ok(generator) = generator.into_ref::<Generator>() {
+                self.generator_failed(&generator);
+            }
+        } else {
+            // SAFETY: F2; for an entry frame its caller finds the place empty.
+            unsafe {
+                let place = base.sub(1);
+                let function = *place;
+                *place = Word::UNBOUND;
+                release(function);
+            }
+        }
+        record.flags & ENTRY != 0
+    }
+
+    /// Adds the top frame to the pending exception's traceback.
+    fn add_traceback(&mut self, instruction: u32) {
+        let Some(exception) = self.raised.clone() else { return };
+        let Some(payload) = exception.downcast::<Exception>() else { return };
+        let Some(index) = self.frames.records.len().checked_sub(1) else { return };
+        let line = self.frames.records[index].code().unit.positions.position(instruction).line;
+        let frame = self.frame_object(index);
+        let next = payload.get(self).traceback.downcast::<Traceback>().cloned();
+        let entry = self.alloc(TypeId::Traceback, Traceback { frame, next, instruction, line });
+        let old = std::mem::replace(&mut payload.get_mut(self).traceback, entry.into_value());
+        drop(old);
+    }
+
+    /// Ends the top frame, which has something special about it, with `result`. `None`: its caller goes on. `Some`: an entry frame ended.
+    ///
+    /// # Safety
+    /// The result is owned by the caller; the top record's `pc` is saved.
+    pub(crate) unsafe fn return_special(&mut self, result: Word) -> super::vm::Result<Option<super::dispatch::Outcome>> {
+        use super::dispatch::Outcome;
+        let Some(record) = self.frames.records.last() else { return Ok(Some(Outcome::Returned)) };
+        let instruction = record.instruction();
+        let (flags, base, aux, frame_object) = (record.flags, record.base, record.aux, record.frame_object);
+        // SAFETY: owned by the caller.
+        let mut result = unsafe { Value::from_owned(result) };
+        if flags & INIT != 0 && !result.is_none() {
+            let message = format!("__init__() should return None, not '{}'", self.type_name(&result));
+            let raised = self.type_error(message);
+            // The exception belongs to the call, not to the frame that returned.
+            // SAFETY: the frame ends here.
+            unsafe { self.leave_frame(instruction) };
+            return if flags & ENTRY != 0 { Ok(None) } else { Err(raised) };
+        }
+        // SAFETY: the record's code lives (F2).
+        let n_locals = unsafe { usize::from((*record_code(self)).n_locals) };
+        if frame_object != Word::UNBOUND {
+            // SAFETY: the window's locals are still there.
+            unsafe { self.detach_frame_object(frame_object, base, instruction) };
+        }
+        if flags & GENERATOR == 0 {
+            for index in 0..n_locals {
+                // SAFETY: the window owns its locals.
+                unsafe {
+                    let slot = base.add(index);
+                    let word = *slot;
+                    if word.is_pointer() {
+                        *slot = Word::UNBOUND;
+                        release(word);
+                    }
+                }
+            }
+        }
+        self.frames.records.pop();
+        if flags & GENERATOR != 0 {
+            // SAFETY: the record owned the generator.
+            let generator = unsafe { Value::from_owned(aux) };
+            return match generator.into_ref::<Generator>() {
+                Ok(generator) => self.generator_returned(&generator, result, flags & ENTRY != 0),
+                Err(_) => Ok(Some(Outcome::Returned)),
+            };
+        }
+        if flags & INIT != 0 {
+            // SAFETY: the record owned the instance.
+            result = unsafe { Value::from_owned(aux) };
+        } else if flags & NAMESPACE != 0 {
+            release(aux);
+        }
+        // SAFETY: F2.
+        unsafe {
+            let place = base.sub(1);
+            let function = *place;
+            *place = result.into_word();
+            release(function);
+        }
+        if flags & ENTRY != 0 {
+            return Ok(Some(Outcome::Returned));
+        }
+        self.hand_result_to_generator(base);
+        Ok(None)
+    }
+
+    /// When the caller is a generator's frame, its callee stood on the thread's stack: moves the result into the generator's window.
+    fn hand_result_to_generator(&mut self, callee_base: *mut Word) {
+        let Some(record) = self.frames.records.last() else { return };
+        if record.flags & GENERATOR == 0 {
+            return;
+        }
+        // SAFETY: the caller's instruction is a call, whose first operand is the result's register.
+        unsafe {
+            let call = crate::code::instruction::Word((*record.pc.sub(1)).get());
+            let place = callee_base.sub(1);
+            *record.base.add(usize::from(call.a())) = *place;
+            *place = Word::UNBOUND;
+        }
+    }
+}
+
+fn record_code(vm: &Vm) -> *const crate::object::types::code::Code {
+    vm.frames.records.last().map_or(std::ptr::null(), |record| record.code)
+}
