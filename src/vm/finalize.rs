@@ -65,7 +65,7 @@ impl Vm {
         if unsafe { (*header).flags() } & flag::HAS_WEAKREFS == 0 {
             return;
         }
-        let references: Vec<Ref<WeakRef>> = crate::object::weak::take_all(object);
+        let references: Vec<Ref<WeakRef>> = crate::object::weak::take_all(std::ptr::NonNull::new(header).expect("checked above"));
         for reference in references {
             let callback = reference.get_mut(self).callback.take();
             if let Some(callback) = callback {

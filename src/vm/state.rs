@@ -147,6 +147,8 @@ pub(crate) struct State {
     pub(crate) module_state: FxHashMap<&'static str, Value>,
     pub(crate) options: Options,
     pub(crate) int_max_str_digits: usize,
+    /// `builtins.__import__` as it was at the start.
+    pub(crate) import_function: Option<Value>,
     /// Whether a collection is under way, and whether `gc` is enabled.
     pub(crate) collector: crate::object::cycle::Collector,
     pub(crate) import_locks: super::import::ImportLocks,

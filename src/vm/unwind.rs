@@ -145,7 +145,7 @@ impl Vm {
             // The exception belongs to the call, not to the frame that returned.
             // SAFETY: the frame ends here.
             unsafe { self.leave_frame(instruction) };
-            return if flags & ENTRY != 0 { Ok(None) } else { Err(raised) };
+            return Err(raised);
         }
         // SAFETY: the record's code lives (F2).
         let n_locals = unsafe { usize::from((*record_code(self)).n_locals) };
