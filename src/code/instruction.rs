@@ -225,6 +225,11 @@ instructions! {
     /// Delete the name from the frame's namespace.
     DeleteName { site: Site @ c },
 
+    /// `base` = the name in the mapping in `base` (consumed: a class body's namespace), else the global or built-in. For PEP 695 scopes in a class.
+    LoadMappingOrGlobal { base: InOut @ a, site: Site @ c },
+    /// `base` = the name in the mapping in `base` (consumed: a class body's namespace), else what the closure's cell `free` holds.
+    LoadMappingOrFree { base: InOut @ a, free: Free @ b, site: Site @ c },
+
     // ---- attributes and items
     /// `dst` = the attribute of `object`.
     LoadAttribute { dst: Dst @ a, object: Src @ b, site: Site @ c },
@@ -383,6 +388,8 @@ instructions! {
     GetIterator { dst: Dst @ a, src: Src @ b },
     /// `dst` = the next item of `iterator`, which is kept; at its end, release it and go to `target`.
     ForIter { dst: Dst @ a, iterator: InOut @ b, target: Jump @ c },
+    /// The bottom of such a loop: `dst` = the next item of `iterator`, which is kept, and go to `target` (back); at its end, release it and go on.
+    LoopIter { dst: Dst @ a, iterator: InOut @ b, target: Jump @ c },
     /// Start of a `for` over a call of the name `range`: `base` holds the callable, `argc` (1 to 3) arguments follow; all are consumed. With the
     /// built-in `range` and small numbers, `base` = the first number, `base + 1` = how many, `base + 2` = the step. Otherwise `base` =
     /// `iter(callable(…))`, `base + 1` = `UNBOUND`. Three temporaries are kept in either case (`argc` may need one more).
@@ -390,13 +397,17 @@ instructions! {
     /// The step of such a loop: `dst` = the next item, or, at the end, release `base` and go to `target`.
     ForRange { dst: Dst @ a, base: InOut @ b, target: Jump @ c },
 
+    /// The bottom of such a loop: `dst` = the next item and go to `target` (back); at the end, release `base` and go on.
+    LoopRange { dst: Dst @ a, base: InOut @ b, target: Jump @ c },
+
     // ---- calls
     /// Call `base` with the `argc` arguments after it (`base + 1` …), the last of which are named by the tuple of names at constant
     /// `names - 1` (0: none). All are consumed; the result lands in the temporary `base`.
     Call { base: InOut @ a, argc: Count @ b, names: Const @ c },
     /// Call what `LoadMethod` left in `base` and `base + 1`, with `argc` arguments from `base + 2` on, named as in `Call`. All are consumed; the result lands in `base`.
     CallMethod { base: InOut @ a, argc: Count @ b, names: Const @ c },
-    /// Call `base` with the tuple in `base + 1` as positional arguments and, when `has_names` is 1, the dict in `base + 2` as named ones; all consumed; result in `base`.
+    /// Call `base` with the items of `base + 1` as positional arguments and, when `has_names` is 1, the dict in `base + 2` as named ones; all consumed; result in `base`.
+    /// `base + 1` is a tuple, or whatever stood behind the only `*`: an iterable (the error for anything else has a call's words).
     CallSpread { base: InOut @ a, has_names: Count @ b },
     /// Leave the frame with `src` as the result.
     Return { src: Src @ a },
@@ -477,7 +488,8 @@ instructions! {
     JumpIfNotMatch { exception: Keep @ a, class: Src @ b, target: Jump @ c },
     /// `except*`: `matched` = the part of the group `exception` that matches `class`, or `None`; `exception` = the rest, or `None`.
     MatchGroup { matched: Dst @ a, exception: InOut @ b, class: Src @ d },
-    /// End of a `try … except*`: `dst` = what has to be raised of the list of raised ones in `raised` (consumed), given the original exception (kept), or `None`.
+    /// End of a `try … except*`: `dst` = what has to be raised of the list of raised ones in `raised` (consumed), given the original exception (kept), or `None`. The last
+    /// item of the list is what no clause matched, or `None`.
     GroupRest { dst: Dst @ a, original: Keep @ b, raised: Src @ d },
     /// `dst` = `AssertionError`.
     LoadAssertionError { dst: Dst @ a },

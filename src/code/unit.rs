@@ -115,7 +115,7 @@ pub enum Constant {
     Bool(bool),
     /// A number that fits.
     Int(i64),
-    /// A larger one: decimal digits, with a `-` in front of a negative one.
+    /// A larger one: decimal digits, or `0x` and hexadecimal ones; a `-` in front of a negative one.
     BigInt(Box<str>),
     /// A float.
     Float(f64),

@@ -1,0 +1,364 @@
+//! Checks that a unit keeps the rules of the table of instructions: indices and jumps are in range, temporaries are written while they are
+//! dead and consumed once on every path, nothing is left when the frame is left, handlers start as they must. The VM relies on it.
+
+use super::instruction::{Comparison, Instruction as I, Intrinsic, OperandKind};
+use super::unit::{Capture, Constant, Unit};
+
+/// Checks a unit, but not those inside it.
+pub fn verify(unit: &Unit) -> Result<(), String> {
+    let verifier = Verifier { unit, n_locals: unit.locals.len() as u32, n_registers: u32::from(unit.n_registers) };
+    verifier.header()?;
+    verifier.flow()
+}
+
+struct Verifier<'a> {
+    unit: &'a Unit,
+    n_locals: u32,
+    n_registers: u32,
+}
+
+/// Which temporaries are live.
+type Live = Vec<u64>;
+
+/// What an instruction does to registers, and where execution goes on.
+#[derive(Default)]
+struct Effect {
+    consumed: Vec<(u32, u32)>,
+    kept: Vec<u32>,
+    written: Vec<(u32, u32)>,
+    /// The registers that are live only where it does not jump: they die on the jump (or the other way round).
+    jump: Option<Edge>,
+    ends: bool,
+}
+
+/// How the way of a jump differs from going on: registers that die and that are written on it; and on the other way.
+#[derive(Default)]
+struct Edge {
+    offset: i32,
+    dies: Vec<u32>,
+    written: Vec<u32>,
+    dies_else: Vec<u32>,
+    written_else: Vec<u32>,
+}
+
+fn one(register: u16) -> (u32, u32) {
+    (u32::from(register), 1)
+}
+
+fn some(base: u16, count: u32) -> (u32, u32) {
+    (u32::from(base), count)
+}
+
+impl Verifier<'_> {
+    fn header(&self) -> Result<(), String> {
+        let unit = self.unit;
+        let n_parameters = usize::from(unit.n_positional)
+            + usize::from(unit.n_keyword_only)
+            + usize::from(unit.flags.has_varargs)
+            + usize::from(unit.flags.has_varkeywords);
+        if n_parameters > unit.locals.len()
+            || unit.n_positional_only > unit.n_positional
+            || unit.is_cell.len() != unit.locals.len()
+            || self.n_registers < self.n_locals
+        {
+            return Err("the parameters, locals and registers do not fit each other".into());
+        }
+        if unit.flags.has_docstring && !matches!(unit.constants.first(), Some(Constant::Str(_) | Constant::CodePoints(_))) {
+            return Err("the docstring is no string".into());
+        }
+        for site in &unit.functions {
+            if site.captures.len() != site.unit.free.len() {
+                return Err(format!("{} captures too few or too many", site.unit.qualname));
+            }
+            for capture in &site.captures {
+                let fits = match capture {
+                    Capture::Local(register) => unit.is_cell.get(usize::from(*register)) == Some(&true),
+                    Capture::Free(index) => usize::from(*index) < unit.free.len(),
+                };
+                if !fits {
+                    return Err(format!("{} captures what is no cell", site.unit.qualname));
+                }
+            }
+        }
+        for handler in &unit.handlers {
+            let target = unit.code.get(handler.target as usize).and_then(|word| I::decode(*word));
+            if !matches!(target, Some(I::PushHandled { .. })) {
+                return Err(format!("the handler at {} does not start as one", handler.target));
+            }
+            if handler.start >= handler.end || handler.end as usize > unit.code.len() {
+                return Err("a handler's range is out of the code".into());
+            }
+            if u32::from(handler.depth) < self.n_locals || u32::from(handler.depth) > self.n_registers {
+                return Err("a handler's depth is no temporary".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows all paths.
+    fn flow(&self) -> Result<(), String> {
+        let unit = self.unit;
+        let n_words = (self.n_registers - self.n_locals).div_ceil(64) as usize;
+        let mut states: Vec<Option<Live>> = vec![None; unit.code.len()];
+        let mut todo = vec![(0_usize, vec![0_u64; n_words])];
+        while let Some((pc, state)) = todo.pop() {
+            let Some(slot) = states.get_mut(pc) else { return Err(format!("execution runs out of the code to {pc}")) };
+            match slot {
+                Some(known) if *known == state => continue,
+                Some(_) => return Err(format!("{pc}: the live temporaries depend on the way there")),
+                None => *slot = Some(state.clone()),
+            }
+            let instruction = I::decode(unit.code[pc]).ok_or_else(|| format!("{pc}: an unknown operation"))?;
+            self.operands(pc, instruction)?;
+            if let Some(handler) = unit.handlers.iter().find(|row| (row.start..row.end).contains(&(pc as u32))) {
+                let mut below = state.clone();
+                for temporary in u32::from(handler.depth) - self.n_locals..self.n_registers - self.n_locals {
+                    below[temporary as usize / 64] &= !(1 << (temporary % 64));
+                }
+                todo.push((handler.target as usize, below));
+            }
+            let effect = self.effect(instruction);
+            let mut after = state;
+            let fail = |message: &str, register: u32| Err(format!("{pc}: {instruction:?}: {message} r{register}"));
+            for &(base, count) in &effect.consumed {
+                for register in base..base + count {
+                    if let Some(message) = self.consume(&mut after, register) {
+                        return fail(message, register);
+                    }
+                }
+            }
+            for &register in &effect.kept {
+                if register >= self.n_locals && !self.is_live(&after, register) {
+                    return fail("reads the dead", register);
+                }
+            }
+            for &(base, count) in &effect.written {
+                for register in base..base + count {
+                    if let Some(message) = self.write(&mut after, register) {
+                        return fail(message, register);
+                    }
+                }
+            }
+            if let Some(edge) = effect.jump {
+                let target = pc as i64 + 1 + i64::from(edge.offset);
+                let mut there = after.clone();
+                for (state, dies, written) in
+                    [(&mut there, &edge.dies, &edge.written), (&mut after, &edge.dies_else, &edge.written_else)]
+                {
+                    for &register in dies {
+                        if let Some(message) = self.consume(state, register) {
+                            return fail(message, register);
+                        }
+                    }
+                    for &register in written {
+                        if let Some(message) = self.write(state, register) {
+                            return fail(message, register);
+                        }
+                    }
+                }
+                let Ok(target) = usize::try_from(target) else { return fail("jumps out of the code", 0) };
+                todo.push((target, there));
+            }
+            let leaves = matches!(instruction, I::Return { .. } | I::ReturnConst { .. });
+            if leaves && after.iter().any(|word| *word != 0) {
+                return Err(format!("{pc}: temporaries are live where the frame is left"));
+            }
+            if !effect.ends {
+                todo.push((pc + 1, after));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_live(&self, live: &Live, register: u32) -> bool {
+        let temporary = register - self.n_locals;
+        live[temporary as usize / 64] >> (temporary % 64) & 1 == 1
+    }
+
+    fn consume(&self, live: &mut Live, register: u32) -> Option<&'static str> {
+        if register < self.n_locals {
+            return None;
+        }
+        if register >= self.n_registers {
+            return Some("there is no");
+        }
+        if !self.is_live(live, register) {
+            return Some("consumes the dead");
+        }
+        let temporary = register - self.n_locals;
+        live[temporary as usize / 64] &= !(1 << (temporary % 64));
+        None
+    }
+
+    fn write(&self, live: &mut Live, register: u32) -> Option<&'static str> {
+        if register < self.n_locals {
+            return None;
+        }
+        if register >= self.n_registers {
+            return Some("there is no");
+        }
+        if self.is_live(live, register) {
+            return Some("writes the live");
+        }
+        let temporary = register - self.n_locals;
+        live[temporary as usize / 64] |= 1 << (temporary % 64);
+        None
+    }
+
+    /// Checks the operands' ranges.
+    fn operands(&self, pc: usize, instruction: I) -> Result<(), String> {
+        let unit = self.unit;
+        let (name, operands) = instruction.parts();
+        for (field, kind, value) in operands {
+            let index = usize::try_from(value).unwrap_or(usize::MAX);
+            let fits = match kind {
+                OperandKind::Dst | OperandKind::Src | OperandKind::Keep | OperandKind::InOut => {
+                    value < i64::from(self.n_registers)
+                }
+                OperandKind::Base => value <= i64::from(self.n_registers),
+                OperandKind::Free => index < unit.free.len(),
+                OperandKind::Const if field == "names" => {
+                    value == 0
+                        || matches!(unit.constants.get(index - 1), Some(Constant::Tuple(names))
+                            if names.iter().all(|name| matches!(name, Constant::Str(_) | Constant::CodePoints(_))))
+                }
+                OperandKind::Const => index < unit.constants.len(),
+                OperandKind::Site => index < unit.sites.len(),
+                OperandKind::Function => index < unit.functions.len(),
+                OperandKind::Kind => match name {
+                    "Compare" => index < Comparison::ALL.len(),
+                    "Intrinsic" | "Intrinsic2" => index < Intrinsic::ALL.len(),
+                    "FormatSimple" | "FormatWithSpec" => index < 4,
+                    _ => true,
+                },
+                OperandKind::Count | OperandKind::Imm | OperandKind::Jump => true,
+            };
+            if !fits {
+                return Err(format!("{pc}: {instruction:?}: {field} is out of range"));
+            }
+            let is_local = value < i64::from(self.n_locals);
+            let is_cell = || unit.is_cell.get(index) == Some(&true);
+            let fits = match (name, field) {
+                ("DeleteLocal" | "ClearLocal" | "MakeCell", "local") => is_local,
+                (_, "cell") => is_cell(),
+                _ => true,
+            };
+            if !fits {
+                return Err(format!("{pc}: {instruction:?}: {field} is not what it should be"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What an instruction does. Most follow from their operands' kinds; the others are listed.
+    fn effect(&self, instruction: I) -> Effect {
+        let mut effect = Effect::default();
+        let (name, operands) = instruction.parts();
+        for &(_, kind, value) in &operands {
+            let register = value as u32;
+            match kind {
+                OperandKind::Dst => effect.written.push((register, 1)),
+                OperandKind::Src => effect.consumed.push((register, 1)),
+                OperandKind::Keep => effect.kept.push(register),
+                OperandKind::Jump => effect.jump = Some(Edge { offset: value as i32, ..Edge::default() }),
+                _ => {}
+            }
+        }
+        let Effect { consumed, kept, written, jump, ends } = &mut effect;
+        match instruction {
+            I::Jump { .. } | I::Return { .. } | I::ReturnConst { .. } | I::Reraise { .. } => *ends = true,
+            I::LoadMethod { base, .. } | I::LoadMethodCached { base, .. } => *written = vec![some(base, 2)],
+            I::LoadSuperAttribute { base, .. } => {
+                consumed.push(some(base, 3));
+                written.push(one(base));
+            }
+            I::LoadSuperMethod { base, .. } => {
+                consumed.push(some(base, 3));
+                written.push(some(base, 2));
+            }
+            I::LoadMappingOrGlobal { base, .. } | I::LoadMappingOrFree { base, .. } => {
+                consumed.push(one(base));
+                written.push(one(base));
+            }
+            I::GetSlice { base, .. } | I::ImportName { base, .. } | I::Intrinsic2 { base, .. } => {
+                consumed.push(some(base, 2));
+            }
+            I::MatchClass { base, .. } | I::BuildSlice { base, .. } => consumed.push(some(base, 3)),
+            I::JumpIfTrueKeep { src, .. } | I::JumpIfFalseKeep { src, .. } => {
+                kept.push(u32::from(src));
+                if let Some(edge) = jump {
+                    edge.dies_else.push(u32::from(src));
+                }
+            }
+            I::ForIter { dst, iterator, .. } | I::ForRange { dst, base: iterator, .. } => {
+                kept.push(u32::from(iterator));
+                written.clear();
+                if let Some(edge) = jump {
+                    edge.dies.push(u32::from(iterator));
+                    edge.written_else.push(u32::from(dst));
+                }
+            }
+            I::LoopIter { dst, iterator, .. } | I::LoopRange { dst, base: iterator, .. } => {
+                kept.push(u32::from(iterator));
+                written.clear();
+                if let Some(edge) = jump {
+                    edge.written.push(u32::from(dst));
+                    edge.dies_else.push(u32::from(iterator));
+                }
+            }
+            I::RangeStart { base, argc } => {
+                consumed.push(some(base, u32::from(argc) + 1));
+                written.push(one(base));
+            }
+            I::Call { base, argc, .. } => {
+                consumed.push(some(base, u32::from(argc) + 1));
+                written.push(one(base));
+            }
+            I::CallMethod { base, argc, .. } => {
+                consumed.push(some(base, u32::from(argc) + 2));
+                written.push(one(base));
+            }
+            I::CallSpread { base, has_names } => {
+                consumed.push(some(base, u32::from(has_names) + 2));
+                written.push(one(base));
+            }
+            I::MakeFunction { base, function, .. } => {
+                if let Some(site) = self.unit.functions.get(function as usize) {
+                    let tables = [site.has_defaults, site.has_keyword_defaults, site.has_annotations];
+                    consumed.push(some(base, tables.into_iter().map(u32::from).sum()));
+                }
+            }
+            I::Send { value, iterator, .. } | I::YieldFrom { value, iterator, .. } => {
+                consumed.push(one(value));
+                kept.push(u32::from(iterator));
+                written.push(one(value));
+                if let Some(edge) = jump {
+                    edge.dies.push(u32::from(iterator));
+                }
+            }
+            I::BuildTuple { base, count, .. }
+            | I::BuildList { base, count, .. }
+            | I::BuildSet { base, count, .. }
+            | I::BuildString { base, count, .. } => consumed.push(some(base, u32::from(count))),
+            I::BuildDict { base, count, .. } => consumed.push(some(base, 2 * u32::from(count))),
+            I::UnpackSequence { base, count, .. } => written.push(some(base, u32::from(count))),
+            I::UnpackStarred { base, before, k, .. } => written.push(some(base, u32::from(before) + 1 + u32::from(k))),
+            I::Raise { base, count } => {
+                consumed.push(some(base, u32::from(count)));
+                *ends = true;
+            }
+            I::SetupWith { base, .. } => *written = vec![some(base, 4)],
+            I::LoadExceptionTriple { base, .. } => *written = vec![some(base, 3)],
+            I::MatchGroup { exception, .. } => kept.push(u32::from(exception)),
+            _ => debug_assert!(
+                !operands.iter().any(|(_, kind, value)| match kind {
+                    OperandKind::Base => true,
+                    OperandKind::InOut => *value as u32 >= self.n_locals,
+                    _ => false,
+                }),
+                "{name} has registers that the verifier does not know"
+            ),
+        }
+        effect
+    }
+}
