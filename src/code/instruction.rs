@@ -70,35 +70,81 @@ impl Word {
 
 /// What an operand is: its type in [`Instruction`], and how the disassembly shows it.
 macro_rules! operand_type {
-    (Dst) => { u16 };
-    (Src) => { u16 };
-    (Keep) => { u16 };
-    (InOut) => { u16 };
-    (Base) => { u16 };
-    (Count) => { u16 };
-    (Free) => { u16 };
-    (Imm) => { i16 };
-    (Kind) => { u8 };
-    (Const) => { u32 };
-    (Site) => { u32 };
-    (Function) => { u32 };
-    (Jump) => { i32 };
+    (Dst) => {
+        u16
+    };
+    (Src) => {
+        u16
+    };
+    (Keep) => {
+        u16
+    };
+    (InOut) => {
+        u16
+    };
+    (Base) => {
+        u16
+    };
+    (Count) => {
+        u16
+    };
+    (Free) => {
+        u16
+    };
+    (Imm) => {
+        i16
+    };
+    (Kind) => {
+        u8
+    };
+    (Const) => {
+        u32
+    };
+    (Site) => {
+        u32
+    };
+    (Function) => {
+        u32
+    };
+    (Jump) => {
+        i32
+    };
 }
 
 macro_rules! put {
-    (a, $v:expr) => { (u64::from($v as u16)) << 8 };
-    (b, $v:expr) => { (u64::from($v as u16)) << 24 };
-    (c, $v:expr) => { (u64::from($v as u32) & 0xFF_FFFF) << 40 };
-    (d, $v:expr) => { (u64::from($v as u16)) << 40 };
-    (k, $v:expr) => { (u64::from($v as u8)) << 56 };
+    (a, $v:expr) => {
+        (u64::from($v as u16)) << 8
+    };
+    (b, $v:expr) => {
+        (u64::from($v as u16)) << 24
+    };
+    (c, $v:expr) => {
+        (u64::from($v as u32) & 0xFF_FFFF) << 40
+    };
+    (d, $v:expr) => {
+        (u64::from($v as u16)) << 40
+    };
+    (k, $v:expr) => {
+        (u64::from($v as u8)) << 56
+    };
 }
 
 macro_rules! take {
-    (Jump, $p:ident, $w:expr) => { $w.jump() };
-    (Imm, a, $w:expr) => { $w.a() as i16 };
-    (Imm, b, $w:expr) => { $w.b() as i16 };
-    (Imm, d, $w:expr) => { $w.d() as i16 };
-    ($kind:ident, $p:ident, $w:expr) => { $w.$p() };
+    (Jump, $p:ident, $w:expr) => {
+        $w.jump()
+    };
+    (Imm, a, $w:expr) => {
+        $w.a() as i16
+    };
+    (Imm, b, $w:expr) => {
+        $w.b() as i16
+    };
+    (Imm, d, $w:expr) => {
+        $w.d() as i16
+    };
+    ($kind:ident, $p:ident, $w:expr) => {
+        $w.$p()
+    };
 }
 
 /// How an operand is used.

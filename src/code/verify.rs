@@ -6,7 +6,11 @@ use super::unit::{Capture, Constant, Unit};
 
 /// Checks a unit, but not those inside it.
 pub fn verify(unit: &Unit) -> Result<(), String> {
-    let verifier = Verifier { unit, n_locals: unit.locals.len() as u32, n_registers: u32::from(unit.n_registers) };
+    let verifier = Verifier {
+        unit,
+        n_locals: unit.locals.len() as u32,
+        n_registers: u32::from(unit.n_registers),
+    };
     verifier.header()?;
     verifier.flow()
 }
@@ -63,7 +67,9 @@ impl Verifier<'_> {
         {
             return Err("the parameters, locals and registers do not fit each other".into());
         }
-        if unit.flags.has_docstring && !matches!(unit.constants.first(), Some(Constant::Str(_) | Constant::CodePoints(_))) {
+        if unit.flags.has_docstring
+            && !matches!(unit.constants.first(), Some(Constant::Str(_) | Constant::CodePoints(_)))
+        {
             return Err("the docstring is no string".into());
         }
         for site in &unit.functions {
@@ -72,7 +78,9 @@ impl Verifier<'_> {
             }
             for capture in &site.captures {
                 let fits = match capture {
-                    Capture::Local(register) => unit.is_cell.get(usize::from(*register)) == Some(&true),
+                    Capture::Local(register) => {
+                        unit.is_cell.get(usize::from(*register)) == Some(&true)
+                    }
                     Capture::Free(index) => usize::from(*index) < unit.free.len(),
                 };
                 if !fits {
@@ -88,7 +96,9 @@ impl Verifier<'_> {
             if handler.start >= handler.end || handler.end as usize > unit.code.len() {
                 return Err("a handler's range is out of the code".into());
             }
-            if u32::from(handler.depth) < self.n_locals || u32::from(handler.depth) > self.n_registers {
+            if u32::from(handler.depth) < self.n_locals
+                || u32::from(handler.depth) > self.n_registers
+            {
                 return Err("a handler's depth is no temporary".into());
             }
         }
@@ -102,24 +112,35 @@ impl Verifier<'_> {
         let mut states: Vec<Option<Live>> = vec![None; unit.code.len()];
         let mut todo = vec![(0_usize, vec![0_u64; n_words])];
         while let Some((pc, state)) = todo.pop() {
-            let Some(slot) = states.get_mut(pc) else { return Err(format!("execution runs out of the code to {pc}")) };
+            let Some(slot) = states.get_mut(pc) else {
+                return Err(format!("execution runs out of the code to {pc}"));
+            };
             match slot {
                 Some(known) if *known == state => continue,
-                Some(_) => return Err(format!("{pc}: the live temporaries depend on the way there")),
+                Some(_) => {
+                    return Err(format!("{pc}: the live temporaries depend on the way there"));
+                }
                 None => *slot = Some(state.clone()),
             }
-            let instruction = I::decode(unit.code[pc]).ok_or_else(|| format!("{pc}: an unknown operation"))?;
+            let instruction =
+                I::decode(unit.code[pc]).ok_or_else(|| format!("{pc}: an unknown operation"))?;
             self.operands(pc, instruction)?;
-            if let Some(handler) = unit.handlers.iter().find(|row| (row.start..row.end).contains(&(pc as u32))) {
+            if let Some(handler) =
+                unit.handlers.iter().find(|row| (row.start..row.end).contains(&(pc as u32)))
+            {
                 let mut below = state.clone();
-                for temporary in u32::from(handler.depth) - self.n_locals..self.n_registers - self.n_locals {
+                for temporary in
+                    u32::from(handler.depth) - self.n_locals..self.n_registers - self.n_locals
+                {
                     below[temporary as usize / 64] &= !(1 << (temporary % 64));
                 }
                 todo.push((handler.target as usize, below));
             }
             let effect = self.effect(instruction);
             let mut after = state;
-            let fail = |message: &str, register: u32| Err(format!("{pc}: {instruction:?}: {message} r{register}"));
+            let fail = |message: &str, register: u32| {
+                Err(format!("{pc}: {instruction:?}: {message} r{register}"))
+            };
             for &(base, count) in &effect.consumed {
                 for register in base..base + count {
                     if let Some(message) = self.consume(&mut after, register) {
@@ -142,9 +163,10 @@ impl Verifier<'_> {
             if let Some(edge) = effect.jump {
                 let target = pc as i64 + 1 + i64::from(edge.offset);
                 let mut there = after.clone();
-                for (state, dies, written) in
-                    [(&mut there, &edge.dies, &edge.written), (&mut after, &edge.dies_else, &edge.written_else)]
-                {
+                for (state, dies, written) in [
+                    (&mut there, &edge.dies, &edge.written),
+                    (&mut after, &edge.dies_else, &edge.written_else),
+                ] {
                     for &register in dies {
                         if let Some(message) = self.consume(state, register) {
                             return fail(message, register);
@@ -156,7 +178,9 @@ impl Verifier<'_> {
                         }
                     }
                 }
-                let Ok(target) = usize::try_from(target) else { return fail("jumps out of the code", 0) };
+                let Ok(target) = usize::try_from(target) else {
+                    return fail("jumps out of the code", 0);
+                };
                 todo.push((target, there));
             }
             let leaves = matches!(instruction, I::Return { .. } | I::ReturnConst { .. });
@@ -260,14 +284,20 @@ impl Verifier<'_> {
                 OperandKind::Dst => effect.written.push((register, 1)),
                 OperandKind::Src => effect.consumed.push((register, 1)),
                 OperandKind::Keep => effect.kept.push(register),
-                OperandKind::Jump => effect.jump = Some(Edge { offset: value as i32, ..Edge::default() }),
+                OperandKind::Jump => {
+                    effect.jump = Some(Edge { offset: value as i32, ..Edge::default() })
+                }
                 _ => {}
             }
         }
         let Effect { consumed, kept, written, jump, ends } = &mut effect;
         match instruction {
-            I::Jump { .. } | I::Return { .. } | I::ReturnConst { .. } | I::Reraise { .. } => *ends = true,
-            I::LoadMethod { base, .. } | I::LoadMethodCached { base, .. } => *written = vec![some(base, 2)],
+            I::Jump { .. } | I::Return { .. } | I::ReturnConst { .. } | I::Reraise { .. } => {
+                *ends = true
+            }
+            I::LoadMethod { base, .. } | I::LoadMethodCached { base, .. } => {
+                *written = vec![some(base, 2)]
+            }
             I::LoadSuperAttribute { base, .. } => {
                 consumed.push(some(base, 3));
                 written.push(one(base));
@@ -324,7 +354,8 @@ impl Verifier<'_> {
             }
             I::MakeFunction { base, function, .. } => {
                 if let Some(site) = self.unit.functions.get(function as usize) {
-                    let tables = [site.has_defaults, site.has_keyword_defaults, site.has_annotations];
+                    let tables =
+                        [site.has_defaults, site.has_keyword_defaults, site.has_annotations];
                     consumed.push(some(base, tables.into_iter().map(u32::from).sum()));
                 }
             }
@@ -342,7 +373,9 @@ impl Verifier<'_> {
             | I::BuildString { base, count, .. } => consumed.push(some(base, u32::from(count))),
             I::BuildDict { base, count, .. } => consumed.push(some(base, 2 * u32::from(count))),
             I::UnpackSequence { base, count, .. } => written.push(some(base, u32::from(count))),
-            I::UnpackStarred { base, before, k, .. } => written.push(some(base, u32::from(before) + 1 + u32::from(k))),
+            I::UnpackStarred { base, before, k, .. } => {
+                written.push(some(base, u32::from(before) + 1 + u32::from(k)))
+            }
             I::Raise { base, count } => {
                 consumed.push(some(base, u32::from(count)));
                 *ends = true;

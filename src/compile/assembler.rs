@@ -433,12 +433,16 @@ impl Assembler {
                 if !matches!(Instruction::decode(word), Some(Instruction::Jump { .. })) {
                     break;
                 }
-                let Ok(fixup) = self.fixups.binary_search_by_key(&target, |fixup| fixup.0) else { break };
+                let Ok(fixup) = self.fixups.binary_search_by_key(&target, |fixup| fixup.0) else {
+                    break;
+                };
                 target = self.labels[self.fixups[fixup].1.0 as usize].target;
             }
             debug_assert!(target != UNPLACED, "every label that is jumped to is placed");
             let offset = i64::from(target) - i64::from(at) - 1;
-            let word = i32::try_from(offset).ok().and_then(|offset| self.code[at as usize].with_jump(offset));
+            let word = i32::try_from(offset)
+                .ok()
+                .and_then(|offset| self.code[at as usize].with_jump(offset));
             self.code[at as usize] = word.ok_or("a function is too long")?;
         }
         let handlers = (self.rows.iter())
@@ -478,8 +482,11 @@ impl Cursor<'_> {
             return Position::default();
         }
         let (line, column) = self.locate(span.start);
-        let (end_line, end_column) =
-            if span.end < self.end { (line, span.end - self.start) } else { self.lines.position(span.end) };
+        let (end_line, end_column) = if span.end < self.end {
+            (line, span.end - self.start)
+        } else {
+            self.lines.position(span.end)
+        };
         Position { line, end_line, column, end_column }
     }
 
@@ -519,7 +526,8 @@ fn is_same(a: &Constant, b: &Constant) -> bool {
         (Constant::Complex(ar, ai), Constant::Complex(br, bi)) => {
             (ar.to_bits(), ai.to_bits()) == (br.to_bits(), bi.to_bits())
         }
-        (Constant::Tuple(a), Constant::Tuple(b)) | (Constant::FrozenSet(a), Constant::FrozenSet(b)) => {
+        (Constant::Tuple(a), Constant::Tuple(b))
+        | (Constant::FrozenSet(a), Constant::FrozenSet(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
         }
         _ => a == b,

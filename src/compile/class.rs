@@ -6,7 +6,7 @@ use scrip_grammar::ast::{Span, Stmt, StmtId};
 
 use super::error::{Failure, Result};
 use super::scope::Node;
-use super::{Compiler, Header, Name, NOWHERE, Place, reg};
+use super::{Compiler, Header, NOWHERE, Name, Place, reg};
 use crate::code::instruction::{Instruction as I, Intrinsic};
 use crate::code::unit::{Constant, Unit, UnitFlags};
 
@@ -14,11 +14,15 @@ impl Compiler<'_> {
     /// `class`
     pub(super) fn class_def(&mut self, id: StmtId) -> Result {
         let node = self.ast.stmt(id);
-        let Stmt::ClassDef { name, decorator_list, type_params, .. } = node.kind else { return Ok(()) };
+        let Stmt::ClassDef { name, decorator_list, type_params, .. } = node.kind else {
+            return Ok(());
+        };
         let span = node.span;
         let mark = self.asm.top;
         let decorators = self.ast.list(decorator_list);
-        let first_line = decorators.first().map_or(self.line(span), |&first| self.line(self.ast.expr(first).span));
+        let first_line = decorators
+            .first()
+            .map_or(self.line(span), |&first| self.line(self.ast.expr(first).span));
         for &decorator in decorators {
             self.temp(decorator)?;
         }
@@ -56,7 +60,9 @@ impl Compiler<'_> {
 
     /// Makes the class in a new temporary.
     fn build_class(&mut self, id: StmtId, name: Name, first_line: u32, span: Span) -> Result {
-        let Stmt::ClassDef { bases, keywords, type_params, .. } = self.ast.stmt(id).kind else { return Ok(()) };
+        let Stmt::ClassDef { bases, keywords, type_params, .. } = self.ast.stmt(id).kind else {
+            return Ok(());
+        };
         let base = self.asm.push();
         self.emit(I::LoadBuildClass { dst: reg(base) }, span);
         let function = self.asm.push();
@@ -122,7 +128,8 @@ impl Compiler<'_> {
         }
         self.body_with_doc(body)?;
         let attributes: Vec<Name> = self.scopes[scope].static_attributes.clone();
-        let items = attributes.into_iter().map(|name| Constant::Str(self.names.shared(name))).collect();
+        let items =
+            attributes.into_iter().map(|name| Constant::Str(self.names.shared(name))).collect();
         self.load_const(Constant::Tuple(items), value, NOWHERE);
         self.store_implicit("__static_attributes__", value, NOWHERE);
         if self.scopes[scope].needs_class_dict
@@ -138,7 +145,11 @@ impl Compiler<'_> {
             self.asm.end_of_flow();
         }
         self.return_none(NOWHERE);
-        let flags = UnitFlags { is_class_body: true, future_annotations: self.future_annotations, ..UnitFlags::default() };
+        let flags = UnitFlags {
+            is_class_body: true,
+            future_annotations: self.future_annotations,
+            ..UnitFlags::default()
+        };
         self.positional_parameters = positional;
         let header = Header {
             name: self.names.shared(name),

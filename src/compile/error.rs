@@ -3,15 +3,6 @@
 use scrip_grammar::ast::Span;
 use scrip_grammar::{Parsed, SyntaxError, SyntaxErrorKind};
 
-/// Why a tree cannot be compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CompileError {
-    /// The program is wrong.
-    Syntax(SyntaxError),
-    /// The tree is nested too deeply for the native stack: a `RecursionError`.
-    TooDeep,
-}
-
 /// The compiler's own error, with the place as a span.
 #[derive(Debug)]
 pub(super) struct Failure(Box<Problem>);
@@ -30,23 +21,26 @@ impl Failure {
     }
 
     /// The error with its line and column.
-    pub(super) fn locate(self, parsed: &Parsed) -> CompileError {
-        let (message, span) = match *self.0 {
-            Problem::TooDeep => return CompileError::TooDeep,
-            Problem::Syntax(message, span) => (message, span),
+    pub(super) fn locate(self, parsed: &Parsed) -> SyntaxError {
+        let (kind, message, span) = match *self.0 {
+            Problem::Syntax(message, span) => (SyntaxErrorKind::Syntax, message, span),
+            Problem::TooDeep => {
+                let message = "maximum recursion depth exceeded during compilation".to_owned();
+                (SyntaxErrorKind::Recursion, message, Span::default())
+            }
         };
         let (line, column) = parsed.lines.char_position(&parsed.source, span.start);
         let (end_line, end_column) = parsed.lines.char_position(&parsed.source, span.end);
-        CompileError::Syntax(SyntaxError {
-            kind: SyntaxErrorKind::Syntax,
+        SyntaxError {
+            kind,
             message,
             line,
-            offset: column + 1,
+            offset: column as i32 + 1,
             end_line,
-            end_offset: end_column + 1,
+            end_offset: end_column as i32 + 1,
             text: Some(parsed.lines.text(&parsed.source, line).to_owned() + "\n"),
             incomplete: false,
-        })
+        }
     }
 }
 

@@ -91,8 +91,9 @@ impl Compiler<'_> {
             self.asm.set_top(mark + 3);
         }
         let mut src = self.operand(value)?;
-        let runs_code =
-            self.blocks.iter().any(|block| !matches!(block, Block::Loop { .. } | Block::AsyncLoop { .. } | Block::Guarded { .. }));
+        let runs_code = self.blocks.iter().any(|block| {
+            !matches!(block, Block::Loop { .. } | Block::AsyncLoop { .. } | Block::Guarded { .. })
+        });
         if runs_code && self.asm.is_local(src) {
             let copy = self.asm.push();
             self.emit(I::Move { dst: reg(copy), src: reg(src) }, span);
@@ -126,12 +127,17 @@ impl Compiler<'_> {
             matches!(block, Block::Loop { .. } | Block::AsyncLoop { .. } | Block::GroupHandler)
         });
         let Some(position) = position else {
-            let message =
-                if exit == Exit::Break { "'break' outside loop" } else { "'continue' not properly in loop" };
+            let message = if exit == Exit::Break {
+                "'break' outside loop"
+            } else {
+                "'continue' not properly in loop"
+            };
             return Err(Failure::syntax(message, span));
         };
         let (continue_, break_) = match self.blocks[position] {
-            Block::Loop { continue_, break_, .. } | Block::AsyncLoop { continue_, break_, .. } => (continue_, break_),
+            Block::Loop { continue_, break_, .. } | Block::AsyncLoop { continue_, break_, .. } => {
+                (continue_, break_)
+            }
             _ => return self.refuse_in_group(span),
         };
         let mark = self.asm.top;
@@ -157,7 +163,8 @@ impl Compiler<'_> {
             self.blocks.truncate(index);
             match saved[index] {
                 Block::Loop { iterator: None, .. } | Block::GroupHandler => {}
-                Block::Loop { iterator: Some(iterator), .. } | Block::AsyncLoop { iterator, .. } => {
+                Block::Loop { iterator: Some(iterator), .. }
+                | Block::AsyncLoop { iterator, .. } => {
                     self.emit(I::Release { src: reg(iterator) }, NOWHERE);
                 }
                 Block::Guarded { region } => {
@@ -208,7 +215,11 @@ impl Compiler<'_> {
 
     /// `try` in all its forms
     pub(super) fn try_stmt(
-        &mut self, is_star: bool, body: List<StmtId>, handlers: &[ExceptHandler], orelse: List<StmtId>,
+        &mut self,
+        is_star: bool,
+        body: List<StmtId>,
+        handlers: &[ExceptHandler],
+        orelse: List<StmtId>,
         finalbody: List<StmtId>,
     ) -> Result {
         if finalbody.is_empty() {
@@ -252,7 +263,10 @@ impl Compiler<'_> {
     fn push_handled(&mut self, previous: u32, n_taken: u32) -> (u32, Label, RegionId) {
         self.asm.set_top(previous + n_taken);
         self.asm.reserve(previous + 2);
-        self.emit(I::PushHandled { previous: reg(previous), exception: reg(previous + 1) }, NOWHERE);
+        self.emit(
+            I::PushHandled { previous: reg(previous), exception: reg(previous + 1) },
+            NOWHERE,
+        );
         let clean_up = self.asm.label();
         let region = self.asm.open(clean_up, HandlerKind::Finally, previous + 1);
         (previous, clean_up, region)
@@ -290,7 +304,11 @@ impl Compiler<'_> {
     }
 
     fn try_except(
-        &mut self, is_star: bool, body: List<StmtId>, handlers: &[ExceptHandler], orelse: List<StmtId>,
+        &mut self,
+        is_star: bool,
+        body: List<StmtId>,
+        handlers: &[ExceptHandler],
+        orelse: List<StmtId>,
     ) -> Result {
         let span = self.ast.list(body).first().map_or(NOWHERE, |&first| self.ast.stmt(first).span);
         let depth = self.asm.top;
@@ -374,7 +392,13 @@ impl Compiler<'_> {
     }
 
     /// The body of a clause up to its normal end, after which `region` is suspended.
-    fn handler_body(&mut self, handler: &ExceptHandler, region: RegionId, previous: u32, name: Option<Name>) -> Result {
+    fn handler_body(
+        &mut self,
+        handler: &ExceptHandler,
+        region: RegionId,
+        previous: u32,
+        name: Option<Name>,
+    ) -> Result {
         self.enter_block(Block::Handler { region, previous, name }, handler.span)?;
         self.stmts(handler.body)?;
         self.leave_block();
@@ -389,7 +413,8 @@ impl Compiler<'_> {
     /// The `except*` clauses: `previous`, the group, the list of what was raised, what is left of the group, what matched.
     fn group_handlers(&mut self, depth: u32, handlers: &[ExceptHandler], end: Label) -> Result {
         let (previous, clean_up, region) = self.push_handled(depth, 5);
-        let (original, raised, rest, matched) = (previous + 1, previous + 2, previous + 3, previous + 4);
+        let (original, raised, rest, matched) =
+            (previous + 1, previous + 2, previous + 3, previous + 4);
         let bound = self.asm.bound;
         self.emit(I::BuildList { dst: reg(raised), base: reg(raised), count: 0 }, NOWHERE);
         self.emit(I::Copy { dst: reg(rest), src: reg(original) }, NOWHERE);
@@ -466,7 +491,12 @@ impl Compiler<'_> {
     // ---- with
 
     /// The items of a `with` from the first on, each inside the one before.
-    pub(super) fn with_items(&mut self, items: &[WithItem], is_async: bool, body: List<StmtId>) -> Result {
+    pub(super) fn with_items(
+        &mut self,
+        items: &[WithItem],
+        is_async: bool,
+        body: List<StmtId>,
+    ) -> Result {
         let Some((item, inner)) = items.split_first() else { return self.stmts(body) };
         self.stack.check()?;
         let span = self.ast.expr(item.context_expr).span;
@@ -504,7 +534,10 @@ impl Compiler<'_> {
         let (_, clean_up, region) = self.push_handled(previous, 2);
         let bound = self.asm.bound;
         self.asm.set_top(exit + 5);
-        self.emit(I::LoadExceptionTriple { base: reg(entered), exception: reg(previous + 1) }, span);
+        self.emit(
+            I::LoadExceptionTriple { base: reg(entered), exception: reg(previous + 1) },
+            span,
+        );
         self.emit(I::CallMethod { base: reg(exit), argc: 3, names: 0 }, span);
         if is_async {
             self.await_in(exit, 2, span);
@@ -542,7 +575,12 @@ impl Compiler<'_> {
     // ---- async for
 
     pub(super) fn async_for(
-        &mut self, target: ExprId, iter: ExprId, body: List<StmtId>, orelse: List<StmtId>, span: Span,
+        &mut self,
+        target: ExprId,
+        iter: ExprId,
+        body: List<StmtId>,
+        orelse: List<StmtId>,
+        span: Span,
     ) -> Result {
         let iter_span = self.ast.expr(iter).span;
         let mark = self.asm.top;
@@ -566,7 +604,12 @@ impl Compiler<'_> {
 
     /// Awaits the next item and assigns it. `next` is placed in front, `handler` gets the end of the iteration.
     pub(super) fn async_next(
-        &mut self, iterator: u32, target: ExprId, next: Label, handler: Label, span: Span,
+        &mut self,
+        iterator: u32,
+        target: ExprId,
+        next: Label,
+        handler: Label,
+        span: Span,
     ) -> Result<u128> {
         self.asm.place_head(next);
         let bound = self.asm.bound;
@@ -584,7 +627,13 @@ impl Compiler<'_> {
     }
 
     /// The handler of `StopAsyncIteration`; execution goes on after it without the iterator.
-    pub(super) fn end_async_loop(&mut self, iterator: u32, handler: Label, bound: u128, span: Span) {
+    pub(super) fn end_async_loop(
+        &mut self,
+        iterator: u32,
+        handler: Label,
+        bound: u128,
+        span: Span,
+    ) {
         self.asm.place_handler(handler, bound);
         self.asm.reserve(iterator + 3);
         let (previous, exception) = (reg(iterator + 1), reg(iterator + 2));

@@ -165,7 +165,9 @@ impl Compiler<'_> {
                 todo.extend(format_spec);
             }
             Expr::Constant(_) | Expr::Name { .. } => {}
-            Expr::Slice { lower, upper, step } => todo.extend([lower, upper, step].into_iter().flatten()),
+            Expr::Slice { lower, upper, step } => {
+                todo.extend([lower, upper, step].into_iter().flatten())
+            }
         }
     }
 
@@ -179,7 +181,10 @@ impl Compiler<'_> {
     /// Puts the value into `dst`: a local, or the first free temporary.
     pub(super) fn expr_into(&mut self, id: ExprId, dst: u32) -> Result {
         self.stack.check()?;
-        debug_assert!(self.asm.is_local(dst) || dst == self.asm.top, "a value goes to a local or the top");
+        debug_assert!(
+            self.asm.is_local(dst) || dst == self.asm.top,
+            "a value goes to a local or the top"
+        );
         self.asm.reserve(dst + 1);
         let ast = self.ast;
         let node = ast.expr(id);
@@ -212,7 +217,9 @@ impl Compiler<'_> {
             Expr::Compare { left, ops, comparators } => {
                 self.compare(left, ast.list(ops), ast.list(comparators), dst, span)
             }
-            Expr::Call { func, args, keywords } => self.call(span, func, ast.list(args), ast.list(keywords), dst),
+            Expr::Call { func, args, keywords } => {
+                self.call(span, func, ast.list(args), ast.list(keywords), dst)
+            }
             Expr::Attribute { value, attr, .. } => self.attribute(span, value, attr, dst),
             Expr::Subscript { value, slice, .. } => self.subscript(span, value, slice, dst),
             Expr::Lambda { args, body } => self.lambda(id, args, body, dst),
@@ -220,9 +227,10 @@ impl Compiler<'_> {
             Expr::Tuple { elts, .. } => self.display(Display::Tuple, ast.list(elts), dst, span),
             Expr::Set { elts } => self.display(Display::Set, ast.list(elts), dst, span),
             Expr::Dict { keys, values } => self.dict(ast.list(keys), ast.list(values), dst, span),
-            Expr::ListComp { .. } | Expr::SetComp { .. } | Expr::DictComp { .. } | Expr::GeneratorExp { .. } => {
-                self.comprehension(id, dst)
-            }
+            Expr::ListComp { .. }
+            | Expr::SetComp { .. }
+            | Expr::DictComp { .. }
+            | Expr::GeneratorExp { .. } => self.comprehension(id, dst),
             Expr::JoinedStr { values } => self.joined(ast.list(values), dst, span),
             Expr::FormattedValue { value, conversion, format_spec } => {
                 self.formatted(value, conversion, format_spec, dst, span)
@@ -252,7 +260,10 @@ impl Compiler<'_> {
                 let scratch = self.scratch(dst);
                 self.expr_into_scratch(value, scratch)?;
                 self.asm.reserve(scratch + 2);
-                self.emit(I::GetYieldFromIterator { dst: reg(scratch + 1), src: reg(scratch) }, span);
+                self.emit(
+                    I::GetYieldFromIterator { dst: reg(scratch + 1), src: reg(scratch) },
+                    span,
+                );
                 self.drive(scratch, span);
                 self.settle(dst, scratch, span);
                 Ok(())
@@ -320,7 +331,14 @@ impl Compiler<'_> {
 
     /// `dst = left op right`, with `left` evaluated; temporaries from `mark` on are consumed. `k` is 1 for the augmented form.
     pub(super) fn binary_with(
-        &mut self, op: Operator, left: u32, right: ExprId, dst: u32, mark: u32, span: Span, k: u8,
+        &mut self,
+        op: Operator,
+        left: u32,
+        right: ExprId,
+        dst: u32,
+        mark: u32,
+        span: Span,
+        k: u8,
     ) -> Result {
         let small = self.small_int(right);
         if let Some(right) = small
@@ -453,7 +471,11 @@ impl Compiler<'_> {
         match constants {
             Some(items) if is_set => self.load_const(Constant::FrozenSet(items), dst, node.span),
             Some(items) => self.load_const(Constant::Tuple(items), dst, node.span),
-            None if is_set || elts.iter().any(|&elt| matches!(self.ast.expr(elt).kind, Expr::Starred { .. })) => {
+            None if is_set
+                || elts
+                    .iter()
+                    .any(|&elt| matches!(self.ast.expr(elt).kind, Expr::Starred { .. })) =>
+            {
                 return Ok(None);
             }
             None => self.display(Display::Tuple, elts, dst, node.span)?,
@@ -461,7 +483,14 @@ impl Compiler<'_> {
         Ok(Some(self.asm.push()))
     }
 
-    fn compare(&mut self, left: ExprId, ops: &[CmpOp], comparators: &[ExprId], dst: u32, span: Span) -> Result {
+    fn compare(
+        &mut self,
+        left: ExprId,
+        ops: &[CmpOp],
+        comparators: &[ExprId],
+        dst: u32,
+        span: Span,
+    ) -> Result {
         let mark = self.asm.top;
         if let ([op], &[right]) = (ops, comparators) {
             let left = self.operand(left)?;
@@ -488,7 +517,10 @@ impl Compiler<'_> {
                 self.emit(I::Copy { dst: reg(right), src: reg(next) }, span);
             }
             let k = comparison(op) as u8;
-            self.emit(I::Compare { dst: reg(scratch), left: reg(operand), right: reg(right), k }, span);
+            self.emit(
+                I::Compare { dst: reg(scratch), left: reg(operand), right: reg(right), k },
+                span,
+            );
             if is_last {
                 break;
             }
@@ -519,7 +551,14 @@ impl Compiler<'_> {
     /// Goes to `target` if the comparison is `sense`; consumes temporaries from `mark` on.
     #[allow(clippy::too_many_arguments, reason = "the parts of a comparison")]
     pub(super) fn compare_jump(
-        &mut self, op: CmpOp, left: u32, right: ExprId, sense: bool, target: Label, mark: u32, span: Span,
+        &mut self,
+        op: CmpOp,
+        left: u32,
+        right: ExprId,
+        sense: bool,
+        target: Label,
+        mark: u32,
+        span: Span,
     ) -> Result {
         let is_none = matches!(op, CmpOp::Is | CmpOp::IsNot)
             && matches!(
@@ -553,7 +592,13 @@ impl Compiler<'_> {
     }
 
     fn compare_chain_jump(
-        &mut self, left: ExprId, ops: &[CmpOp], comparators: &[ExprId], sense: bool, target: Label, span: Span,
+        &mut self,
+        left: ExprId,
+        ops: &[CmpOp],
+        comparators: &[ExprId],
+        sense: bool,
+        target: Label,
+        span: Span,
     ) -> Result {
         let mark = self.asm.top;
         let left = self.operand(left)?;
@@ -629,15 +674,23 @@ impl Compiler<'_> {
                 self.asm.place(end);
                 Ok(())
             }
-            Expr::Compare { left, ops, comparators } => {
-                self.compare_chain_jump(left, ast.list(ops), ast.list(comparators), sense, target, node.span)
-            }
+            Expr::Compare { left, ops, comparators } => self.compare_chain_jump(
+                left,
+                ast.list(ops),
+                ast.list(comparators),
+                sense,
+                target,
+                node.span,
+            ),
             _ => {
                 let mark = self.asm.top;
                 let src = reg(self.operand(id)?);
                 self.asm.top = mark;
-                let jump =
-                    if sense { I::JumpIfTrue { src, target: 0 } } else { I::JumpIfFalse { src, target: 0 } };
+                let jump = if sense {
+                    I::JumpIfTrue { src, target: 0 }
+                } else {
+                    I::JumpIfFalse { src, target: 0 }
+                };
                 self.asm.jump(jump, target, node.span);
                 Ok(())
             }
@@ -654,7 +707,13 @@ impl Compiler<'_> {
         Span::new(span.end - self.ast.name(attr).len() as u32, span.end)
     }
 
-    fn attribute(&mut self, span: Span, value: ExprId, attr: scrip_grammar::ast::NameId, dst: u32) -> Result {
+    fn attribute(
+        &mut self,
+        span: Span,
+        value: ExprId,
+        attr: scrip_grammar::ast::NameId,
+        dst: u32,
+    ) -> Result {
         if self.is_super(value, attr) {
             let scratch = self.scratch(dst);
             let form = self.super_operands(value, scratch)?;
@@ -711,10 +770,17 @@ impl Compiler<'_> {
     // ---- displays
 
     /// A list, tuple or set of the values.
-    pub(super) fn display(&mut self, kind: Display, elts: &[ExprId], dst: u32, span: Span) -> Result {
+    pub(super) fn display(
+        &mut self,
+        kind: Display,
+        elts: &[ExprId],
+        dst: u32,
+        span: Span,
+    ) -> Result {
         let scratch = self.scratch(dst);
         if kind != Display::Tuple && elts.len() > 2 {
-            let constants: Option<Box<[Constant]>> = elts.iter().map(|&elt| self.fold(elt)).collect();
+            let constants: Option<Box<[Constant]>> =
+                elts.iter().map(|&elt| self.fold(elt)).collect();
             if let Some(items) = constants {
                 self.asm.reserve(scratch + 2);
                 let (acc, src) = (reg(scratch), reg(scratch + 1));
@@ -766,7 +832,14 @@ impl Compiler<'_> {
 
     /// A list (also for a tuple) or set in `acc`, of the `pushed` values from `acc` on and the given ones. The top is after the pushed
     /// values before, and after `acc` afterwards.
-    pub(super) fn collect(&mut self, kind: Display, acc: u32, pushed: u32, elts: &[ExprId], span: Span) -> Result {
+    pub(super) fn collect(
+        &mut self,
+        kind: Display,
+        acc: u32,
+        pushed: u32,
+        elts: &[ExprId],
+        span: Span,
+    ) -> Result {
         let plain = elts.iter().take_while(|&&elt| !self.is_starred(elt)).count().min(MAX_ITEMS);
         for &elt in &elts[..plain] {
             self.temp(elt)?;
@@ -823,7 +896,11 @@ impl Compiler<'_> {
         let mark = self.asm.top;
         self.asm.set_top(scratch);
         let plain = keys.iter().take_while(|key| key.is_some()).count();
-        let first = if plain == keys.len() && plain <= MAX_ITEMS { plain } else { plain.min(MAX_ITEMS / 2) };
+        let first = if plain == keys.len() && plain <= MAX_ITEMS {
+            plain
+        } else {
+            plain.min(MAX_ITEMS / 2)
+        };
         for (key, &value) in keys[..first].iter().flatten().zip(values) {
             self.temp(*key)?;
             self.temp(value)?;
@@ -877,12 +954,20 @@ impl Compiler<'_> {
             pending += 1;
         }
         self.asm.top = mark;
-        self.emit(I::BuildString { dst: reg(dst), base: reg(scratch), count: pending as u16 }, span);
+        self.emit(
+            I::BuildString { dst: reg(dst), base: reg(scratch), count: pending as u16 },
+            span,
+        );
         Ok(())
     }
 
     fn formatted(
-        &mut self, value: ExprId, conversion: i8, format_spec: Option<ExprId>, dst: u32, span: Span,
+        &mut self,
+        value: ExprId,
+        conversion: i8,
+        format_spec: Option<ExprId>,
+        dst: u32,
+        span: Span,
     ) -> Result {
         let conversion = match conversion as u8 {
             b's' => Conversion::Str,
@@ -898,7 +983,9 @@ impl Compiler<'_> {
             return Ok(());
         };
         let is_constant = match self.ast.expr(spec).kind {
-            Expr::JoinedStr { values } => self.ast.list(values).iter().all(|&part| self.is_candidate(part)),
+            Expr::JoinedStr { values } => {
+                self.ast.list(values).iter().all(|&part| self.is_candidate(part))
+            }
             _ => self.is_candidate(spec),
         };
         let (mut src, mut k) = (src, conversion as u8);
@@ -949,7 +1036,9 @@ fn immediate(op: Operator, dst: u16, left: u16, right: i16, k: u8) -> Option<I> 
         Operator::BitAnd => I::AndImm { dst, left, right, k },
         Operator::LShift => I::ShiftLeftImm { dst, left, right, k },
         Operator::RShift => I::ShiftRightImm { dst, left, right, k },
-        Operator::Div | Operator::MatMult | Operator::Pow | Operator::BitOr | Operator::BitXor => return None,
+        Operator::Div | Operator::MatMult | Operator::Pow | Operator::BitOr | Operator::BitXor => {
+            return None;
+        }
     })
 }
 

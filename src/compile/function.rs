@@ -17,13 +17,16 @@ impl Compiler<'_> {
     /// `def` and `async def`.
     pub(super) fn function_def(&mut self, id: StmtId) -> Result {
         let node = self.ast.stmt(id);
-        let Stmt::FunctionDef { name, args, decorator_list, returns, type_params, .. } = node.kind else {
+        let Stmt::FunctionDef { name, args, decorator_list, returns, type_params, .. } = node.kind
+        else {
             return Ok(());
         };
         let span = node.span;
         let mark = self.asm.top;
         let decorators = self.ast.list(decorator_list);
-        let first_line = decorators.first().map_or(self.line(span), |&first| self.line(self.ast.expr(first).span));
+        let first_line = decorators
+            .first()
+            .map_or(self.line(span), |&first| self.line(self.ast.expr(first).span));
         for &decorator in decorators {
             self.temp(decorator)?;
         }
@@ -67,14 +70,23 @@ impl Compiler<'_> {
     pub(super) fn decorate(&mut self, decorators: &[ExprId]) {
         for &decorator in decorators.iter().rev() {
             let base = self.asm.top - 2;
-            self.emit(I::Call { base: reg(base), argc: 1, names: 0 }, self.ast.expr(decorator).span);
+            self.emit(
+                I::Call { base: reg(base), argc: 1, names: 0 },
+                self.ast.expr(decorator).span,
+            );
             self.asm.top -= 1;
         }
     }
 
     /// A function with type parameters is made by a function that has them as variables.
     fn generic_function(
-        &mut self, id: StmtId, name: Name, arguments: Arguments, returns: Option<ExprId>, first_line: u32, span: Span,
+        &mut self,
+        id: StmtId,
+        name: Name,
+        arguments: Arguments,
+        returns: Option<ExprId>,
+        first_line: u32,
+        span: Span,
     ) -> Result {
         let Stmt::FunctionDef { type_params, .. } = self.ast.stmt(id).kind else { return Ok(()) };
         let base = self.asm.push();
@@ -97,7 +109,14 @@ impl Compiler<'_> {
         let unit = self.function_unit(id, name, first_line)?;
         self.asm.set_top(function + 1);
         let inner = self.scopes.of(Node::Stmt(id));
-        self.make_function(unit, inner, function, function, [has_defaults, has_keywords, annotations], span);
+        self.make_function(
+            unit,
+            inner,
+            function,
+            function,
+            [has_defaults, has_keywords, annotations],
+            span,
+        );
         // The function comes first for the operation that joins the two.
         let joined = self.asm.push();
         self.asm.push();
@@ -127,8 +146,17 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn leave_type_params(&mut self, name: Name, first_line: u32, n_positional: u16) -> Result<Arc<Unit>> {
-        let flags = UnitFlags { is_function: true, future_annotations: self.future_annotations, ..UnitFlags::default() };
+    pub(super) fn leave_type_params(
+        &mut self,
+        name: Name,
+        first_line: u32,
+        n_positional: u16,
+    ) -> Result<Arc<Unit>> {
+        let flags = UnitFlags {
+            is_function: true,
+            future_annotations: self.future_annotations,
+            ..UnitFlags::default()
+        };
         let header = Header {
             name: format!("<generic parameters of {}>", self.names.text(name)).into(),
             qualname: self.qualname.clone(),
@@ -146,7 +174,8 @@ impl Compiler<'_> {
         let defaults = self.ast.list(arguments.defaults);
         if !defaults.is_empty() {
             let dst = self.asm.top;
-            let constants: Option<Box<[Constant]>> = defaults.iter().map(|&default| self.fold(default)).collect();
+            let constants: Option<Box<[Constant]>> =
+                defaults.iter().map(|&default| self.fold(default)).collect();
             match constants {
                 Some(items) => self.load_const(Constant::Tuple(items), dst, span),
                 None => self.display(super::expression::Display::Tuple, defaults, dst, span)?,
@@ -155,7 +184,9 @@ impl Compiler<'_> {
         }
         let base = self.asm.top;
         let mut count = 0;
-        for (arg, default) in self.ast.list(arguments.kwonlyargs).iter().zip(self.ast.list(arguments.kw_defaults)) {
+        for (arg, default) in
+            self.ast.list(arguments.kwonlyargs).iter().zip(self.ast.list(arguments.kw_defaults))
+        {
             if let Some(default) = *default {
                 let key = self.asm.push();
                 let name = self.name(arg.arg);
@@ -173,7 +204,12 @@ impl Compiler<'_> {
     }
 
     /// The dict of annotations, in a new temporary, if there are any.
-    fn annotations(&mut self, arguments: Arguments, returns: Option<ExprId>, span: Span) -> Result<bool> {
+    fn annotations(
+        &mut self,
+        arguments: Arguments,
+        returns: Option<ExprId>,
+        span: Span,
+    ) -> Result<bool> {
         let ast = self.ast;
         let base = self.asm.top;
         let mut count = 0;
@@ -217,7 +253,10 @@ impl Compiler<'_> {
         if let Expr::Starred { value, .. } = node.kind {
             // `*args: *Ts` is the only item of `Ts`.
             let register = self.temp(value)?;
-            self.emit(I::UnpackSequence { base: reg(register), src: reg(register), count: 1 }, node.span);
+            self.emit(
+                I::UnpackSequence { base: reg(register), src: reg(register), count: 1 },
+                node.span,
+            );
             return Ok(());
         }
         self.temp(annotation).map(drop)
@@ -270,7 +309,12 @@ impl Compiler<'_> {
     }
 
     fn leave_function(
-        &mut self, name: Name, first_line: u32, flags: UnitFlags, arguments: Arguments, outer_positional: u32,
+        &mut self,
+        name: Name,
+        first_line: u32,
+        flags: UnitFlags,
+        arguments: Arguments,
+        outer_positional: u32,
     ) -> Result<Arc<Unit>> {
         self.positional_parameters = outer_positional;
         let header = Header {
@@ -286,7 +330,13 @@ impl Compiler<'_> {
     }
 
     /// `lambda`
-    pub(super) fn lambda(&mut self, id: ExprId, args: ArgumentsId, body: ExprId, dst: u32) -> Result {
+    pub(super) fn lambda(
+        &mut self,
+        id: ExprId,
+        args: ArgumentsId,
+        body: ExprId,
+        dst: u32,
+    ) -> Result {
         let span = self.ast.expr(id).span;
         let arguments = self.ast.arguments(args);
         let mark = self.asm.top;
@@ -318,7 +368,13 @@ impl Compiler<'_> {
     }
 
     /// A function without parameters that returns the value of an expression; it is made in a new temporary.
-    pub(super) fn lazy_function(&mut self, node: Node, name: Name, value: ExprId, span: Span) -> Result {
+    pub(super) fn lazy_function(
+        &mut self,
+        node: Node,
+        name: Name,
+        value: ExprId,
+        span: Span,
+    ) -> Result {
         let scope = self.scopes.of(node);
         let qualname = self.qualify(name, false);
         let dst = self.asm.push();
@@ -335,8 +391,13 @@ impl Compiler<'_> {
         };
         self.emit(I::Return { src: reg(src) }, span);
         self.asm.end_of_flow();
-        let flags = UnitFlags { is_function: true, future_annotations: self.future_annotations, ..UnitFlags::default() };
-        let unit = self.leave_function(name, self.line(span), flags, Arguments::default(), positional)?;
+        let flags = UnitFlags {
+            is_function: true,
+            future_annotations: self.future_annotations,
+            ..UnitFlags::default()
+        };
+        let unit =
+            self.leave_function(name, self.line(span), flags, Arguments::default(), positional)?;
         self.make_function(unit, scope, dst, dst, [false; 3], span);
         Ok(())
     }
@@ -345,7 +406,9 @@ impl Compiler<'_> {
     pub(super) fn docstring(&self, body: List<StmtId>) -> Option<Constant> {
         let first = *self.ast.list(body).first()?;
         let Stmt::Expr { value } = self.ast.stmt(first).kind else { return None };
-        let Expr::Constant(constant @ scrip_grammar::ast::Constant::Str { text, .. }) = self.ast.expr(value).kind else {
+        let Expr::Constant(constant @ scrip_grammar::ast::Constant::Str { text, .. }) =
+            self.ast.expr(value).kind
+        else {
             return None;
         };
         match self.ast.text(text) {
@@ -361,7 +424,12 @@ pub(super) fn clean_docstring(text: &str) -> String {
     let mut lines = expanded.split('\n');
     let first = lines.next().unwrap_or_default();
     let indentation = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    let margin = lines.clone().filter(|line| !line.trim_start_matches(' ').is_empty()).map(indentation).min().unwrap_or(0);
+    let margin = lines
+        .clone()
+        .filter(|line| !line.trim_start_matches(' ').is_empty())
+        .map(indentation)
+        .min()
+        .unwrap_or(0);
     let mut cleaned = String::with_capacity(expanded.len());
     cleaned.push_str(first.trim_start_matches(' '));
     for line in lines {

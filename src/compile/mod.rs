@@ -25,11 +25,10 @@ mod unparse;
 
 use std::sync::Arc;
 
-use scrip_grammar::Parsed;
 use scrip_grammar::ast::{Ast, NameId, Root, Span};
+use scrip_grammar::{Parsed, SyntaxError};
 
 use assembler::{Assembler, NOWHERE};
-pub use error::CompileError;
 use error::{Failure, Result, StackLimit};
 use exception::Block;
 use names::{Name, Names};
@@ -56,14 +55,20 @@ impl Default for Options {
 }
 
 /// Compiles a program. A module's unit returns `None`, an expression's its value; an interactive one prints the values of its
-/// expression statements.
-pub fn compile(parsed: &Parsed, filename: &str, options: &Options) -> std::result::Result<Arc<Unit>, CompileError> {
+/// expression statements. A tree that is too deep for the native stack is an error of kind `Recursion`.
+pub fn compile(
+    parsed: &Parsed,
+    filename: &str,
+    options: &Options,
+) -> std::result::Result<Arc<Unit>, SyntaxError> {
     let stack = StackLimit::new(options.stack_bytes);
     let mut names = Names::new(&parsed.ast);
-    let unit = Scopes::new(&parsed.ast, parsed.root, &mut names, options.top_level_await, stack).and_then(|scopes| {
-        let future_annotations = parsed.future_annotations || options.future_annotations;
-        Compiler::new(parsed, names, scopes, filename, future_annotations, stack).program(parsed.root)
-    });
+    let unit = Scopes::new(&parsed.ast, parsed.root, &mut names, options.top_level_await, stack)
+        .and_then(|scopes| {
+            let future_annotations = parsed.future_annotations || options.future_annotations;
+            Compiler::new(parsed, names, scopes, filename, future_annotations, stack)
+                .program(parsed.root)
+        });
     unit.map_err(|failure| failure.locate(parsed))
 }
 
@@ -126,7 +131,11 @@ fn reg(register: u32) -> u16 {
 
 impl<'a> Compiler<'a> {
     fn new(
-        parsed: &'a Parsed, mut names: Names<'a>, scopes: Scopes, filename: &str, future_annotations: bool,
+        parsed: &'a Parsed,
+        mut names: Names<'a>,
+        scopes: Scopes,
+        filename: &str,
+        future_annotations: bool,
         stack: StackLimit,
     ) -> Self {
         let known = Known {
@@ -272,7 +281,12 @@ impl<'a> Compiler<'a> {
 
     /// Makes a function of `unit` in `dst`; what `flags` of the site announce stands from `base` on.
     fn make_function(
-        &mut self, unit: Arc<Unit>, scope: ScopeId, dst: u32, base: u32, [defaults, keywords, annotations]: [bool; 3],
+        &mut self,
+        unit: Arc<Unit>,
+        scope: ScopeId,
+        dst: u32,
+        base: u32,
+        [defaults, keywords, annotations]: [bool; 3],
         span: Span,
     ) {
         let free = self.scopes[scope].free.clone();
@@ -304,7 +318,8 @@ impl<'a> Compiler<'a> {
         {
             (scope, qualname) = (outer.asm.scope, outer.qualname.clone());
         }
-        if scope == ScopeId::ROOT || is_definition && self.scopes.is_declared_global(scope, mangled) {
+        if scope == ScopeId::ROOT || is_definition && self.scopes.is_declared_global(scope, mangled)
+        {
             return text;
         }
         let between = if self.scopes[scope].kind == ScopeKind::Class { "." } else { ".<locals>." };
@@ -364,8 +379,12 @@ impl<'a> Compiler<'a> {
                 }
                 self.asm.set_bound(local);
             }
-            Place::Cell(cell) => self.emit(Instruction::LoadCell { dst: dst16, cell: reg(cell) }, span),
-            Place::Free(free) => self.emit(Instruction::LoadFree { dst: dst16, free: free as u16 }, span),
+            Place::Cell(cell) => {
+                self.emit(Instruction::LoadCell { dst: dst16, cell: reg(cell) }, span)
+            }
+            Place::Free(free) => {
+                self.emit(Instruction::LoadFree { dst: dst16, free: free as u16 }, span)
+            }
             Place::Global => {
                 let names = &mut self.names;
                 let site = self.asm.global_site(name, || names.shared(name));
@@ -378,7 +397,10 @@ impl<'a> Compiler<'a> {
             }
             Place::FreeOrName(free) => {
                 let site = self.site(name);
-                self.emit(Instruction::LoadFreeOrName { dst: dst16, free: free as u16, site }, span);
+                self.emit(
+                    Instruction::LoadFreeOrName { dst: dst16, free: free as u16, site },
+                    span,
+                );
             }
             Place::ClassOrGlobal | Place::ClassOrFree(_) => {
                 // A scope that sees a class is never one that borrows: its destination is a temporary or moved from one.
@@ -408,8 +430,12 @@ impl<'a> Compiler<'a> {
                 }
                 self.asm.set_bound(local);
             }
-            Place::Cell(cell) => self.emit(Instruction::StoreCell { cell: reg(cell), src: reg(src) }, span),
-            Place::Free(free) => self.emit(Instruction::StoreFree { free: free as u16, src: reg(src) }, span),
+            Place::Cell(cell) => {
+                self.emit(Instruction::StoreCell { cell: reg(cell), src: reg(src) }, span)
+            }
+            Place::Free(free) => {
+                self.emit(Instruction::StoreFree { free: free as u16, src: reg(src) }, span)
+            }
             Place::Name | Place::FreeOrName(_) => {
                 let site = self.site(name);
                 self.emit(Instruction::StoreName { src: reg(src), site }, span);

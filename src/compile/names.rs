@@ -56,7 +56,9 @@ impl<'a> Names<'a> {
     /// Its text.
     pub(super) fn text(&self, name: Name) -> &str {
         match self.ids.get(name.0 as usize) {
-            Some(id) => self.ast.name(id.expect("a name of the tree is made by `of`, which notes its id")),
+            Some(id) => {
+                self.ast.name(id.expect("a name of the tree is made by `of`, which notes its id"))
+            }
             None => self.texts[name.0 as usize].as_deref().expect("made names have their text"),
         }
     }

@@ -7,8 +7,8 @@
 
 use rustc_hash::FxHashMap;
 use scrip_grammar::ast::{
-    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, Expr, ExprId, Keyword, List, Pattern,
-    PatternId, Root, Span, Stmt, StmtId, TypeParam, TypeParamKind,
+    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, Expr, ExprId,
+    Keyword, List, Pattern, PatternId, Root, Span, Stmt, StmtId, TypeParam, TypeParamKind,
 };
 
 use super::error::{Failure, Result, StackLimit};
@@ -153,7 +153,8 @@ impl Symbols {
         self.list.push(Symbol { name, flags: 0, place: Place::Global });
         let n_symbols = self.list.len();
         if n_symbols == Self::LINEAR + 1 {
-            self.index = self.list.iter().enumerate().map(|(i, symbol)| (symbol.name, i as u32)).collect();
+            self.index =
+                self.list.iter().enumerate().map(|(i, symbol)| (symbol.name, i as u32)).collect();
         } else if n_symbols > Self::LINEAR {
             self.index.insert(name, n_symbols as u32 - 1);
         }
@@ -233,7 +234,11 @@ impl std::ops::Index<ScopeId> for Scopes {
 impl Scopes {
     /// Makes and resolves the scopes of a program.
     pub(super) fn new<'a>(
-        ast: &'a Ast, root: Root, names: &mut Names<'a>, top_level_await: bool, stack: StackLimit,
+        ast: &'a Ast,
+        root: Root,
+        names: &mut Names<'a>,
+        top_level_await: bool,
+        stack: StackLimit,
     ) -> Result<Self> {
         let class_cell = names.intern("__class__");
         let class_dict = names.intern("__classdict__");
@@ -287,9 +292,13 @@ impl Scopes {
             if scope.kind == ScopeKind::Class && crossed {
                 return self.lookup_past_class(id, name);
             }
-            return match scope.symbols.get(name) {
-                Some(symbol) => symbol.place,
-                None => scope.free.iter().position(|&free| free == name).map_or(Place::Global, |i| Place::Free(i as u32)),
+            let free =
+                || scope.free.iter().position(|&free| free == name).map(|index| index as u32);
+            return match (scope.symbols.get(name), scope.kind) {
+                (Some(symbol), _) => symbol.place,
+                // What the compiler reads of its own accord.
+                (None, ScopeKind::Module | ScopeKind::Class) => Place::Name,
+                (None, _) => free().map_or(Place::Global, Place::Free),
             };
         }
     }
@@ -311,7 +320,9 @@ impl Scopes {
         }
         let scope = &self[id];
         if scope.kind == ScopeKind::Class {
-            if name == self.class_cell && scope.needs_class_cell || name == self.class_dict && scope.needs_class_dict {
+            if name == self.class_cell && scope.needs_class_cell
+                || name == self.class_dict && scope.needs_class_dict
+            {
                 let register = scope.locals.iter().position(|&local| local == name);
                 return Place::Cell(register.expect("a needed class cell has a register") as u32);
             }
@@ -344,13 +355,13 @@ impl Scopes {
 
     /// The variables of the inlined comprehension `scope`: their registers, and whether they are cells.
     pub(super) fn comprehension_locals(&self, scope: ScopeId) -> impl Iterator<Item = (u32, bool)> {
-        self[scope].symbols.list.iter().filter(|symbol| symbol.is_own()).filter_map(
-            |symbol| match symbol.place {
+        self[scope].symbols.list.iter().filter(|symbol| symbol.is_own()).filter_map(|symbol| {
+            match symbol.place {
                 Place::Local(register) => Some((register, false)),
                 Place::Cell(register) => Some((register, true)),
                 _ => None,
-            },
-        )
+            }
+        })
     }
 
     fn get_mut(&mut self, id: ScopeId) -> &mut Scope {
@@ -459,17 +470,30 @@ fn resolve_names(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) -> Result<
     for index in 0..scopes[id].symbols.list.len() {
         let Symbol { name, flags, .. } = scopes[id].symbols.list[index];
         if flags & flag::NONLOCAL != 0 && !scopes[id].inlined {
-            let span = scopes[id].directives.iter().find(|(declared, _)| *declared == name).map_or(Span::default(), |d| d.1);
+            let span = scopes[id]
+                .directives
+                .iter()
+                .find(|(declared, _)| *declared == name)
+                .map_or(Span::default(), |d| d.1);
             if flags & flag::GLOBAL != 0 {
-                return Err(Failure::syntax(format!("name '{}' is nonlocal and global", names.text(name)), span));
+                return Err(Failure::syntax(
+                    format!("name '{}' is nonlocal and global", names.text(name)),
+                    span,
+                ));
             }
             if kind == ScopeKind::Module {
-                return Err(Failure::syntax("nonlocal declaration not allowed at module level", span));
+                return Err(Failure::syntax(
+                    "nonlocal declaration not allowed at module level",
+                    span,
+                ));
             }
             let owner = scopes.owner(id, name);
             match owner {
                 Some(owner) if scopes[owner].symbols.flags(name) & flag::TYPE_PARAM != 0 => {
-                    let message = format!("nonlocal binding not allowed for type parameter '{}'", names.text(name));
+                    let message = format!(
+                        "nonlocal binding not allowed for type parameter '{}'",
+                        names.text(name)
+                    );
                     return Err(Failure::syntax(message, span));
                 }
                 Some(owner) => scopes.reach(id, owner, name),
@@ -481,7 +505,8 @@ fn resolve_names(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) -> Result<
             continue;
         }
         let is_bound = flags & flag::BOUND != 0;
-        if scopes[id].inlined || flags & flag::GLOBAL != 0 || is_bound || kind == ScopeKind::Module {
+        if scopes[id].inlined || flags & flag::GLOBAL != 0 || is_bound || kind == ScopeKind::Module
+        {
             continue;
         }
         if let Some(owner) = scopes.owner(id, name) {
@@ -494,7 +519,8 @@ fn resolve_names(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) -> Result<
 /// Gives the names of a frame their places and registers.
 fn lay_out(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) {
     let (class_cell, class_dict) = (scopes.class_cell, scopes.class_dict);
-    let class_symbols: Option<ScopeId> = scopes[id].sees_class.then(|| class_around(scopes, id)).flatten();
+    let class_symbols: Option<ScopeId> =
+        scopes[id].sees_class.then(|| class_around(scopes, id)).flatten();
     let declared_in_class = |scopes: &Scopes, name: Name| {
         class_symbols.is_some_and(|class| {
             scopes[class].symbols.get(name).is_some_and(|symbol| symbol.is_own())
@@ -530,7 +556,11 @@ fn lay_out(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) {
         for (register, &name) in locals.iter().enumerate() {
             let symbol = symbols.entry(name);
             let register_number = register as u32;
-            symbol.place = if is_cell[register] { Place::Cell(register_number) } else { Place::Local(register_number) };
+            symbol.place = if is_cell[register] {
+                Place::Cell(register_number)
+            } else {
+                Place::Local(register_number)
+            };
             if symbol.flags & flag::UNSTABLE != 0 && register < 128 {
                 unstable |= 1 << register;
             }
@@ -544,12 +574,15 @@ fn lay_out(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) {
     scope.is_cell = is_cell;
     scope.unstable = unstable;
     for symbol in &mut symbols.list {
-        let free_index = || free.iter().position(|&name| name == symbol.name).map(|index| index as u32);
+        let free_index =
+            || free.iter().position(|&name| name == symbol.name).map(|index| index as u32);
         let is_bound = symbol.flags & flag::BOUND != 0;
         symbol.place = match kind {
             _ if symbol.flags & flag::GLOBAL != 0 => Place::Global,
             ScopeKind::Module => Place::Name,
-            _ if symbol.flags & flag::NONLOCAL != 0 => free_index().map_or(Place::Global, Place::Free),
+            _ if symbol.flags & flag::NONLOCAL != 0 => {
+                free_index().map_or(Place::Global, Place::Free)
+            }
             ScopeKind::Class if is_bound => Place::Name,
             ScopeKind::Class => free_index().map_or(Place::Name, Place::FreeOrName),
             _ if is_bound => symbol.place,
@@ -589,15 +622,17 @@ fn lay_out_inlined(scopes: &mut Scopes, id: ScopeId) {
         }
         let captured = symbol.flags & flag::CELL != 0;
         // The same name further in has a deeper scope and its own register; a cell is made anew by each comprehension.
-        let shared = (frame.comprehension_slots.iter())
-            .find(|slot| (slot.0, slot.1) == (symbol.name, depth) && !captured && !frame.is_cell[slot.2]);
+        let shared = (frame.comprehension_slots.iter()).find(|slot| {
+            (slot.0, slot.1) == (symbol.name, depth) && !captured && !frame.is_cell[slot.2]
+        });
         let register = shared.map_or(frame.locals.len(), |slot| slot.2);
         if register == frame.locals.len() {
             frame.locals.push(symbol.name);
             frame.is_cell.push(captured);
             frame.comprehension_slots.push((symbol.name, depth, register));
         }
-        symbol.place = if captured { Place::Cell(register as u32) } else { Place::Local(register as u32) };
+        symbol.place =
+            if captured { Place::Cell(register as u32) } else { Place::Local(register as u32) };
     }
     scopes.get_mut(id).symbols = symbols;
 }
@@ -663,7 +698,8 @@ impl<'a> Builder<'a, '_> {
             scope.inlined = kind == ScopeKind::Comprehension && !parent.sees_class;
             scope.depth = if parent.inlined { parent.depth + 1 } else { 0 };
             if kind.is_annotation() {
-                scope.sees_class = parent.kind == ScopeKind::Class || parent.kind.is_annotation() && parent.sees_class;
+                scope.sees_class = parent.kind == ScopeKind::Class
+                    || parent.kind.is_annotation() && parent.sees_class;
             }
         }
         let sees_class = scope.sees_class;
@@ -711,7 +747,8 @@ impl<'a> Builder<'a, '_> {
     fn parameter(&mut self, arg: Arg) -> Result {
         let name = self.name(arg.arg);
         if self.scope().symbols.flags(name) & flag::PARAM != 0 {
-            let message = format!("duplicate argument '{}' in function definition", self.names.text(name));
+            let message =
+                format!("duplicate argument '{}' in function definition", self.names.text(name));
             return Err(Failure::syntax(message, arg.span));
         }
         self.mark(name, flag::PARAM);
@@ -841,7 +878,10 @@ impl<'a> Builder<'a, '_> {
                 for &alias in ast.list(names) {
                     if ast.name(alias.name) == "*" {
                         if self.scope().kind != ScopeKind::Module {
-                            return Err(Failure::syntax("import * only allowed at module level", node.span));
+                            return Err(Failure::syntax(
+                                "import * only allowed at module level",
+                                node.span,
+                            ));
                         }
                         continue;
                     }
@@ -849,7 +889,9 @@ impl<'a> Builder<'a, '_> {
                 }
             }
             Stmt::Global { names } => self.declare(names, node.span, flag::GLOBAL, "global")?,
-            Stmt::Nonlocal { names } => self.declare(names, node.span, flag::NONLOCAL, "nonlocal")?,
+            Stmt::Nonlocal { names } => {
+                self.declare(names, node.span, flag::NONLOCAL, "nonlocal")?
+            }
             Stmt::Expr { value } => {
                 self.expr(value)?;
             }
@@ -865,7 +907,9 @@ impl<'a> Builder<'a, '_> {
             self.expr(test)?;
             self.stmts(body)?;
             match ast.list(orelse) {
-                [next] if matches!(ast.stmt(*next).kind, Stmt::If { .. }) => stmt = ast.stmt(*next).kind,
+                [next] if matches!(ast.stmt(*next).kind, Stmt::If { .. }) => {
+                    stmt = ast.stmt(*next).kind
+                }
                 _ => return self.stmts(orelse),
             }
         }
@@ -884,7 +928,13 @@ impl<'a> Builder<'a, '_> {
         Ok(())
     }
 
-    fn declare(&mut self, names: List<scrip_grammar::ast::NameId>, span: Span, flags: u16, word: &str) -> Result {
+    fn declare(
+        &mut self,
+        names: List<scrip_grammar::ast::NameId>,
+        span: Span,
+        flags: u16,
+        word: &str,
+    ) -> Result {
         let ast = self.ast;
         for &id in ast.list(names) {
             let name = self.name(id);
@@ -918,9 +968,11 @@ impl<'a> Builder<'a, '_> {
                 let name = self.name(id);
                 let kind = self.scope().kind;
                 let old = self.scope().symbols.flags(name);
-                if simple && kind != ScopeKind::Module && old & (flag::GLOBAL | flag::NONLOCAL) != 0 {
+                if simple && kind != ScopeKind::Module && old & (flag::GLOBAL | flag::NONLOCAL) != 0
+                {
                     let word = if old & flag::GLOBAL != 0 { "global" } else { "nonlocal" };
-                    let message = format!("annotated name '{}' can't be {word}", self.names.text(name));
+                    let message =
+                        format!("annotated name '{}' can't be {word}", self.names.text(name));
                     return Err(Failure::syntax(message, node.span));
                 }
                 let annotated = if simple { flag::ANNOTATED } else { 0 };
@@ -936,7 +988,8 @@ impl<'a> Builder<'a, '_> {
 
     fn function(&mut self, id: StmtId) -> Result {
         let ast = self.ast;
-        let Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params } = ast.stmt(id).kind
+        let Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params } =
+            ast.stmt(id).kind
         else {
             return Ok(());
         };
@@ -1030,7 +1083,9 @@ impl<'a> Builder<'a, '_> {
 
     fn class(&mut self, id: StmtId) -> Result {
         let ast = self.ast;
-        let Stmt::ClassDef { name, bases, keywords, body, decorator_list, type_params } = ast.stmt(id).kind else {
+        let Stmt::ClassDef { name, bases, keywords, body, decorator_list, type_params } =
+            ast.stmt(id).kind
+        else {
             return Ok(());
         };
         self.exprs(decorator_list)?;
@@ -1140,18 +1195,38 @@ impl<'a> Builder<'a, '_> {
                 self.exprs(elts)?;
                 false
             }
-            Expr::ListComp { elt, generators } => {
-                self.comprehension(id, ScopeKind::Comprehension, "list comprehension", None, elt, generators)?
-            }
-            Expr::SetComp { elt, generators } => {
-                self.comprehension(id, ScopeKind::Comprehension, "set comprehension", None, elt, generators)?
-            }
-            Expr::DictComp { key, value, generators } => {
-                self.comprehension(id, ScopeKind::Comprehension, "dict comprehension", Some(key), value, generators)?
-            }
-            Expr::GeneratorExp { elt, generators } => {
-                self.comprehension(id, ScopeKind::Generator, "generator expression", None, elt, generators)?
-            }
+            Expr::ListComp { elt, generators } => self.comprehension(
+                id,
+                ScopeKind::Comprehension,
+                "list comprehension",
+                None,
+                elt,
+                generators,
+            )?,
+            Expr::SetComp { elt, generators } => self.comprehension(
+                id,
+                ScopeKind::Comprehension,
+                "set comprehension",
+                None,
+                elt,
+                generators,
+            )?,
+            Expr::DictComp { key, value, generators } => self.comprehension(
+                id,
+                ScopeKind::Comprehension,
+                "dict comprehension",
+                Some(key),
+                value,
+                generators,
+            )?,
+            Expr::GeneratorExp { elt, generators } => self.comprehension(
+                id,
+                ScopeKind::Generator,
+                "generator expression",
+                None,
+                elt,
+                generators,
+            )?,
             Expr::Await { value } => {
                 self.awaits(node.span, "'await' outside async function")?;
                 self.expr(value)?;
@@ -1248,7 +1323,12 @@ impl<'a> Builder<'a, '_> {
         Ok(candidate)
     }
 
-    fn name_use(&mut self, id: scrip_grammar::ast::NameId, ctx: Context, span: Span) -> Result<bool> {
+    fn name_use(
+        &mut self,
+        id: scrip_grammar::ast::NameId,
+        ctx: Context,
+        span: Span,
+    ) -> Result<bool> {
         match ctx {
             Context::Load => {
                 let name = self.name(id);
@@ -1287,18 +1367,24 @@ impl<'a> Builder<'a, '_> {
         let text = self.names.text(name).to_owned();
         let target_span = self.ast.expr(target).span;
         if self.scope().in_iterable > 0 {
-            let message = "assignment expression cannot be used in a comprehension iterable expression";
+            let message =
+                "assignment expression cannot be used in a comprehension iterable expression";
             return Err(Failure::syntax(message, span));
         }
         let kind = self.scope().kind;
         if kind.is_annotation() {
-            return Err(Failure::syntax(format!("named expression cannot be used within {}", annotation_words(kind)), span));
+            return Err(Failure::syntax(
+                format!("named expression cannot be used within {}", annotation_words(kind)),
+                span,
+            ));
         }
         let mut path = Vec::new();
         let mut id = self.current;
         while self.scopes[id].kind.is_comprehension() {
             if self.scopes[id].symbols.flags(name) & flag::ITERATION != 0 {
-                let message = format!("assignment expression cannot rebind comprehension iteration variable '{text}'");
+                let message = format!(
+                    "assignment expression cannot rebind comprehension iteration variable '{text}'"
+                );
                 return Err(Failure::syntax(message, target_span));
             }
             path.push(id);
@@ -1310,12 +1396,15 @@ impl<'a> Builder<'a, '_> {
         let outer = self.scopes.get_mut(id);
         let declares = match outer.kind {
             ScopeKind::Class => {
-                let message = "assignment expression within a comprehension cannot be used in a class body";
+                let message =
+                    "assignment expression within a comprehension cannot be used in a class body";
                 return Err(Failure::syntax(message, span));
             }
             kind if kind.is_annotation() => {
-                let message =
-                    format!("assignment expression within a comprehension cannot be used within {}", annotation_words(kind));
+                let message = format!(
+                    "assignment expression within a comprehension cannot be used within {}",
+                    annotation_words(kind)
+                );
                 return Err(Failure::syntax(message, span));
             }
             ScopeKind::Module => flag::GLOBAL,
@@ -1323,7 +1412,8 @@ impl<'a> Builder<'a, '_> {
             _ => flag::NONLOCAL,
         };
         let symbol = outer.symbols.entry(name);
-        symbol.flags |= flag::WALRUS | if declares == flag::GLOBAL { flag::GLOBAL } else { flag::LOCAL };
+        symbol.flags |=
+            flag::WALRUS | if declares == flag::GLOBAL { flag::GLOBAL } else { flag::LOCAL };
         for id in path {
             self.scopes.get_mut(id).symbols.entry(name).flags |= declares;
         }
@@ -1331,7 +1421,12 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn comprehension(
-        &mut self, id: ExprId, kind: ScopeKind, what: &'static str, key: Option<ExprId>, elt: ExprId,
+        &mut self,
+        id: ExprId,
+        kind: ScopeKind,
+        what: &'static str,
+        key: Option<ExprId>,
+        elt: ExprId,
         generators: List<Comprehension>,
     ) -> Result<bool> {
         let ast = self.ast;
@@ -1385,7 +1480,9 @@ impl<'a> Builder<'a, '_> {
         let ast = self.ast;
         let node = ast.expr(target);
         match node.kind {
-            Expr::Name { id, ctx: Context::Store } => self.assign(id, node.span, flag::LOCAL | flag::ITERATION),
+            Expr::Name { id, ctx: Context::Store } => {
+                self.assign(id, node.span, flag::LOCAL | flag::ITERATION)
+            }
             Expr::Tuple { elts, .. } | Expr::List { elts, .. } => {
                 ast.list(elts).iter().try_for_each(|&target| self.targets(target))
             }
@@ -1397,7 +1494,8 @@ impl<'a> Builder<'a, '_> {
     fn yields(&mut self, span: Span) -> Result {
         let kind = self.scope().kind;
         if kind.is_annotation() {
-            let message = format!("yield expression cannot be used within {}", annotation_words(kind));
+            let message =
+                format!("yield expression cannot be used within {}", annotation_words(kind));
             return Err(Failure::syntax(message, span));
         }
         if !kind.is_function_like() {
@@ -1411,7 +1509,8 @@ impl<'a> Builder<'a, '_> {
         let top_level_await = self.top_level_await;
         let kind = self.scope().kind;
         if kind.is_annotation() {
-            let message = format!("await expression cannot be used within {}", annotation_words(kind));
+            let message =
+                format!("await expression cannot be used within {}", annotation_words(kind));
             return Err(Failure::syntax(message, span));
         }
         let allowed = match kind {
@@ -1423,7 +1522,10 @@ impl<'a> Builder<'a, '_> {
         };
         if !allowed {
             let outside = message == "'await' outside async function" && !kind.is_function_like();
-            return Err(Failure::syntax(if outside { "'await' outside function" } else { message }, span));
+            return Err(Failure::syntax(
+                if outside { "'await' outside function" } else { message },
+                span,
+            ));
         }
         self.scope().has_await = true;
         Ok(())
@@ -1438,7 +1540,9 @@ impl<'a> Builder<'a, '_> {
         match node.kind {
             Pattern::MatchValue { value } => self.expr(value).map(drop),
             Pattern::MatchSingleton { .. } => Ok(()),
-            Pattern::MatchSequence { patterns } | Pattern::MatchOr { patterns } => self.patterns(patterns),
+            Pattern::MatchSequence { patterns } | Pattern::MatchOr { patterns } => {
+                self.patterns(patterns)
+            }
             Pattern::MatchMapping { keys, patterns, rest } => {
                 self.exprs(keys)?;
                 self.patterns(patterns)?;
@@ -1449,7 +1553,9 @@ impl<'a> Builder<'a, '_> {
                 self.patterns(patterns)?;
                 self.patterns(kwd_patterns)
             }
-            Pattern::MatchStar { name } => name.map_or(Ok(()), |name| self.assign(name, node.span, flag::LOCAL)),
+            Pattern::MatchStar { name } => {
+                name.map_or(Ok(()), |name| self.assign(name, node.span, flag::LOCAL))
+            }
             Pattern::MatchAs { pattern, name } => {
                 pattern.map_or(Ok(()), |pattern| self.pattern(pattern))?;
                 name.map_or(Ok(()), |name| self.assign(name, node.span, flag::LOCAL))
