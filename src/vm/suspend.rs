@@ -364,6 +364,43 @@ impl Vm {
         mark_finalizer(generator, false);
     }
 
+    /// The frame object of a generator that has not finished.
+    pub(crate) fn generator_frame(&mut self, generator: &Ref<Generator>) -> Option<Ref<crate::object::types::frame::Frame>> {
+        let payload = generator.get(self);
+        if payload.state == GeneratorState::Finished {
+            return None;
+        }
+        if let Some(frame) = &payload.frame {
+            return Some(frame.clone());
+        }
+        let window = generator.get_mut(self).window.as_mut_ptr().wrapping_add(1);
+        if let Some(index) = self.frames.records.iter().rposition(|record| record.base == window) {
+            return Some(self.frame_object(index));
+        }
+        let payload = generator.get(self);
+        let (function, code, instruction) = (payload.function.clone(), payload.code.clone(), payload.instruction);
+        let (globals, builtins) = {
+            let function = function.downcast::<Function>()?.get(self);
+            (function.globals.clone(), function.builtins.clone())
+        };
+        let frame = crate::object::types::frame::Frame {
+            code,
+            globals,
+            builtins,
+            function,
+            namespace: Value::UNBOUND,
+            window,
+            instruction: instruction.saturating_sub(1),
+            locals: Box::default(),
+            back: None,
+            extra_locals: None,
+            trace: Value::NONE,
+        };
+        let frame = self.alloc(TypeId::Frame, frame);
+        generator.get_mut(self).frame = Some(frame.clone());
+        Some(frame)
+    }
+
     // ---- send, throw, close
 
     /// `generator.send(value)`.
