@@ -1,0 +1,64 @@
+//! The types of the singletons: `None`, `NotImplemented` and `...`. Their instances are words, not objects.
+
+use crate::object::layout::Layout;
+use crate::object::native::{Args, native};
+use crate::object::type_object::{Slots, TypeSpec, constructor};
+use crate::object::value::Value;
+use crate::vm::{Result, Vm};
+
+/// `type(None)`.
+pub(crate) static TYPE: TypeSpec = TypeSpec {
+    name: "NoneType",
+    doc: "The type of the None singleton.",
+    layout: Layout::Instance,
+    new: constructor("NoneType()", |_, _| Ok(Value::NONE)),
+    slots: Slots { repr: Some(none_repr), bool: Some(|_, _| Ok(false)), hash: Some(|_, _| Ok(0xfca8_6420)), ..Slots::NONE },
+    ..TypeSpec::DEFAULT
+};
+
+/// `type(NotImplemented)`.
+pub(crate) static NOT_IMPLEMENTED: TypeSpec = TypeSpec {
+    name: "NotImplementedType",
+    doc: "The type of the NotImplemented singleton.",
+    layout: Layout::Instance,
+    new: constructor("NotImplementedType()", |_, _| Ok(Value::NOT_IMPLEMENTED)),
+    slots: Slots { repr: Some(not_implemented_repr), bool: Some(not_implemented_bool), ..Slots::NONE },
+    methods: &[native("__reduce__(self, /)", reduce_not_implemented)],
+    ..TypeSpec::DEFAULT
+};
+
+/// `type(...)`.
+pub(crate) static ELLIPSIS: TypeSpec = TypeSpec {
+    name: "ellipsis",
+    doc: "The type of the Ellipsis singleton.",
+    layout: Layout::Instance,
+    new: constructor("ellipsis()", |_, _| Ok(Value::ELLIPSIS)),
+    slots: Slots { repr: Some(ellipsis_repr), ..Slots::NONE },
+    methods: &[native("__reduce__(self, /)", reduce_ellipsis)],
+    ..TypeSpec::DEFAULT
+};
+
+fn none_repr(vm: &mut Vm, _: &Value) -> Result<Value> {
+    Ok(vm.intern("None"))
+}
+
+fn not_implemented_repr(vm: &mut Vm, _: &Value) -> Result<Value> {
+    Ok(vm.intern("NotImplemented"))
+}
+
+fn ellipsis_repr(vm: &mut Vm, _: &Value) -> Result<Value> {
+    Ok(vm.intern("Ellipsis"))
+}
+
+fn not_implemented_bool(vm: &mut Vm, _: &Value) -> Result<bool> {
+    let _ = vm;
+    Ok(true)
+}
+
+fn reduce_not_implemented(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
+    Ok(vm.intern("NotImplemented"))
+}
+
+fn reduce_ellipsis(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
+    Ok(vm.intern("Ellipsis"))
+}
