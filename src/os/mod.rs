@@ -1,3 +1,8 @@
 //! What comes from the operating system and its C library; the only folder that names them.
 
 pub(crate) mod c_math;
+pub(crate) mod clock;
+pub(crate) mod errno;
+pub(crate) mod file;
+pub(crate) mod process;
+pub(crate) mod random;

@@ -7,7 +7,7 @@ use crate::object::value::Value;
 use crate::vm::{Result, Vm};
 
 /// `type(None)`.
-pub(crate) static TYPE: TypeSpec = TypeSpec {
+pub(crate) static NONE: TypeSpec = TypeSpec {
     name: "NoneType",
     doc: "The type of the None singleton.",
     layout: Layout::Instance,
