@@ -2,6 +2,7 @@
 
 pub mod code;
 mod compile;
+mod gil;
 mod number;
 mod os;
 mod text;

@@ -6,3 +6,4 @@ pub(crate) mod errno;
 pub(crate) mod file;
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod memory;
