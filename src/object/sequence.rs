@@ -8,7 +8,8 @@ use super::types::slice::Slice;
 use super::value::{Ref, Value};
 use crate::code::instruction::Comparison;
 use crate::text::{Text, TextBuilder};
-use crate::vm::{ExceptionKind, Raised, Result, Vm};
+use crate::object::types::exception::ExceptionKind;
+use crate::vm::{Raised, Result, Vm};
 
 /// A slice's three numbers before the length is known.
 #[derive(Debug, Clone, Copy)]

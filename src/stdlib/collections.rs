@@ -1058,7 +1058,7 @@ pub(crate) static TUPLE_GETTER: TypeSpec = TypeSpec {
         descriptor_get: Some(tuple_getter_get),
         descriptor_set: Some(|vm, _, _, value| {
             let what = if value.is_some() { "set" } else { "delete" };
-            Err(vm.raise(crate::vm::ExceptionKind::AttributeError, format!("can't {what} attribute")))
+            Err(vm.raise(crate::object::types::exception::ExceptionKind::AttributeError, format!("can't {what} attribute")))
         }),
         ..Slots::NONE
     },

@@ -288,7 +288,7 @@ fn compare_key_compare(vm: &mut Vm, left: &Value, right: &Value, operation: Comp
     };
     let (a, b) = (a.get(vm), b.get(vm));
     let (compare, x, y) = (a.compare.clone(), a.object.clone(), b.object.clone());
-    let (Some(x), Some(y)) = (x, y) else { return Err(vm.raise(crate::vm::ExceptionKind::AttributeError, "object")) };
+    let (Some(x), Some(y)) = (x, y) else { return Err(vm.raise(crate::object::types::exception::ExceptionKind::AttributeError, "object")) };
     let order = vm.call(&compare, &[x, y])?;
     vm.compare(&order, &Value::small(0), operation)
 }

@@ -11,7 +11,8 @@ use crate::object::native::{Args, GetSetSpec, Native, getter, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, HAS_DICT, MATCH_MAPPING, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::value::{Ref, Value};
-use crate::vm::{ExceptionKind, Raised, Result, Vm};
+use crate::object::types::exception::ExceptionKind;
+use crate::vm::{Raised, Result, Vm};
 
 // ---- property
 

@@ -12,7 +12,8 @@ use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_MAPPING, MATCH_SELF, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
-use crate::vm::{ExceptionKind, Result, Vm};
+use crate::object::types::exception::ExceptionKind;
+use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "dict",

@@ -12,7 +12,8 @@ use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, NO_NEW, Sl
 use crate::object::types::iterator::SequenceIterator;
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
-use crate::vm::{ExceptionKind, Result, Vm};
+use crate::object::types::exception::ExceptionKind;
+use crate::vm::{Result, Vm};
 
 pub(crate) static ALIAS: TypeSpec = TypeSpec {
     name: "types.GenericAlias",

@@ -1,9 +1,7 @@
 //! The iterators over sequences and calls, and `enumerate`, `zip`, `map`, `filter`, `reversed`: their methods.
 
-use super::bytes::Bytes;
 use super::iterator::{CallIterator, Enumerate, Filter, Map, Reversed, SequenceIterator, Zip};
 use super::list::List;
-use super::str::Str;
 use super::tuple::Tuple;
 use super::{TypeId, generic_alias_methods};
 use crate::number::{Int, IntRef};
@@ -12,7 +10,8 @@ use crate::object::native::{Args, Native, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, CallArgs, NO_NEW, Slots, Type, TypeSpec, constructor};
 use crate::object::value::{Ref, Value};
-use crate::vm::{ExceptionKind, Result, Vm};
+use crate::object::types::exception::ExceptionKind;
+use crate::vm::{Result, Vm};
 
 /// What the iterators over sequences have in common.
 const fn over(name: &'static str) -> TypeSpec {
@@ -34,10 +33,6 @@ const SEQUENCE_METHODS: &[Native] = &[
 
 pub(crate) static LIST_ITERATOR: TypeSpec = over("list_iterator");
 pub(crate) static TUPLE_ITERATOR: TypeSpec = over("tuple_iterator");
-pub(crate) static STR_ITERATOR: TypeSpec = over("str_iterator");
-pub(crate) static STR_ASCII_ITERATOR: TypeSpec = over("str_ascii_iterator");
-pub(crate) static BYTES_ITERATOR: TypeSpec = over("bytes_iterator");
-pub(crate) static BYTEARRAY_ITERATOR: TypeSpec = over("bytearray_iterator");
 /// Over anything with `__getitem__`.
 pub(crate) static ITERATOR: TypeSpec = TypeSpec {
     slots: Slots { iter: Some(sequence::iter_self), next: Some(next_of_any), ..Slots::NONE },
@@ -125,23 +120,6 @@ pub(crate) fn over_any(vm: &mut Vm, value: &Value) -> Value {
     sequence::make(vm, &ITERATOR, SequenceIterator { sequence: Some(value.clone()), index: 0 })
 }
 
-/// `iter(string)`.
-pub(crate) fn over_str(vm: &mut Vm, value: &Value) -> Value {
-    let ascii = value.downcast::<Str>().is_some_and(|string| string.get(vm).text.is_ascii());
-    let spec = if ascii { &STR_ASCII_ITERATOR } else { &STR_ITERATOR };
-    sequence::make(vm, spec, SequenceIterator { sequence: Some(value.clone()), index: 0 })
-}
-
-/// `iter(bytes)`.
-pub(crate) fn over_bytes(vm: &mut Vm, value: &Value) -> Value {
-    sequence::make(vm, &BYTES_ITERATOR, SequenceIterator { sequence: Some(value.clone()), index: 0 })
-}
-
-/// `iter(bytearray)`.
-pub(crate) fn over_bytearray(vm: &mut Vm, value: &Value) -> Value {
-    sequence::make(vm, &BYTEARRAY_ITERATOR, SequenceIterator { sequence: Some(value.clone()), index: 0 })
-}
-
 /// `iter(callable, sentinel)`.
 pub(crate) fn over_calls(vm: &mut Vm, callable: &Value, sentinel: &Value) -> Value {
     sequence::make(vm, &CALL_ITERATOR, CallIterator { callable: Some(callable.clone()), sentinel: sentinel.clone() })
@@ -161,11 +139,6 @@ fn next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         list.get(vm).items.get(index).cloned()
     } else if let Some(tuple) = sequence.downcast::<Tuple>() {
         tuple.get(vm).items().get(index).cloned()
-    } else if let Some(string) = sequence.downcast::<Str>() {
-        let text = &string.get(vm).text;
-        if index < text.len() { Some(vm.new_char(text.get(index))) } else { None }
-    } else if let Some(bytes) = sequence.downcast::<Bytes>() {
-        bytes.get(vm).data.get(index).map(|&byte| Value::small(i64::from(byte)))
     } else {
         return next_of_any(vm, this);
     };
@@ -216,11 +189,7 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let index = iterator.index as i64;
     let Some(sequence) = iterator.sequence.clone() else {
         let class = vm.type_name(&args[0]);
-        let empty = match class.as_str() {
-            "list_iterator" => vm.new_list(Vec::new()),
-            "str_iterator" | "str_ascii_iterator" => vm.empty_str(),
-            _ => vm.empty_tuple(),
-        };
+        let empty = if class == "list_iterator" { vm.new_list(Vec::new()) } else { vm.empty_tuple() };
         let arguments = vm.new_tuple(vec![empty]);
         return Ok(vm.new_tuple(vec![iter, arguments]));
     };

@@ -11,7 +11,8 @@ use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_SELF, NO_NEW, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
-use crate::vm::{ExceptionKind, Result, Vm};
+use crate::object::types::exception::ExceptionKind;
+use crate::vm::{Result, Vm};
 
 const OPERATORS: &[(BinaryOperator, crate::object::type_object::BinaryFn)] = &[
     (BinaryOperator::Or, or),

@@ -9,7 +9,8 @@ use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryFn, BinaryOperator, CallArgs, HAS_WEAKREFS, NO_NEW, Slots, Type, TypeSpec};
 use crate::object::value::{Ref, Value};
 use crate::object::weak;
-use crate::vm::{ExceptionKind, Result, Vm};
+use crate::object::types::exception::ExceptionKind;
+use crate::vm::{Result, Vm};
 
 pub(crate) static REFERENCE: TypeSpec = TypeSpec {
     name: "weakref.ReferenceType",
