@@ -2,7 +2,6 @@
 
 pub mod code;
 mod compile;
-mod gil;
 mod number;
 mod os;
 mod text;

@@ -22,6 +22,7 @@
 //! source without its byte order mark; [`crate::LineIndex`] turns them into lines and columns.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
 
@@ -606,6 +607,23 @@ pub enum Stmt {
     Continue,
 }
 
+impl Stmt {
+    /// Whether it has blocks.
+    pub const fn is_compound(self) -> bool {
+        matches!(
+            self,
+            Self::FunctionDef { .. }
+                | Self::ClassDef { .. }
+                | Self::For { .. }
+                | Self::While { .. }
+                | Self::If { .. }
+                | Self::With { .. }
+                | Self::Match { .. }
+                | Self::Try { .. }
+        )
+    }
+}
+
 /// A pattern and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PatternNode {
@@ -830,7 +848,34 @@ pub struct Ast {
     lists: Lists,
     bytes: Vec<u8>,
     names: Vec<Box<str>>,
-    name_ids: HashMap<Box<str>, NameId>,
+    name_ids: HashMap<Box<str>, NameId, BuildHasherDefault<WordHasher>>,
+}
+
+/// A fast hash for names and pairs of small numbers, which come from a source its user trusts.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(u64::from(byte));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        let product = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ product >> 32;
+    }
 }
 
 impl Ast {

@@ -4,7 +4,11 @@ use std::fmt::Write;
 
 use crate::LineIndex;
 use crate::Parsed;
-use crate::ast::*;
+use crate::ast::{
+    Alias, Arg, ArgumentsId, Ast, Comprehension, Constant, Context, Expr, ExprId, ExprNode, Item,
+    Keyword, List, NameId, Pattern, PatternId, PatternNode, Root, Span, Stmt, StmtId, StmtNode,
+    TypeParam, TypeParamKind,
+};
 use crate::literal::is_printable;
 
 /// The tree on one line.
@@ -180,7 +184,7 @@ impl Dump<'_> {
             }),
             Expr::Set { elts } => self.node("Set", at, |d| d.exprs("elts", elts)),
             Expr::ListComp { elt, generators } => {
-                self.comprehension("ListComp", at, elt, generators)
+                self.comprehension("ListComp", at, elt, generators);
             }
             Expr::SetComp { elt, generators } => self.comprehension("SetComp", at, elt, generators),
             Expr::GeneratorExp { elt, generators } => {
@@ -194,7 +198,7 @@ impl Dump<'_> {
             Expr::Await { value } => self.node("Await", at, |d| d.expr_field("value", value)),
             Expr::Yield { value } => self.node("Yield", at, |d| d.optional("value", value)),
             Expr::YieldFrom { value } => {
-                self.node("YieldFrom", at, |d| d.expr_field("value", value))
+                self.node("YieldFrom", at, |d| d.expr_field("value", value));
             }
             Expr::Compare { left, ops, comparators } => self.node("Compare", at, |d| {
                 d.expr_field("left", left);

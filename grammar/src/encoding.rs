@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{SyntaxError, SyntaxErrorKind};
+use crate::error::SyntaxError;
 
 /// The text of a source. An encoding other than UTF-8, ASCII and Latin-1 is refused.
 pub(crate) fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
@@ -93,7 +93,7 @@ fn known(name: &str) -> Option<&'static str> {
 }
 
 fn not_utf8(text: &[u8], at: usize, declared: bool) -> SyntaxError {
-    let line = text[..at].iter().filter(|&&byte| byte == b'\n').count() as u32 + 1;
+    let line = text[..at].split(|&byte| byte == b'\n').count() as u32;
     let (byte, bad) = (text[at], at);
     let message = if declared || at > 0 {
         let reason = match byte {
@@ -113,14 +113,5 @@ fn not_utf8(text: &[u8], at: usize, declared: bool) -> SyntaxError {
 }
 
 fn error(message: String, line: u32) -> SyntaxError {
-    SyntaxError {
-        kind: SyntaxErrorKind::Syntax,
-        message,
-        line,
-        offset: 0,
-        end_line: line,
-        end_offset: 0,
-        text: None,
-        incomplete: false,
-    }
+    SyntaxError { line, end_line: line, ..SyntaxError::nowhere(message) }
 }

@@ -2,6 +2,7 @@
 
 use crate::ast::Span;
 use crate::line_index::LineIndex;
+use crate::token::{Lexeme, Token};
 
 /// Which exception it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +51,22 @@ pub struct SyntaxError {
     pub incomplete: bool,
 }
 
+impl SyntaxError {
+    /// An error of the source as a whole.
+    pub(crate) fn nowhere(message: impl Into<String>) -> Self {
+        Self {
+            kind: SyntaxErrorKind::Syntax,
+            message: message.into(),
+            line: 0,
+            offset: 0,
+            end_line: 0,
+            end_offset: 0,
+            text: None,
+            incomplete: false,
+        }
+    }
+}
+
 /// Something legal that is probably a mistake; CPython gives a `SyntaxWarning`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxWarning {
@@ -72,6 +89,8 @@ pub(crate) struct Place {
 enum End {
     /// The place after a node or token.
     At(u32),
+    /// Just before this cursor.
+    Cursor(u32),
     /// The same column.
     Same,
     /// This number.
@@ -98,6 +117,16 @@ impl Place {
     pub(crate) const fn after(at: u32) -> Self {
         Self { at, shift: 1, end: End::Fixed(-1) }
     }
+
+    /// The column of the lexer's cursor, without an end.
+    pub(crate) const fn cursor_only(cursor: u32) -> Self {
+        Self { at: cursor, shift: 0, end: End::Fixed(-1) }
+    }
+
+    /// From a node or token to where the lexer's cursor is.
+    pub(crate) const fn up_to(at: u32, cursor: u32) -> Self {
+        Self { at, shift: 1, end: End::Cursor(cursor) }
+    }
 }
 
 /// An error whose place is still in bytes.
@@ -108,12 +137,46 @@ pub(crate) struct Fault {
     pub(crate) place: Place,
     /// Whether more text could have helped.
     pub(crate) incomplete: bool,
+    /// Whether its place is the token after the span.
+    at_next: bool,
 }
 
 impl Fault {
+    /// At the token after `span`, whichever that is.
+    pub(crate) fn next(message: impl Into<String>, span: Span) -> Box<Self> {
+        Box::new(Self { at_next: true, ..*Self::at(message, span) })
+    }
+
+    /// Finds the token of a fault made with [`Self::next`]. Returns where the last token stands that
+    /// CPython has read.
+    pub(crate) fn resolve_next(&mut self, tokens: &[Lexeme]) -> u32 {
+        let end = match self.place.end {
+            End::At(end) => end,
+            _ => self.place.at,
+        };
+        let next = tokens.iter().find(|lexeme| lexeme.0 >= end);
+        let Some(&(start, token, end)) = next else { return end };
+        if self.at_next {
+            let end = if token == Token::Newline { start + 1 } else { end };
+            self.place = Place::span(Span::new(start, end));
+        }
+        start
+    }
+
+    /// The byte it is about.
+    pub(crate) fn at_byte(&self) -> u32 {
+        self.place.at
+    }
+
     pub(crate) fn new(message: impl Into<String>, place: Place) -> Box<Self> {
         let message = message.into();
-        Box::new(Self { kind: SyntaxErrorKind::Syntax, message, place, incomplete: false })
+        Box::new(Self {
+            kind: SyntaxErrorKind::Syntax,
+            message,
+            place,
+            incomplete: false,
+            at_next: false,
+        })
     }
 
     pub(crate) fn at(message: impl Into<String>, span: Span) -> Box<Self> {
@@ -128,6 +191,19 @@ impl Fault {
         Box::new(Self { kind: SyntaxErrorKind::Indentation, ..*Self::new(message, place) })
     }
 
+    pub(crate) fn tab(message: impl Into<String>, place: Place) -> Box<Self> {
+        Box::new(Self { kind: SyntaxErrorKind::Tab, ..*Self::new(message, place) })
+    }
+
+    /// The line and column of an end; that of a line break belongs to the line it ends.
+    fn end(at: u32, shift: i32, source: &str, lines: &LineIndex) -> (u32, i32) {
+        let before = at.saturating_sub(1).min(source.len() as u32);
+        let is_break = matches!(source.as_bytes().get(before as usize), None | Some(b'\n' | b'\r'));
+        let at = if is_break { before } else { at };
+        let (line, column) = lines.char_position(source, at);
+        (line, column as i32 + shift + i32::from(is_break))
+    }
+
     /// The error with lines and columns.
     pub(crate) fn into_error(self, source: &str, lines: &LineIndex) -> SyntaxError {
         // What the lexer finds at the end of the text belongs to the last line that has text.
@@ -135,10 +211,8 @@ impl Fault {
         let (line, column) = lines.char_position(source, at);
         let offset = column as i32 + self.place.shift;
         let (end_line, end_offset) = match self.place.end {
-            End::At(end) => {
-                let (line, column) = lines.char_position(source, end.min(source.len() as u32));
-                (line, column as i32 + 1)
-            }
+            End::At(end) => Self::end(end, 1, source, lines),
+            End::Cursor(cursor) => Self::end(cursor, 0, source, lines),
             End::Same => (line, offset),
             End::Fixed(offset) => (line, offset),
         };

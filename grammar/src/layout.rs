@@ -1,6 +1,6 @@
 //! Lines and blocks: NEWLINE is the lexer's, INDENT and DEDENT come from here.
 
-use crate::error::{Fault, Place, SyntaxErrorKind};
+use crate::error::{Fault, Place};
 use crate::token::{Lexeme, Token};
 
 /// Blocks may nest as deep as in CPython.
@@ -77,7 +77,7 @@ impl Layout {
             let message = "inconsistent use of tabs and spaces in indentation";
             let line_start = source[..at as usize].rfind(['\n', '\r']).map_or(0, |index| index + 1);
             let place = Place::start(line_start as u32);
-            Box::new(Fault { kind: SyntaxErrorKind::Tab, ..*Fault::new(message, place) })
+            Fault::tab(message, place)
         };
         if column.0 == top.0 {
             return if column.1 == top.1 { Ok(()) } else { Err(tab_error()) };
@@ -94,19 +94,20 @@ impl Layout {
             tokens.push((at, Token::Indent, at));
             return Ok(());
         }
-        while self.indents.last().is_some_and(|indent| column.0 < indent.0) {
-            self.indents.pop();
-            tokens.push((at, Token::Dedent, at));
-        }
-        let top = *self.indents.last().expect("the outermost block never ends");
+        let deeper = self.indents.iter().rev().take_while(|indent| column.0 < indent.0).count();
+        let top = self.indents[self.indents.len() - 1 - deeper];
         if column.0 != top.0 {
             let message = "unindent does not match any outer indentation level";
-            let end =
-                source[at as usize..].find(['\n', '\r']).map_or(source.len(), |n| n + at as usize);
-            let place = Place::after(end as u32);
-            return Err(Fault::indentation(message, place));
+            let rest = &source[at as usize..];
+            let end = rest.find(['\n', '\r']).map_or(source.len(), |index| index + at as usize);
+            return Err(Fault::indentation(message, Place::after(end as u32)));
         }
-        if column.1 == top.1 { Ok(()) } else { Err(tab_error()) }
+        if column.1 != top.1 {
+            return Err(tab_error());
+        }
+        self.indents.truncate(self.indents.len() - deeper);
+        tokens.extend(std::iter::repeat_n((at, Token::Dedent, at), deeper));
+        Ok(())
     }
 
     /// Ends the open blocks.

@@ -40,6 +40,14 @@ pub(crate) struct Bracket {
     pub(crate) field: bool,
 }
 
+/// A fault of the lexer.
+#[derive(Debug)]
+pub(crate) struct LexFault {
+    pub(crate) fault: Box<Fault>,
+    /// Whether it is reported even if the parser stops before it.
+    pub(crate) certain: bool,
+}
+
 type Result<T> = std::result::Result<T, Box<Fault>>;
 
 /// Where the lexer is in nested f-strings, the innermost last.
@@ -60,12 +68,14 @@ struct Lexer<'s, 'a> {
     layout: Layout,
     brackets: Vec<Bracket>,
     inside: Vec<Inside>,
+    /// Whether the fault is one that a fault of the parser before it hides.
+    uncertain: bool,
     out: Lexed,
 }
 
 /// Lexes the whole of `source`; names and numbers are stored in `ast`. What was found before an
 /// error is kept.
-pub(crate) fn lex(source: &str, ast: &mut Ast, start: Token) -> (Lexed, Option<Box<Fault>>) {
+pub(crate) fn lex(source: &str, ast: &mut Ast, start: Token) -> (Lexed, Option<Box<LexFault>>) {
     let mut lexer = Lexer {
         source,
         raw: Raw::lexer(source),
@@ -73,13 +83,15 @@ pub(crate) fn lex(source: &str, ast: &mut Ast, start: Token) -> (Lexed, Option<B
         layout: Layout::default(),
         brackets: Vec::new(),
         inside: Vec::new(),
+        uncertain: false,
         out: Lexed::default(),
     };
     lexer.out.tokens.reserve(source.len() / 4 + 8);
     lexer.push(0, start, 0);
-    let error = lexer.run(start == Token::StartExpression).err();
+    let fault = lexer.run().err();
     lexer.out.open = std::mem::take(&mut lexer.brackets);
-    (lexer.out, error)
+    let certain = !lexer.uncertain;
+    (lexer.out, fault.map(|fault| Box::new(LexFault { fault, certain })))
 }
 
 impl Lexer<'_, '_> {
@@ -100,17 +112,12 @@ impl Lexer<'_, '_> {
         self.raw.bump(at - self.at());
     }
 
-    fn run(&mut self, expression: bool) -> Result<()> {
+    fn run(&mut self) -> Result<()> {
         let mut line_start = true;
-        if expression {
-            // `eval` ignores leading blanks, so there is no layout on its first line.
-            let blank = self.source.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            self.go_to(blank);
-            line_start = false;
-        }
+        let mut comment = None;
         loop {
-            match self.inside.last() {
-                Some(&Inside::Text { quote, triple, raw, start }) => {
+            match self.inside.last().copied() {
+                Some(Inside::Text { quote, triple, raw, start }) => {
                     self.text(quote, triple, raw, start)?;
                     continue;
                 }
@@ -118,16 +125,14 @@ impl Lexer<'_, '_> {
                     self.format()?;
                     continue;
                 }
-                Some(Inside::Field { .. }) => {
-                    if self.field()? {
-                        continue;
-                    }
-                }
-                None => {}
+                Some(Inside::Field { .. }) if self.field()? => continue,
+                Some(Inside::Field { .. }) | None => {}
             }
             if line_start {
                 line_start = false;
+                self.uncertain = true;
                 let at = self.layout.line(self.source, self.at(), &mut self.out.tokens)?;
+                self.uncertain = false;
                 self.go_to(at);
             }
             let Some(raw) = self.raw.next() else { break };
@@ -137,14 +142,18 @@ impl Lexer<'_, '_> {
                 continue;
             };
             match raw {
-                Raw::Blank | Raw::Comment => {}
+                Raw::Blank => {}
+                Raw::Comment => comment = Some(span.start),
                 Raw::LineBreak => {
                     if self.brackets.is_empty() {
                         if self.line_has_tokens() {
-                            self.push(span.start, Token::Newline, span.end);
+                            // As in CPython the comment belongs to the end of the line.
+                            let start = comment.unwrap_or(span.start);
+                            self.push(start, Token::Newline, span.start + 1);
                         }
                         line_start = true;
                     }
+                    comment = None;
                 }
                 Raw::Backslash => self.continuation(span.start)?,
                 Raw::Name => {
@@ -210,6 +219,7 @@ impl Lexer<'_, '_> {
     }
 
     fn continuation(&mut self, start: usize) -> Result<()> {
+        self.uncertain = true;
         let width = match (self.byte(start + 1), self.byte(start + 2)) {
             (b'\r', b'\n') => 2,
             (b'\r' | b'\n', _) => 1,
@@ -228,6 +238,7 @@ impl Lexer<'_, '_> {
             return Err(Fault::incomplete("unexpected EOF while parsing", place));
         }
         self.go_to(at);
+        self.uncertain = false;
         Ok(())
     }
 
@@ -243,7 +254,6 @@ impl Lexer<'_, '_> {
     fn close(&mut self, at: usize) -> Result<()> {
         let closing = self.byte(at);
         let place = Place::cursor(at as u32 + 1);
-        let fstring = self.inside.iter().any(|inside| matches!(inside, Inside::Field { .. }));
         let Some(open) = self.brackets.pop() else {
             let message = format!("unmatched '{}'", closing as char);
             return Err(Fault::new(message, place));
@@ -257,16 +267,15 @@ impl Lexer<'_, '_> {
             let message = format!("f-string: unmatched '{closing}'");
             return Err(Fault::new(message, place));
         }
-        let prefix = if fstring { "f-string: " } else { "" };
         let between = &self.source[open.at as usize..at];
         let message = if between.contains(['\n', '\r']) {
             let line = literal::line_of(self.source, open.at);
             format!(
-                "{prefix}closing parenthesis '{closing}' does not match opening parenthesis '{open_char}' on line {line}"
+                "closing parenthesis '{closing}' does not match opening parenthesis '{open_char}' on line {line}"
             )
         } else {
             format!(
-                "{prefix}closing parenthesis '{closing}' does not match opening parenthesis '{open_char}'"
+                "closing parenthesis '{closing}' does not match opening parenthesis '{open_char}'"
             )
         };
         Err(Fault::new(message, place))
@@ -403,6 +412,14 @@ impl Lexer<'_, '_> {
     /// The error for a string that begins at `start` and does not end where it should.
     fn unterminated(&self, start: usize, triple: bool, what: &str) -> Box<Fault> {
         let place = Place::cursor(start as u32 + 1);
+        if let Some(Inside::Field { .. }) = self.inside.last() {
+            // The quote was rather to end the f-string.
+            let quotes = self.source[start..].trim_start_matches(|c: char| c.is_ascii_alphabetic());
+            let (quote, outer, _) = self.fstring();
+            if quotes.as_bytes().first() == Some(&quote) && outer == triple {
+                return Fault::new("f-string: expecting '}'", place);
+            }
+        }
         let bytes = self.source.as_bytes();
         // A single-quoted string ends with its line, unless a backslash continues it.
         let (mut line, mut at) = (literal::line_of(self.source, start as u32), start);
@@ -521,16 +538,16 @@ impl Lexer<'_, '_> {
             self.inside.iter().rev().take_while(|i| !matches!(i, Inside::Text { .. })).count();
         if nested > 5 {
             let message = "f-string: expressions nested too deeply";
-            return Err(Fault::new(message, Place::cursor(at as u32 + 1)));
+            return Err(Fault::new(message, Place::cursor(at as u32)));
         }
         self.inside.push(Inside::Field { depth });
         Ok(())
     }
 
     /// The innermost f-string: its quote, whether it is triple-quoted, whether it is raw.
-    fn fstring(&self) -> (u8, bool, bool, u32) {
+    fn fstring(&self) -> (u8, bool, bool) {
         let text = self.inside.iter().rev().find_map(|inside| match *inside {
-            Inside::Text { quote, triple, raw, start } => Some((quote, triple, raw, start)),
+            Inside::Text { quote, triple, raw, .. } => Some((quote, triple, raw)),
             _ => None,
         });
         text.expect("fields and formats are in an f-string")
@@ -540,14 +557,6 @@ impl Lexer<'_, '_> {
     fn field(&mut self) -> Result<bool> {
         let Some(&Inside::Field { depth, .. }) = self.inside.last() else { return Ok(false) };
         let at = self.at();
-        let (quote, triple, ..) = self.fstring();
-        if self.byte(at) == quote
-            && (!triple || self.source.as_bytes()[at..].starts_with(&[quote; 3]))
-            && self.quote_ends_fstring(at, quote, triple)
-        {
-            let place = Place::cursor(at as u32 + 1);
-            return Err(Fault::new("f-string: expecting '}'", place));
-        }
         if self.brackets.len() != depth {
             return Ok(false);
         }
@@ -572,36 +581,25 @@ impl Lexer<'_, '_> {
         Ok(true)
     }
 
-    /// Whether a quote in a field, the one of the f-string around it, begins no string: the field
-    /// was not closed.
-    fn quote_ends_fstring(&self, at: usize, quote: u8, triple: bool) -> bool {
-        let bytes = self.source.as_bytes();
-        let rest = &bytes[at + if triple { 3 } else { 1 }..];
-        if triple {
-            return !rest.windows(3).any(|window| window == [quote; 3]);
-        }
-        let line = rest.iter().take_while(|&&byte| byte != b'\n' && byte != b'\r');
-        let mut escaped = false;
-        for &byte in line {
-            if byte == quote && !escaped {
-                return false;
-            }
-            escaped = byte == b'\\' && !escaped;
-        }
-        true
-    }
-
     /// The format of a field up to a nested field or its end.
     fn format(&mut self) -> Result<()> {
         let bytes = self.source.as_bytes();
-        let (quote, triple, raw, start) = self.fstring();
+        let (quote, triple, raw) = self.fstring();
         let begin = self.at();
         let mut at = begin;
         loop {
             match bytes.get(at) {
-                None => return Err(self.unterminated(start as usize, triple, "f-string")),
+                None => {
+                    // The brackets of the fields are what is missing.
+                    self.go_to(at);
+                    self.inside.clear();
+                    return Ok(());
+                }
                 Some(b'\n' | b'\r') if !triple => {
-                    return Err(self.unterminated(start as usize, triple, "f-string"));
+                    // CPython goes on with the field on the next line.
+                    self.flush_text(begin, at, raw, true);
+                    self.inside.pop();
+                    return Ok(());
                 }
                 Some(b'{') => {
                     self.flush_text(begin, at, raw, true);
@@ -624,11 +622,106 @@ impl Lexer<'_, '_> {
                 Some(&byte)
                     if byte == quote && (!triple || bytes[at..].starts_with(&[quote; 3])) =>
                 {
-                    let place = Place::cursor(at as u32 + 1);
-                    return Err(Fault::new("f-string: expecting '}'", place));
+                    // The field is not closed: that is for the parser to see, at the end of the
+                    // f-string.
+                    self.flush_text(begin, at, raw, true);
+                    let end = at + if triple { 3 } else { 1 };
+                    self.go_to(end);
+                    self.push(at, Token::FEnd, end);
+                    while !matches!(self.inside.pop(), None | Some(Inside::Text { .. })) {
+                        if let Some(bracket) = self.brackets.last_mut() {
+                            bracket.field = false;
+                        }
+                    }
+                    return Ok(());
                 }
                 Some(_) => at += 1,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tokens between the first and the last, as debug text, or the message of the fault.
+    fn check(source: &str, expected: &str) {
+        let mut ast = Ast::default();
+        let (lexed, fault) = lex(source, &mut ast, Token::StartModule);
+        let text = match fault {
+            Some(fault) => fault.fault.message,
+            None => {
+                let inner = &lexed.tokens[1..lexed.tokens.len() - 1];
+                let words = inner.iter().map(|lexeme| match lexeme.1 {
+                    Token::Name(name) => ast.name(name).to_string(),
+                    Token::Number(_) => "number".to_string(),
+                    Token::FText { .. } => Span::new(lexeme.0, lexeme.2).text(source).to_string(),
+                    token => format!("{token:?}"),
+                });
+                words.collect::<Vec<_>>().join(" ")
+            }
+        };
+        assert_eq!(text, expected, "{source}");
+    }
+
+    #[test]
+    fn blocks_become_indent_and_dedent() {
+        check("if x:\n  y\nz", "If x Colon Newline Indent y Newline Dedent z Newline");
+        check("if x:\n  y\n\n # c\n  z", "If x Colon Newline Indent y Newline z Newline Dedent");
+        check("(a\n  b)\n", "LeftParen a b RightParen Newline");
+        check("a \\\n  b", "a b Newline");
+        check("\\\n\n", "");
+    }
+
+    #[test]
+    fn a_tab_must_not_change_the_meaning() {
+        check("if x:\n\ty\n        z", "inconsistent use of tabs and spaces in indentation");
+        check("if x:\n\ty\n\tz", "If x Colon Newline Indent y Newline z Newline Dedent");
+        check("if x:\n  y\n z", "unindent does not match any outer indentation level");
+    }
+
+    #[test]
+    fn names_are_normalised_and_keywords_end_where_they_should() {
+        check("ﬁ iffy ifé", "fi iffy ifé Newline");
+        check("a€", "invalid character '€' (U+20AC)");
+    }
+
+    #[test]
+    fn numbers_end_where_a_name_may_not_begin() {
+        check("1_000 0xFF 1e5 .5j 1.", "number number number number number Newline");
+        check("1abc", "invalid decimal literal");
+        check(
+            "0777",
+            "leading zeros in decimal integer literals are not permitted; use an 0o prefix for octal integers",
+        );
+        check("0b12", "invalid digit '2' in binary literal");
+        check("1if x", "number If x Newline");
+    }
+
+    #[test]
+    fn an_f_string_is_text_and_fields() {
+        check(
+            "f'a{b!r:>{c}}d'",
+            "FStart(0) a FOpen b Exclamation r FColon > FOpen c FClose FClose d FEnd Newline",
+        );
+        check("f'{{a}}'", "FStart(0) {{a}} FEnd Newline");
+        check(
+            "f'{a['b']}'",
+            "FStart(0) FOpen a LeftBracket String(1) RightBracket FClose FEnd Newline",
+        );
+        check(
+            "f'{(lambda x: 1)}'",
+            "FStart(0) FOpen LeftParen Lambda x Colon number RightParen FClose FEnd Newline",
+        );
+        check("f'}'", "f-string: single '}' is not allowed");
+        check("f'{a'", "f-string: expecting '}'");
+    }
+
+    #[test]
+    fn brackets_must_match() {
+        check("(]", "closing parenthesis ']' does not match opening parenthesis '('");
+        check("(\n]", "closing parenthesis ']' does not match opening parenthesis '(' on line 1");
+        check(")", "unmatched ')'");
     }
 }

@@ -16,12 +16,18 @@
 //! builds the [`ast`]; `validate` checks what needs the whole tree, `diagnose` words what the parser
 //! could not read.
 
+#![allow(
+    clippy::unnecessary_box_returns,
+    reason = "a fault travels through results, which a small error keeps small"
+)]
+
 pub mod ast;
 pub mod dump;
 pub mod error;
 pub mod line_index;
 pub mod operator;
 
+mod diagnose;
 mod encoding;
 mod layout;
 mod lexer;
@@ -37,10 +43,12 @@ mod validate;
 pub use error::{SyntaxError, SyntaxErrorKind, SyntaxWarning};
 pub use line_index::LineIndex;
 
-use ast::{Ast, Root};
+use ast::{Ast, List, Root, Span, StmtId};
+use diagnose::{Diagnosed, Stop};
 use error::{Fault, Place};
+use lexer::{LexFault, Lexed};
 use soft::SoftNames;
-use token::Token;
+use token::{Lexeme, Token};
 use tree::Tree;
 use validate::Facts;
 
@@ -82,6 +90,10 @@ pub struct Parsed {
 /// Parses a source.
 pub fn parse(source: &str, mode: Mode, options: Options) -> Result<Parsed, SyntaxError> {
     let source = source.strip_prefix('\u{FEFF}').unwrap_or(source);
+    if source.contains('\0') {
+        let message = "source code string cannot contain null bytes";
+        return Err(SyntaxError::nowhere(message));
+    }
     let lines = LineIndex::new(source);
     match parse_decoded(source, mode, options) {
         Ok((ast, root, facts)) => {
@@ -109,38 +121,137 @@ fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted,
         Mode::Expression => Token::StartExpression,
         Mode::Module | Mode::Interactive => Token::StartModule,
     };
-    let (mut lexed, error) = lexer::lex(source, &mut ast, start);
-    if let Some(error) = error {
-        return Err(error);
-    }
+    let (mut lexed, lex_fault) = lexer::lex(source, &mut ast, start);
     soft::rewrite(&mut lexed.tokens, names);
     let mut tree = Tree::new(ast, source, std::mem::take(&mut lexed.strings));
-    let tokens = lexed.tokens.iter().map(|&lexeme| Ok(lexeme));
-    let result = parser::SourceParser::new().parse(&mut tree, tokens);
-    match result {
-        Ok(root) => {
-            if let Some(fault) = tree.take_fault() {
-                return Err(fault);
-            }
-            let mut facts = validate::validate(&tree.ast, root, options.top_level_await)?;
-            facts.warnings.append(&mut lexed.warnings);
-            facts.warnings.append(&mut tree.warnings);
-            Ok((tree.ast, root, facts))
+    let reader = lexed.tokens.iter().map(|&lexeme| Ok(lexeme));
+    let result = parser::SourceParser::new().parse(&mut tree, reader);
+    let root = match (result, lex_fault) {
+        (Ok(root), None) => root,
+        (result, lex_fault) => {
+            return Err(refuse(source, &mut tree, &lexed, result.err(), lex_fault));
         }
-        Err(error) => {
-            if let Some(fault) = tree.take_fault() {
-                return Err(fault);
-            }
-            let at = match error {
-                lalrpop_util::ParseError::UnrecognizedToken { token, .. } => token.0,
-                _ => source.len() as u32,
-            };
-            Err(Fault::new("invalid syntax", Place::start(at)))
+    };
+    if let Some(fault) = tree.take_fault() {
+        let Diagnosed { fault, last_read, .. } = finish(fault, &lexed);
+        return Err(unless_unclosed(source, &lexed, fault, last_read));
+    }
+    let root = match (mode, root) {
+        (Mode::Interactive, Root::Module { body }) => {
+            one_statement(source, &tree.ast, &lexed, body)?;
+            Root::Interactive { body }
+        }
+        (_, root) => root,
+    };
+    let mut facts = validate::validate(&tree.ast, root, options.top_level_await)?;
+    facts.warnings.append(&mut lexed.warnings);
+    facts.warnings.append(&mut tree.warnings);
+    Ok((tree.ast, root, facts))
+}
+
+/// At a prompt there is one compound statement, or one line of simple ones.
+fn one_statement(
+    source: &str,
+    ast: &Ast,
+    lexed: &Lexed,
+    body: List<StmtId>,
+) -> Result<(), Box<Fault>> {
+    let body = ast.list(body);
+    let Some(&first) = body.first() else {
+        return Err(Fault::incomplete("invalid syntax", Place::cursor(source.len() as u32)));
+    };
+    let Some(&last) = body.last() else { return Ok(()) };
+    let (first, last) = (ast.stmt(first), ast.stmt(last));
+    if first.kind.is_compound() {
+        return match body.get(1) {
+            Some(&second) => Err(Fault::at("invalid syntax", ast.stmt(second).span)),
+            None => Ok(()),
+        };
+    }
+    let is_end = |lexeme: &&Lexeme| lexeme.1 == Token::Newline && lexeme.0 >= first.span.end;
+    match lexed.tokens.iter().find(is_end) {
+        Some(&(start, _, end)) if start < last.span.start => {
+            let message = "multiple statements found while compiling a single statement";
+            Err(Fault::at(message, Span::new(start, end.max(start + 1))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a prompt should ask for another line: what was typed so far is the beginning of a
+/// program, or a compound statement that a blank line has not yet ended.
+pub fn is_incomplete(source: &str, options: Options) -> bool {
+    match parse(source, Mode::Module, options) {
+        Ok(parsed) => {
+            let Root::Module { body } = parsed.root else { return false };
+            let last = parsed.ast.list(body).last();
+            let compound = last.is_some_and(|&last| parsed.ast.stmt(last).kind.is_compound());
+            compound && !source.ends_with('\n')
+        }
+        Err(error) => error.incomplete,
+    }
+}
+
+type Unread = lalrpop_util::ParseError<u32, Token, ()>;
+
+/// Of the faults of the lexer, of the grammar's actions and of the parser, the one that CPython
+/// reports: it reads the whole text for faults of the lexer before it reports another.
+fn refuse(
+    source: &str,
+    tree: &mut Tree<'_>,
+    lexed: &Lexed,
+    unread: Option<Unread>,
+    lex_fault: Option<Box<LexFault>>,
+) -> Box<Fault> {
+    let tokens = &lexed.tokens;
+    let (index, expected) = match unread {
+        Some(Unread::UnrecognizedToken { token, expected }) => {
+            let index = tokens.partition_point(|lexeme| lexeme.0 < token.0);
+            let same = tokens[index..].iter().position(|lexeme| lexeme.1 == token.1);
+            (same.map_or(tokens.len(), |same| index + same), expected)
+        }
+        Some(Unread::UnrecognizedEof { expected, .. }) => (tokens.len(), expected),
+        _ => (tokens.len(), Vec::new()),
+    };
+    let stop = Stop { index, expected: &expected };
+    let at_end = index >= tokens.len();
+    let open_end = tokens.get(index).is_none_or(|lexeme| lexeme.1 == Token::End);
+    let Diagnosed { fault, sure, last_read } = match tree.take_fault() {
+        Some(fault) => finish(fault, lexed),
+        None if at_end && let Some(lex_fault) = lex_fault => return lex_fault.fault,
+        None => diagnose::diagnose(source, &tree.ast, lexed, &stop),
+    };
+    match lex_fault {
+        Some(lex_fault) if lex_fault.certain && !sure => lex_fault.fault,
+        _ if sure => fault,
+        _ => {
+            let mut fault = unless_unclosed(source, lexed, fault, last_read);
+            fault.incomplete &= open_end || lexed.open.is_empty();
+            fault
         }
     }
+}
+
+/// A fault of an action, which may stand at the token after what it is about.
+fn finish(mut fault: Box<Fault>, lexed: &Lexed) -> Diagnosed {
+    let last_read = fault.resolve_next(&lexed.tokens);
+    Diagnosed { fault, sure: false, last_read }
+}
+
+/// The fault, unless a bracket that is never closed stands on an earlier line than the last token
+/// that was read.
+fn unless_unclosed(source: &str, lexed: &Lexed, fault: Box<Fault>, last_read: u32) -> Box<Fault> {
+    let Some(&bracket) = lexed.open.last() else { return fault };
+    let at_end = last_read as usize >= source.len();
+    let later = bracket.at < last_read
+        && source[bracket.at as usize..last_read as usize].contains(['\n', '\r']);
+    if at_end || later { diagnose::never_closed(bracket) } else { fault }
 }
 
 /// Parses a source that is still bytes: UTF-8, or what a PEP 263 comment says.
 pub fn parse_bytes(source: &[u8], mode: Mode, options: Options) -> Result<Parsed, SyntaxError> {
     parse(&encoding::decode(source)?, mode, options)
 }
+
+#[cfg(test)]
+mod tests;

@@ -460,9 +460,8 @@ fn simple_escape(byte: u8) -> Option<u8> {
 /// The place after a line break at `at`, if one stands there.
 fn line_break(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes[at] {
-        b'\n' => Some(at + 1),
         b'\r' if bytes.get(at + 1) == Some(&b'\n') => Some(at + 2),
-        b'\r' => Some(at + 1),
+        b'\n' | b'\r' => Some(at + 1),
         _ => None,
     }
 }

@@ -62,27 +62,27 @@ pub(crate) fn rewrite(tokens: &mut [Lexeme], names: SoftNames) {
 
 /// Whether an expression or pattern can begin with it.
 fn begins_operand(token: Token) -> bool {
-    match token {
+    matches!(
+        token,
         Token::Name(_)
-        | Token::Number(_)
-        | Token::String(_)
-        | Token::FStart(_)
-        | Token::LeftParen
-        | Token::LeftBracket
-        | Token::LeftBrace
-        | Token::Minus
-        | Token::Plus
-        | Token::Tilde
-        | Token::Star
-        | Token::Ellipsis
-        | Token::Not
-        | Token::Lambda
-        | Token::Await
-        | Token::None
-        | Token::True
-        | Token::False => true,
-        _ => false,
-    }
+            | Token::Number(_)
+            | Token::String(_)
+            | Token::FStart(_)
+            | Token::LeftParen
+            | Token::LeftBracket
+            | Token::LeftBrace
+            | Token::Minus
+            | Token::Plus
+            | Token::Tilde
+            | Token::Star
+            | Token::Ellipsis
+            | Token::Not
+            | Token::Lambda
+            | Token::Await
+            | Token::None
+            | Token::True
+            | Token::False
+    )
 }
 
 /// A line that begins with `match` and ends with a colon is no expression statement.

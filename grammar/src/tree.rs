@@ -6,10 +6,14 @@
 
 use std::borrow::Cow;
 
-use crate::ast::*;
-use crate::error::Fault;
+use crate::ast::{
+    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr,
+    ExprId, Keyword, List, MatchCase, NameId, Pattern, PatternId, Span, Stmt, StmtId, TypeParam,
+    WithItem,
+};
+use crate::error::{Fault, Place};
 use crate::literal::{self, StringToken};
-use crate::operator::{BoolOp, CmpOp, Operator};
+use crate::operator::{BoolOp, CmpOp, Operator, UnaryOp};
 
 /// The tree under construction.
 pub(crate) struct Tree<'s> {
@@ -70,6 +74,13 @@ pub(crate) enum Argument {
     Generator(ExprId),
     /// The same as the only argument: the call's parentheses are also its own.
     OnlyGenerator(ExprId),
+}
+
+/// The arguments of a call, and where the comma after the last of them ends.
+#[derive(Debug, Default)]
+pub(crate) struct CallArguments {
+    list: Vec<Argument>,
+    comma: Option<u32>,
 }
 
 /// One item of `{…}`.
@@ -139,6 +150,13 @@ impl<'s> Tree<'s> {
     fn fault(&mut self, message: impl Into<String>, span: Span) {
         if self.fault.is_none() {
             self.fault = Some(Fault::at(message, span));
+        }
+    }
+
+    /// A fault at the token after `span`.
+    fn fault_after(&mut self, message: &str, span: Span) {
+        if self.fault.is_none() {
+            self.fault = Some(Fault::next(message, span));
         }
     }
 
@@ -213,8 +231,8 @@ impl<'s> Tree<'s> {
         e
     }
 
-    pub(crate) fn lambda(&mut self, l: u32, params: Vec<Param>, body: ExprId, r: u32) -> ExprId {
-        let args = self.arguments(&params, true);
+    pub(crate) fn lambda(&mut self, l: u32, params: &[Param], body: ExprId, r: u32) -> ExprId {
+        let args = self.arguments(params, true);
         self.expr(l, r, Expr::Lambda { args, body })
     }
 
@@ -224,17 +242,21 @@ impl<'s> Tree<'s> {
         l: u32,
         func: ExprId,
         open: u32,
-        args: Vec<Argument>,
+        args: &CallArguments,
         r: u32,
     ) -> ExprId {
-        if let [Argument::OnlyGenerator(e)] = args[..] {
+        if let [Argument::OnlyGenerator(e)] = args.list[..] {
             self.ast.set_span(e, Span::new(open, r));
         }
-        let (args, keywords) = self.call_arguments(&args);
+        let (args, keywords) = self.call_arguments(&args.list, args.comma);
         self.expr(l, r, Expr::Call { func, args, keywords })
     }
 
-    fn call_arguments(&mut self, arguments: &[Argument]) -> (List<ExprId>, List<Keyword>) {
+    fn call_arguments(
+        &mut self,
+        arguments: &[Argument],
+        comma: Option<u32>,
+    ) -> (List<ExprId>, List<Keyword>) {
         let mut args = Vec::new();
         let mut keywords: Vec<Keyword> = Vec::new();
         let mut unpacked = false;
@@ -246,14 +268,17 @@ impl<'s> Tree<'s> {
                     if starred && unpacked {
                         let message =
                             "iterable argument unpacking follows keyword argument unpacking";
-                        self.fault(message, node.span);
+                        // CPython shows the comma before it, too.
+                        let before = self.source[..node.span.start as usize].rfind(',');
+                        let start = before.map_or(node.span.start, |comma| comma as u32);
+                        self.fault(message, Span::new(start, node.span.end));
                     } else if !starred && !keywords.is_empty() {
                         let message = if unpacked {
                             "positional argument follows keyword argument unpacking"
                         } else {
                             "positional argument follows keyword argument"
                         };
-                        self.fault(message, last_argument(&self.ast, arguments));
+                        self.fault_after(message, last_argument(&self.ast, arguments, comma));
                     }
                     args.push(e);
                 }
@@ -271,16 +296,13 @@ impl<'s> Tree<'s> {
         (self.ast.add_list(&args), self.ast.add_list(&keywords))
     }
 
-    /// A generator expression may do without parentheses where it is the only argument.
-    pub(crate) fn only_generator(
-        &mut self,
-        mut arguments: Vec<Argument>,
-        comma: bool,
-    ) -> Vec<Argument> {
-        if let ([Argument::Generator(e)], false) = (&arguments[..], comma) {
-            arguments[0] = Argument::OnlyGenerator(*e);
+    /// The arguments of a call. A generator expression may do without parentheses where it is the
+    /// only one.
+    pub(crate) fn call_list(mut list: Vec<Argument>, comma: bool, r: u32) -> CallArguments {
+        if let ([Argument::Generator(e)], false) = (&list[..], comma) {
+            list[0] = Argument::OnlyGenerator(*e);
         }
-        arguments
+        CallArguments { list, comma: comma.then_some(r) }
     }
 
     pub(crate) fn keyword(
@@ -301,7 +323,7 @@ impl<'s> Tree<'s> {
             }
             _ => {
                 let message = "expression cannot contain assignment, perhaps you meant \"==\"?";
-                self.fault(message, Span::new(l, self.equal_after(equal)));
+                self.fault(message, Span::new(node.span.start, self.equal_after(equal)));
                 None
             }
         };
@@ -324,11 +346,11 @@ impl<'s> Tree<'s> {
         &mut self,
         l: u32,
         elt: ExprId,
-        generators: Vec<Comprehension>,
+        generators: &[Comprehension],
         r: u32,
     ) -> ExprId {
         self.no_star_in_comprehension(elt);
-        let generators = self.ast.add_list(&generators);
+        let generators = self.ast.add_list(generators);
         self.expr(l, r, Expr::GeneratorExp { elt, generators })
     }
 
@@ -336,19 +358,19 @@ impl<'s> Tree<'s> {
         &mut self,
         l: u32,
         elt: ExprId,
-        generators: Vec<Comprehension>,
+        generators: &[Comprehension],
         r: u32,
     ) -> ExprId {
         self.no_star_in_comprehension(elt);
-        let generators = self.ast.add_list(&generators);
+        let generators = self.ast.add_list(generators);
         self.expr(l, r, Expr::ListComp { elt, generators })
     }
 
     /// A set or dict.
-    pub(crate) fn display(&mut self, l: u32, items: Vec<DisplayItem>, r: u32) -> ExprId {
+    pub(crate) fn display(&mut self, l: u32, items: &[DisplayItem], r: u32) -> ExprId {
         if let Some(DisplayItem::Item(_)) = items.first() {
             let mut elts = Vec::with_capacity(items.len());
-            for item in items {
+            for &item in items {
                 match item {
                     DisplayItem::Item(e) => elts.push(e),
                     DisplayItem::Pair(key, value) => {
@@ -365,7 +387,7 @@ impl<'s> Tree<'s> {
         }
         let mut keys = Vec::with_capacity(items.len());
         let mut values = Vec::with_capacity(items.len());
-        for item in items {
+        for &item in items {
             match item {
                 DisplayItem::Pair(key, value) => {
                     keys.push(Some(key));
@@ -380,8 +402,9 @@ impl<'s> Tree<'s> {
                     if let Expr::Starred { .. } = self.ast.expr(e).kind {
                         self.fault("invalid syntax", Span::new(span.start, span.start + 1));
                     } else {
-                        let end = Span::new(span.end - 1, span.end);
-                        self.fault("':' expected after dictionary key", end);
+                        let message = "':' expected after dictionary key";
+                        let place = Place::start(span.end - 1);
+                        self.fault.get_or_insert_with(|| Fault::new(message, place));
                     }
                 }
             }
@@ -402,10 +425,10 @@ impl<'s> Tree<'s> {
         &mut self,
         l: u32,
         item: DisplayItem,
-        generators: Vec<Comprehension>,
+        generators: &[Comprehension],
         r: u32,
     ) -> ExprId {
-        let list = self.ast.add_list(&generators);
+        let list = self.ast.add_list(generators);
         match item {
             DisplayItem::Item(elt) => {
                 self.no_star_in_comprehension(elt);
@@ -455,10 +478,7 @@ impl<'s> Tree<'s> {
         let n_bytes = parts.iter().filter(|part| is_bytes(self, part)).count();
         if n_bytes > 0 {
             if n_bytes < parts.len() {
-                self.fault(
-                    "cannot mix bytes and nonbytes literals",
-                    parts[0].span.to(parts[parts.len() - 1].span),
-                );
+                self.fault_after("cannot mix bytes and nonbytes literals", span);
             }
             return self.bytes(span, parts);
         }
@@ -534,7 +554,7 @@ impl<'s> Tree<'s> {
         let mut text = Vec::new();
         match literal::decode_text(self.source, Span::new(l, r), raw, !format, &mut text) {
             Ok(warning) => self.warnings.extend(warning),
-            Err(message) => self.fault(message, Span::new(l, r)),
+            Err(message) => self.fault_after(&message, Span::new(l, r)),
         }
         let text = self.ast.add_bytes(&text);
         self.constant(l, r, Constant::Str { text, u: false })
@@ -601,8 +621,9 @@ impl<'s> Tree<'s> {
             letter = match name {
                 "s" | "r" | "a" if span.start == at + 1 => name.as_bytes()[0] as i8,
                 _ if span.start != at + 1 => {
+                    // The slip of the pen is CPython's.
                     let message =
-                        "f-string: conversion type must come right after the exclamation mark";
+                        "f-string: conversion type must come right after the exclamanation mark";
                     self.fault(message, Span::new(at, span.end));
                     -1
                 }
@@ -638,59 +659,81 @@ impl<'s> Tree<'s> {
 
     // Statements
 
-    pub(crate) fn assign(&mut self, l: u32, targets: Vec<ExprId>, value: ExprId, r: u32) -> StmtId {
-        for (index, &target) in targets.iter().enumerate() {
+    pub(crate) fn assign(&mut self, l: u32, targets: &[ExprId], value: ExprId, r: u32) -> StmtId {
+        for &target in targets {
             if let Some(wrong) = self.set_target(target, Context::Store) {
                 let node = self.ast.expr(wrong);
                 let name = name_of(node.kind);
-                let next = targets.get(index + 1).copied();
-                let message = if let Expr::Yield { .. } | Expr::YieldFrom { .. } =
-                    self.ast.expr(target).kind
-                {
-                    "assignment to yield expression not possible".to_string()
-                } else if index == 0 && next.is_none() && self.perhaps_equal(target, wrong, value) {
-                    format!("cannot assign to {name} here. Maybe you meant '==' instead of '='?")
+                let target = self.ast.expr(target);
+                let yields = matches!(target.kind, Expr::Yield { .. } | Expr::YieldFrom { .. });
+                let before = self.source[..target.span.start as usize].trim_end();
+                if yields && !before.ends_with('(') {
+                    self.fault("assignment to yield expression not possible", node.span);
+                } else if let Some((message, span)) = self.perhaps_equal(targets, value) {
+                    self.fault(message, span);
                 } else {
-                    format!("cannot assign to {name}")
-                };
-                self.fault(message, node.span);
+                    self.fault(format!("cannot assign to {name}"), node.span);
+                }
                 break;
             }
         }
-        let targets = self.ast.add_list(&targets);
+        let targets = self.ast.add_list(targets);
         self.stmt(l, r, Stmt::Assign { targets, value })
     }
 
-    /// Whether `wrong` stands just before the `=`, so that `==` may be meant.
-    fn perhaps_equal(&self, target: ExprId, wrong: ExprId, value: ExprId) -> bool {
-        let node = self.ast.expr(target);
+    /// In an assignment with a wrong target, CPython takes the first `=` for a comparison where what
+    /// stands around it allows that.
+    fn perhaps_equal(&self, targets: &[ExprId], value: ExprId) -> Option<(String, Span)> {
+        let first = *targets.first()?;
+        let node = self.ast.expr(first);
         let last = match node.kind {
-            _ if target == wrong => true,
-            Expr::Tuple { elts, .. } => {
-                self.source.as_bytes()[node.span.end as usize - 1] != b')'
-                    && self.ast.list(elts).last() == Some(&wrong)
+            Expr::Tuple { elts, .. } if !self.in_parentheses(node.span) => {
+                *self.ast.list(elts).last()?
             }
-            _ => false,
+            _ => first,
         };
-        let operand = |id: ExprId| {
-            !matches!(
-                self.ast.expr(id).kind,
-                Expr::Compare { .. }
-                    | Expr::BoolOp { .. }
-                    | Expr::IfExp { .. }
-                    | Expr::Lambda { .. }
-                    | Expr::Starred { .. }
-                    | Expr::Yield { .. }
-                    | Expr::YieldFrom { .. }
-                    | Expr::UnaryOp { op: crate::operator::UnaryOp::Not, .. }
-            )
-        };
+        let right = targets.get(1).copied().unwrap_or(value);
+        let operand = self.first_operand(right)?;
+        if operand == right && targets.len() > 1 {
+            return None;
+        }
+        let node = self.ast.expr(last);
+        if let Expr::Name { .. } = node.kind {
+            let message = "invalid syntax. Maybe you meant '==' or ':=' instead of '='?";
+            return Some((message.into(), node.span.to(self.span(operand))));
+        }
         let excluded = matches!(
-            self.ast.expr(wrong).kind,
-            Expr::GeneratorExp { .. }
+            node.kind,
+            Expr::List { .. }
+                | Expr::Tuple { .. }
+                | Expr::GeneratorExp { .. }
                 | Expr::Constant(Constant::None | Constant::True | Constant::False)
         );
-        last && !excluded && operand(wrong) && operand(value)
+        if excluded || self.first_operand(last) != Some(last) {
+            return None;
+        }
+        let name = name_of(node.kind);
+        let message = format!("cannot assign to {name} here. Maybe you meant '==' instead of '='?");
+        Some((message, node.span))
+    }
+
+    /// The part of an expression up to its first comparison, `and`, `or`, `if` or comma.
+    fn first_operand(&self, mut id: ExprId) -> Option<ExprId> {
+        loop {
+            let node = self.ast.expr(id);
+            id = match node.kind {
+                Expr::Compare { left, .. } => left,
+                Expr::BoolOp { values, .. } => *self.ast.list(values).first()?,
+                Expr::IfExp { body, .. } => body,
+                Expr::Tuple { elts, .. } if !self.in_parentheses(node.span) => {
+                    *self.ast.list(elts).first()?
+                }
+                Expr::Lambda { .. }
+                | Expr::Starred { .. }
+                | Expr::UnaryOp { op: UnaryOp::Not, .. } => return None,
+                _ => return Some(id),
+            };
+        }
     }
 
     /// Makes an expression a target and returns the part that cannot be one.
@@ -838,19 +881,19 @@ impl<'s> Tree<'s> {
         true
     }
 
-    pub(crate) fn delete(&mut self, l: u32, targets: Vec<ExprId>, r: u32) -> StmtId {
-        for &target in &targets {
+    pub(crate) fn delete(&mut self, l: u32, targets: &[ExprId], r: u32) -> StmtId {
+        for &target in targets {
             if let Some(wrong) = self.set_target(target, Context::Del) {
                 let node = self.ast.expr(wrong);
                 self.fault(format!("cannot delete {}", name_of(node.kind)), node.span);
                 break;
             }
         }
-        let targets = self.ast.add_list(&targets);
+        let targets = self.ast.add_list(targets);
         self.stmt(l, r, Stmt::Delete { targets })
     }
 
-    pub(crate) fn dotted(&mut self, names: Vec<NameId>) -> NameId {
+    pub(crate) fn dotted(&mut self, names: &[NameId]) -> NameId {
         let names: Vec<&str> = names.iter().map(|&name| self.ast.name(name)).collect();
         let name = names.join(".");
         self.ast.intern(&name)
@@ -864,7 +907,7 @@ impl<'s> Tree<'s> {
     pub(crate) fn trailing_comma(&mut self, names: Vec<Alias>, r: u32) -> Vec<Alias> {
         let message = "trailing comma not allowed without surrounding parentheses";
         // CPython shows the token after the comma, which is the line break.
-        self.fault(message, Span::new(r, r + 1));
+        self.fault_after(message, Span::new(r, r));
         names
     }
 
@@ -873,10 +916,10 @@ impl<'s> Tree<'s> {
         l: u32,
         level: u32,
         module: Option<NameId>,
-        names: Vec<Alias>,
+        names: &[Alias],
         r: u32,
     ) -> StmtId {
-        let names = self.ast.add_list(&names);
+        let names = self.ast.add_list(names);
         self.stmt(l, r, Stmt::ImportFrom { module, names, level })
     }
 
@@ -895,12 +938,12 @@ impl<'s> Tree<'s> {
         &mut self,
         l: u32,
         body: List<StmtId>,
-        handlers: Vec<ExceptHandler>,
+        handlers: &[ExceptHandler],
         orelse: List<StmtId>,
         finalbody: List<StmtId>,
     ) -> StmtId {
         let is_star = handlers.first().is_some_and(|handler| self.is_star(handler));
-        for handler in &handlers {
+        for handler in handlers {
             if self.is_star(handler) != is_star {
                 let message = "cannot have both 'except' and 'except*' on the same 'try'";
                 let at = handler.span.start;
@@ -909,7 +952,7 @@ impl<'s> Tree<'s> {
                 self.fault(message, span);
             }
         }
-        let handlers = self.ast.add_list(&handlers);
+        let handlers = self.ast.add_list(handlers);
         let kind = Stmt::Try { is_star, body, handlers, orelse, finalbody };
         self.block(l, kind)
     }
@@ -952,7 +995,7 @@ impl<'s> Tree<'s> {
         match content {
             WithContent::Expr(e) => alone(e),
             WithContent::Generator { elt, generators } => {
-                alone(self.generator(l, elt, generators, r))
+                alone(self.generator(l, elt, &generators, r))
             }
             WithContent::List { items, comma } => {
                 let is_item = |tree: &Self, item: &WithItem| {
@@ -988,11 +1031,11 @@ impl<'s> Tree<'s> {
         is_async: bool,
         name: NameId,
         type_params: List<TypeParam>,
-        params: Vec<Param>,
+        params: &[Param],
         returns: Option<ExprId>,
         body: List<StmtId>,
     ) -> StmtId {
-        let args = self.arguments(&params, false);
+        let args = self.arguments(params, false);
         let decorator_list = List::EMPTY;
         let kind =
             Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params };
@@ -1004,21 +1047,25 @@ impl<'s> Tree<'s> {
         l: u32,
         name: NameId,
         type_params: List<TypeParam>,
-        args: Vec<Argument>,
+        args: &CallArguments,
         body: List<StmtId>,
     ) -> StmtId {
-        if let [Argument::OnlyGenerator(e)] = args[..] {
-            let span = self.span(e);
-            self.fault("invalid syntax", span);
+        if let [Argument::OnlyGenerator(e)] = args.list[..] {
+            let elt = match self.ast.expr(e).kind {
+                Expr::GeneratorExp { elt, .. } => elt,
+                _ => e,
+            };
+            let elt = self.span(elt);
+            self.fault_after("invalid syntax", Span::new(elt.end, elt.end));
         }
-        let (bases, keywords) = self.call_arguments(&args);
+        let (bases, keywords) = self.call_arguments(&args.list, args.comma);
         let decorator_list = List::EMPTY;
         let kind = Stmt::ClassDef { name, bases, keywords, body, decorator_list, type_params };
         self.block(l, kind)
     }
 
-    pub(crate) fn decorate(&mut self, decorators: Vec<ExprId>, definition: StmtId) -> StmtId {
-        let list = self.ast.add_list(&decorators);
+    pub(crate) fn decorate(&mut self, decorators: &[ExprId], definition: StmtId) -> StmtId {
+        let list = self.ast.add_list(decorators);
         let mut kind = self.ast.stmt(definition).kind;
         if let Stmt::FunctionDef { decorator_list, .. } | Stmt::ClassDef { decorator_list, .. } =
             &mut kind
@@ -1029,19 +1076,21 @@ impl<'s> Tree<'s> {
         definition
     }
 
-    pub(crate) fn type_params(&mut self, params: Vec<TypeParam>) -> List<TypeParam> {
-        let mut with_default = false;
-        for param in &params {
-            if param.default_value.is_some() {
-                with_default = true;
-            } else if with_default {
-                let name = self.ast.name(param.name);
-                let message =
-                    format!("non-default type parameter '{name}' follows default type parameter");
-                self.fault(message, param.span);
-            }
+    /// `target := value` as an argument, where only a name may be the target.
+    pub(crate) fn named_argument(
+        &mut self,
+        l: u32,
+        target: ExprId,
+        value: ExprId,
+        r: u32,
+    ) -> ExprId {
+        let node = self.ast.expr(target);
+        if !(matches!(node.kind, Expr::Name { .. }) && node.span.start == l) {
+            let at = node.span.end;
+            let at = at + self.source[at as usize..].find(":=").unwrap_or(0) as u32;
+            self.fault("invalid syntax", Span::new(at, at + 2));
         }
-        self.ast.add_list(&params)
+        self.named(l, target, value, r)
     }
 
     /// Sorts a parameter list and checks its order.
@@ -1086,7 +1135,9 @@ impl<'s> Tree<'s> {
                     } else if star.is_some() {
                         self.fault("/ must be ahead of *", span);
                     } else if plain.is_empty() {
-                        self.fault("at least one argument must precede /", span);
+                        let last = index + 1 == params.len();
+                        let message = "at least one argument must precede /";
+                        self.fault(if last { "invalid syntax" } else { message }, span);
                     }
                     slash = Some(span);
                     posonly = std::mem::take(&mut plain);
@@ -1108,7 +1159,13 @@ impl<'s> Tree<'s> {
                     let other_follows =
                         params.get(index + 1).is_none_or(|next| next.kind == ParamKind::DoubleStar);
                     if arg.is_none() && !named_follows && other_follows {
-                        self.fault("named arguments must follow bare *", span);
+                        let message = "named arguments must follow bare *";
+                        if lambda {
+                            let next = params.get(index + 1).map_or(span.end, |next| next.start);
+                            self.fault_after(message, Span::new(next, next));
+                        } else {
+                            self.fault(message, span);
+                        }
                     }
                 }
                 ParamKind::DoubleStar => {
@@ -1144,12 +1201,12 @@ impl<'s> Tree<'s> {
 
     // Patterns
 
-    pub(crate) fn match_(&mut self, l: u32, subject: ExprId, cases: Vec<MatchCase>) -> StmtId {
+    pub(crate) fn match_(&mut self, l: u32, subject: ExprId, cases: &[MatchCase]) -> StmtId {
         if let Expr::Starred { .. } = self.ast.expr(subject).kind {
             let span = self.span(subject);
-            self.fault("invalid syntax", span);
+            self.fault_after("invalid syntax", span);
         }
-        let cases = self.ast.add_list(&cases);
+        let cases = self.ast.add_list(cases);
         self.block(l, Stmt::Match { subject, cases })
     }
 
@@ -1203,25 +1260,18 @@ impl<'s> Tree<'s> {
                 self.pattern(l, r, Pattern::MatchAs { pattern: Some(pattern), name: Some(id) })
             }
             kind => {
-                let message = format!("cannot use {} as pattern target", name_of(kind));
-                self.fault(message, node.span);
+                let text = &self.source[tl as usize..];
+                let is_name = |c: char| c.is_alphanumeric() || c == '_';
+                let name = text.find(|c| !is_name(c)).unwrap_or(text.len()) as u32;
+                if let Expr::Attribute { .. } | Expr::Call { .. } | Expr::Subscript { .. } = kind
+                    && name > 0
+                {
+                    self.fault_after("invalid syntax", Span::new(tl, tl + name));
+                }
+                self.fault("invalid pattern target", node.span);
                 pattern
             }
         }
-    }
-
-    pub(crate) fn string_pattern(&mut self, l: u32, value: ExprId, r: u32) -> PatternId {
-        let value = self.pattern_literal(value);
-        self.pattern(l, r, Pattern::MatchValue { value })
-    }
-
-    /// A string in a pattern, which is no f-string.
-    pub(crate) fn pattern_literal(&mut self, value: ExprId) -> ExprId {
-        let node = self.ast.expr(value);
-        if let Expr::JoinedStr { .. } = node.kind {
-            self.fault("patterns may only match literals and attribute lookups", node.span);
-        }
-        value
     }
 
     pub(crate) fn complex_pattern(
@@ -1250,19 +1300,23 @@ impl<'s> Tree<'s> {
         self.expr(l, r, Expr::BinOp { left, op, right })
     }
 
-    pub(crate) fn mapping_pattern(&mut self, l: u32, items: Vec<MappingItem>, r: u32) -> PatternId {
+    pub(crate) fn mapping_pattern(&mut self, l: u32, items: &[MappingItem], r: u32) -> PatternId {
         let (mut keys, mut patterns) = (Vec::new(), Vec::new());
         let mut rest = None;
         let last = items.len().saturating_sub(1);
-        for (index, item) in items.into_iter().enumerate() {
+        for (index, &item) in items.iter().enumerate() {
             match item {
                 MappingItem::Pair(key, pattern) => {
                     keys.push(key);
                     patterns.push(pattern);
                 }
                 MappingItem::Rest(name, span) => {
-                    if index != last || self.ast.name(name) == "_" {
-                        self.fault("invalid syntax", Span::new(span.end, span.end + 1));
+                    if self.ast.name(name) == "_" {
+                        self.fault("invalid syntax", Span::new(span.end - 1, span.end));
+                    } else if index != last {
+                        let comma = self.source[span.end as usize..].find(',').unwrap_or(0) as u32;
+                        let after = span.end + comma + 1;
+                        self.fault_after("invalid syntax", Span::new(after, after));
                     }
                     rest = Some(name);
                 }
@@ -1276,12 +1330,12 @@ impl<'s> Tree<'s> {
         &mut self,
         l: u32,
         cls: ExprId,
-        items: Vec<ClassItem>,
+        items: &[ClassItem],
         r: u32,
     ) -> PatternId {
         let mut positional = Vec::new();
         let (mut names, mut patterns) = (Vec::new(), Vec::new());
-        for item in items {
+        for &item in items {
             match item {
                 ClassItem::Positional(pattern) => {
                     if !names.is_empty() {
@@ -1339,16 +1393,17 @@ pub(crate) fn name_of(kind: Expr) -> &'static str {
     }
 }
 
-/// The end of the arguments of a call: CPython shows the closing bracket of a call in disorder.
-fn last_argument(ast: &Ast, arguments: &[Argument]) -> Span {
+/// The last argument of a call and the comma after it: CPython shows what follows.
+fn last_argument(ast: &Ast, arguments: &[Argument], comma: Option<u32>) -> Span {
     let end = match arguments.last() {
+        _ if let Some(comma) = comma => comma,
         Some(&(Argument::Positional(e) | Argument::Generator(e) | Argument::OnlyGenerator(e))) => {
             ast.expr(e).span.end
         }
         Some(Argument::Keyword(keyword)) => keyword.span.end,
         None => 0,
     };
-    Span::new(end, end + 1)
+    Span::new(end, end)
 }
 
 /// The text of a field that shows itself: comments left out, line breaks as `\n`.

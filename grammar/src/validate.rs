@@ -5,10 +5,14 @@
 //! come first here, too: the first fault of the other kind waits until the walk is done.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
-use crate::ast::*;
-use crate::error::{Fault, SyntaxErrorKind};
+use crate::ast::{
+    Alias, Arg, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr, ExprId,
+    ExprNode, Keyword, List, MatchCase, NameId, Pattern, PatternId, PatternNode, Root, Span, Stmt,
+    StmtId, StmtNode, TypeParam, TypeParamKind, WordHasher,
+};
+use crate::error::{Fault, Place, SyntaxErrorKind};
 use crate::operator::{CmpOp, UnaryOp};
 
 /// How deep nodes may nest: whoever walks the tree recursively must not run out of stack.
@@ -38,7 +42,7 @@ pub(crate) fn validate(
         scopes: vec![Scope::new(ScopeKind::Module, None)],
         scope: 0,
         symbols: HashMap::default(),
-        nonlocals: Vec::new(),
+        declarations: Vec::new(),
         jumps: Jumps::default(),
         late: None,
         depth: 0,
@@ -137,34 +141,14 @@ struct Checker<'a> {
     top_level_await: bool,
     scopes: Vec<Scope>,
     scope: usize,
-    symbols: HashMap<u64, u16, BuildHasherDefault<IdHasher>>,
-    nonlocals: Vec<(usize, NameId, Span)>,
+    symbols: HashMap<u64, u16, BuildHasherDefault<WordHasher>>,
+    /// The names of `global` and `nonlocal` statements.
+    declarations: Vec<(usize, NameId, Span)>,
     jumps: Jumps,
     /// The first fault that CPython's compiler would find.
     late: Option<Box<Fault>>,
     depth: usize,
     facts: Facts,
-}
-
-/// Hashes the key of a symbol: its scope and its name.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        let product = (self.0 ^ key).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = product ^ product >> 32;
-    }
 }
 
 impl Checker<'_> {
@@ -276,10 +260,13 @@ impl Checker<'_> {
                             "nested_scopes" | "generators" | "division" | "absolute_import"
                             | "with_statement" | "print_function" | "unicode_literals"
                             | "barry_as_FLUFL" | "generator_stop" => {}
-                            "braces" => return Err(Fault::at("not a chance", node.span)),
+                            "braces" => {
+                                let place = Place::start(node.span.start);
+                                return Err(Fault::new("not a chance", place));
+                            }
                             name => {
                                 let message = format!("future feature {name} is not defined");
-                                return Err(Fault::at(message, node.span));
+                                return Err(Fault::new(message, Place::start(node.span.start)));
                             }
                         }
                     }
@@ -451,7 +438,7 @@ impl Checker<'_> {
         for alias in self.ast.list(names) {
             if self.name(alias.name) == "*" {
                 if self.scopes[self.scope].kind != ScopeKind::Module {
-                    return Err(Fault::at("import * only allowed at module level", span));
+                    return Err(Fault::at("import * only allowed at module level", alias.span));
                 }
                 continue;
             }
@@ -635,7 +622,16 @@ impl Checker<'_> {
             return walk(self);
         }
         self.within(ScopeKind::TypeParams, |checker| {
+            let mut with_default = false;
             for param in checker.ast.list(params) {
+                if with_default && param.default_value.is_none() {
+                    let name = checker.name(param.name);
+                    let message = format!(
+                        "non-default type parameter '{name}' follows default type parameter"
+                    );
+                    checker.late(message, param.span);
+                }
+                with_default |= param.default_value.is_some();
                 checker.bind(param.name, TYPE_PARAM | LOCAL, param.span)?;
                 if let TypeParamKind::TypeVar { bound: Some(bound) } = param.kind {
                     let what = match checker.ast.expr(bound).kind {
@@ -695,19 +691,16 @@ impl Checker<'_> {
         for &name in self.ast.list(names) {
             self.declare(name, "global", span)?;
             self.mark(self.scope, name, GLOBAL);
+            self.declarations.push((self.scope, name, span));
         }
         Ok(())
     }
 
     fn nonlocal(&mut self, names: List<NameId>, span: Span) -> Result {
-        if self.scopes[self.scope].kind == ScopeKind::Module {
-            let message = "nonlocal declaration not allowed at module level";
-            return Err(Fault::at(message, span));
-        }
         for &name in self.ast.list(names) {
             self.declare(name, "nonlocal", span)?;
             self.mark(self.scope, name, NONLOCAL);
-            self.nonlocals.push((self.scope, name, span));
+            self.declarations.push((self.scope, name, span));
         }
         Ok(())
     }
@@ -732,8 +725,15 @@ impl Checker<'_> {
 
     /// Finds each nonlocal name in the functions around it.
     fn bind_nonlocals(&self) -> Result {
-        for &(scope, name, span) in &self.nonlocals {
+        for &(scope, name, span) in &self.declarations {
             let text = self.name(name);
+            if self.flags(scope, name) & NONLOCAL == 0 {
+                continue;
+            }
+            if self.scopes[scope].kind == ScopeKind::Module {
+                let message = "nonlocal declaration not allowed at module level";
+                return Err(Fault::at(message, span));
+            }
             if self.flags(scope, name) & GLOBAL != 0 {
                 return Err(Fault::at(format!("name '{text}' is nonlocal and global"), span));
             }
@@ -806,7 +806,7 @@ impl Checker<'_> {
 
     fn expr_kind(&mut self, kind: Expr, span: Span) -> Result {
         match kind {
-            Expr::BoolOp { values, .. } => self.exprs(values),
+            Expr::BoolOp { values, .. } | Expr::JoinedStr { values } => self.exprs(values),
             Expr::NamedExpr { target, value } => self.named(target, value, span),
             Expr::BinOp { left, right, .. } => {
                 self.expr(left)?;
@@ -866,7 +866,6 @@ impl Checker<'_> {
                 self.expr(value)?;
                 self.optional(format_spec)
             }
-            Expr::JoinedStr { values } => self.exprs(values),
             Expr::Attribute { value, attr, ctx } => {
                 if ctx != Context::Load && self.name(attr) == "__debug__" {
                     let verb = if ctx == Context::Store { "assign to" } else { "delete" };
@@ -928,8 +927,9 @@ impl Checker<'_> {
             return Err(Fault::at(message, span));
         }
         let in_comprehension = matches!(self.scopes[self.scope].kind, ScopeKind::Comprehension(_));
-        if in_comprehension && let Expr::Name { id, .. } = self.ast.expr(target).kind {
-            self.bind_outside(id, span)?;
+        let target_node = self.ast.expr(target);
+        if in_comprehension && let Expr::Name { id, .. } = target_node.kind {
+            self.bind_outside(id, target_node.span)?;
             self.expr(value)?;
             return Ok(());
         }
@@ -1041,6 +1041,8 @@ impl Checker<'_> {
         self.current().iterables -= 1;
         result?;
         let mut is_async = false;
+        // CPython looks at the comprehension as a whole before it looks inside.
+        let late = self.late.take();
         self.within(ScopeKind::Comprehension(name), |checker| {
             for (index, generator) in generators.iter().enumerate() {
                 checker.current().coroutine |= generator.is_async;
@@ -1062,18 +1064,19 @@ impl Checker<'_> {
             is_async = checker.current().coroutine && name != "generator expression";
             Ok(())
         })?;
-        if !is_async {
-            return Ok(());
-        }
+        let inner = self.late.take();
+        self.late = late;
         let allowed = matches!(
             self.scopes[self.scope].kind,
             ScopeKind::Function { is_async: true } | ScopeKind::Comprehension(_)
         );
-        if !allowed && !self.top_level_await() {
-            let message = "asynchronous comprehension outside of an asynchronous function";
-            return Err(Fault::at(message, span));
+        if is_async && !allowed && !self.top_level_await() {
+            self.late("asynchronous comprehension outside of an asynchronous function", span);
         }
-        self.current().coroutine = true;
+        self.current().coroutine |= is_async;
+        if self.late.is_none() {
+            self.late = inner;
+        }
         Ok(())
     }
 
@@ -1210,14 +1213,19 @@ impl Checker<'_> {
     ) -> Result {
         let PatternNode { kind, span } = self.ast.pattern(id);
         match kind {
-            Pattern::MatchValue { value } => self.expr(value),
+            Pattern::MatchValue { value } => {
+                if let Expr::JoinedStr { .. } = self.ast.expr(value).kind {
+                    self.late("patterns may only match literals and attribute lookups", span);
+                }
+                self.expr(value)
+            }
             Pattern::MatchSingleton { .. } => Ok(()),
             Pattern::MatchSequence { patterns } => {
                 let is_star = |id: &&PatternId| {
                     matches!(self.ast.pattern(**id).kind, Pattern::MatchStar { .. })
                 };
                 if self.ast.list(patterns).iter().filter(is_star).count() > 1 {
-                    self.late("multiple starred expressions in sequence pattern", span);
+                    self.late("multiple starred names in sequence pattern", span);
                 }
                 self.patterns(patterns, names)
             }

@@ -6,4 +6,3 @@ pub(crate) mod errno;
 pub(crate) mod file;
 pub(crate) mod process;
 pub(crate) mod random;
-pub(crate) mod memory;

@@ -93,8 +93,7 @@ impl Vm {
     /// A poll callback for the pure layers: whether to stop. The caller then raises by `interrupted`.
     pub(crate) fn poll_hook(&self) -> impl FnMut() -> bool + use<> {
         let shared = self.state().shared.clone();
-        let is_main = self.is_main;
-        move || is_main && shared.breaker.wants_interrupt() || shared.is_closing() && !is_main
+        move || shared.breaker.wants_interrupt()
     }
 
     /// Runs `work` with the GIL given away. It must touch no values.
