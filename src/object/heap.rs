@@ -305,7 +305,12 @@ impl Drop for Heap {
             let count = unsafe { &header.as_ref().count };
             count.store(count.load(Relaxed) + 0x4000_0000, Relaxed);
         }
-        for &header in &left {
+        // Types last: the others' headers point to them.
+        let (types, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|header| {
+            // SAFETY: intact until dropped below.
+            unsafe { header.as_ref().layout_id() == Layout::Type as u16 }
+        });
+        for header in others.into_iter().chain(types) {
             // SAFETY: nobody runs any more; each payload is dropped once.
             unsafe { drop_contents(header.as_ptr()) };
         }
@@ -416,6 +421,14 @@ unsafe fn drop_contents(header: *mut Header) {
         if (*type_object).payload.flags() & super::type_object::HEAP_TYPE != 0 {
             release(Word::from_pointer(NonNull::new_unchecked(type_object.cast())));
         }
+    }
+}
+
+/// Sets the type of an object that was made before its type.
+pub(crate) fn set_first_type(object: &Value, class: &super::value::Ref<Type>) {
+    if let (Some(header), Some(class)) = (object.word().pointer(), class.word().pointer()) {
+        // SAFETY: both live.
+        unsafe { (*header).type_object.set(class.cast()) };
     }
 }
 

@@ -118,7 +118,7 @@ pub(crate) const TYPE_CACHE: usize = 1024;
 
 /// The shared state.
 pub(crate) struct State {
-    /// Declared first so that it is dropped last: fields drop in order, so the heap is taken out by `Drop`'s owner.
+    /// By `TypeId`.
     pub(crate) types: Vec<Ref<Type>>,
     pub(crate) exceptions: Vec<Ref<Type>>,
     pub(crate) exception_group: Option<Ref<Type>>,
@@ -146,13 +146,23 @@ pub(crate) struct State {
     /// Modules' caches of their own: natives keep things here by name.
     pub(crate) module_state: FxHashMap<&'static str, Value>,
     pub(crate) options: Options,
+    pub(crate) library: Library,
     pub(crate) int_max_str_digits: usize,
     /// `builtins.__import__` as it was at the start.
     pub(crate) import_function: Option<Value>,
     /// Whether a collection is under way, and whether `gc` is enabled.
     pub(crate) collector: crate::object::cycle::Collector,
     pub(crate) import_locks: super::import::ImportLocks,
+    /// Last, since fields are dropped in order: every value must be gone before.
     pub(crate) heap: Box<Heap>,
+}
+
+/// The library that `import` finds inside the program: the layers above tell the VM about it.
+#[derive(Clone, Copy)]
+pub(crate) struct Library {
+    pub(crate) natives: &'static [&'static crate::object::native::NativeModule],
+    /// The source of a module's script half, and whether it is a package.
+    pub(crate) find_script: fn(&str) -> Option<(&'static str, bool)>,
 }
 
 /// How the interpreter was configured.

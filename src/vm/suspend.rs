@@ -398,6 +398,8 @@ impl Vm {
         };
         let frame = self.alloc(TypeId::Frame, frame);
         generator.get_mut(self).frame = Some(frame.clone());
+        // When the generator goes, the frame object has to be told.
+        mark_finalizer(generator, true);
         Some(frame)
     }
 
