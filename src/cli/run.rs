@@ -1,0 +1,187 @@
+//! Doing what the command line asks for.
+
+use std::io::{IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use super::arguments::{Action, Arguments, HELP, parse};
+use crate::{Error, Interpreter};
+
+/// The program: its exit code.
+pub fn main() -> ExitCode {
+    let arguments: Result<Vec<String>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
+    let Ok(arguments) = arguments else { return usage("the command line is not valid UTF-8") };
+    match parse(arguments, std::env::var("SCRIPHASHSEED").ok()) {
+        Ok(arguments) => run(arguments),
+        Err(message) => usage(&message),
+    }
+}
+
+fn usage(message: &str) -> ExitCode {
+    write_stderr(&format!("{message}\nusage: scrip [option] ... [-c CODE | -m MODULE | FILE | -] [ARG] ...\nTry `scrip --help' for more information.\n"));
+    ExitCode::from(2)
+}
+
+pub(super) fn write_stderr(text: &str) {
+    // Nothing can be done about a closed stderr.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes to stdout; `false` when it is closed.
+fn write_stdout(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+}
+
+fn run(arguments: Arguments) -> ExitCode {
+    match &arguments.action {
+        Action::Help => return code(write_stdout(HELP)),
+        Action::Version => return code(write_stdout(&format!("Scrip {} (Python 3.13)\n", env!("CARGO_PKG_VERSION")))),
+        Action::Ast(file) => return print_ast(file),
+        Action::Check(files) => return check(files),
+        _ => {}
+    }
+    let folder = match &arguments.action {
+        Action::File(file) => std::path::Path::new(file).parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default(),
+        _ => String::new(),
+    };
+    let mut search_path = vec![folder];
+    if let Ok(folders) = std::env::var("SCRIPPATH") {
+        search_path.extend(folders.split(':').filter(|folder| !folder.is_empty()).map(str::to_owned));
+    }
+    let is_prompt = arguments.action == Action::Input && std::io::stdin().is_terminal();
+    let executable = std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut builder = Interpreter::builder()
+        .arguments(arguments.argv)
+        .search_path(search_path)
+        .executable(executable)
+        .interactive(is_prompt)
+        .handle_signals(true);
+    if let Some(seed) = arguments.hash_seed {
+        builder = builder.hash_seed(seed);
+    }
+    let interpreter = match builder.build() {
+        Ok(interpreter) => interpreter,
+        Err(error) => {
+            write_stderr(&error.pretty());
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = match &arguments.action {
+        Action::File(file) => interpreter.run_file(file),
+        Action::Code(text) => interpreter.exec(&format!("{text}\n")),
+        Action::Module(name) => interpreter.run_module(name),
+        Action::Disassemble(file) => return disassemble(&interpreter, file),
+        Action::Input if is_prompt => super::repl::run(&interpreter),
+        _ => {
+            let mut source = Vec::new();
+            match std::io::stdin().read_to_end(&mut source) {
+                Ok(_) => interpreter.exec_named(&source, "<stdin>"),
+                Err(error) => {
+                    write_stderr(&format!("scrip: can't read standard input: {error}\n"));
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+    };
+    let outcome = report(&interpreter, result);
+    let flushed = interpreter.finish();
+    match outcome {
+        Outcome::Interrupted => {
+            crate::die_by_interrupt();
+            ExitCode::from(130)
+        }
+        Outcome::Code(0) if !flushed => ExitCode::from(120),
+        Outcome::Code(code) => ExitCode::from(code),
+    }
+}
+
+fn code(written: bool) -> ExitCode {
+    if written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How a run ended.
+pub(super) enum Outcome {
+    Code(u8),
+    /// By an uncaught `KeyboardInterrupt`.
+    Interrupted,
+}
+
+/// Shows an uncaught exception; how the program is to end.
+pub(super) fn report(interpreter: &Interpreter, result: Result<(), Error>) -> Outcome {
+    let error = match result {
+        Ok(()) => return Outcome::Code(0),
+        Err(error) => error,
+    };
+    if let Error::Io { path, message, errno } = &error {
+        write_stderr(&format!("scrip: can't open file '{path}': [Errno {errno}] {message}\n"));
+        return Outcome::Code(2);
+    }
+    if let Some((text, code)) = error.raised().and_then(crate::Raised::exit_code) {
+        if let Some(text) = text {
+            write_stderr(&format!("{text}\n"));
+        }
+        return Outcome::Code(code as u8);
+    }
+    interpreter.show(&error);
+    if error.raised().is_none() {
+        write_stderr(&error.pretty());
+    }
+    if error.is("KeyboardInterrupt") { Outcome::Interrupted } else { Outcome::Code(1) }
+}
+
+fn read(file: &str) -> Result<Vec<u8>, ExitCode> {
+    std::fs::read(file).map_err(|error| {
+        write_stderr(&format!("scrip: can't open file '{file}': {error}\n"));
+        ExitCode::from(2)
+    })
+}
+
+fn print_ast(file: &str) -> ExitCode {
+    let source = match read(file) {
+        Ok(source) => source,
+        Err(code) => return code,
+    };
+    match crate::dump_ast(&source) {
+        Ok(text) => code(write_stdout(&(text + "\n"))),
+        Err(_) => check(&[file.to_owned()]),
+    }
+}
+
+fn check(files: &[String]) -> ExitCode {
+    let mut failed = false;
+    let mut interpreter: Option<Interpreter> = None;
+    for file in files {
+        let source = match read(file) {
+            Ok(source) => source,
+            Err(_) => {
+                failed = true;
+                continue;
+            }
+        };
+        if crate::is_program(&source) {
+            continue;
+        }
+        failed = true;
+        if interpreter.is_none() {
+            interpreter = Interpreter::new().ok();
+        }
+        if let Some(Err(error)) = interpreter.as_ref().map(|interpreter| interpreter.check(&source, file)) {
+            write_stderr(&error.pretty());
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn disassemble(interpreter: &Interpreter, file: &str) -> ExitCode {
+    let source = match read(file) {
+        Ok(source) => source,
+        Err(code) => return code,
+    };
+    match interpreter.compile(&source, file) {
+        Ok(compiled) => code(write_stdout(&compiled.disassemble())),
+        Err(error) => {
+            write_stderr(&error.pretty());
+            ExitCode::FAILURE
+        }
+    }
+}

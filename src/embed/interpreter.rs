@@ -1,0 +1,454 @@
+//! The interpreter as a host holds it: a handle to an isolated whole with its own modules, heap and GIL.
+#![allow(unsafe_code, reason = "the state is handed to a `Vm` per attach; it is used only while that thread holds the GIL, and freed when the last handle goes")]
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::convert::{self, Context, FromScript, IntoScript, Slot};
+use super::error::{Error, Raised as RaisedError};
+use crate::gil::{Limits, Shared};
+use crate::object::native::{HostFunction, NativeCode, NativeFunction, NativeKind};
+use crate::object::type_object::CallArgs;
+use crate::object::types::TypeId;
+use crate::object::types::exception::{Exception, ExceptionKind};
+use crate::object::value::{Ref, Value};
+use crate::vm::source::SourceOptions;
+use crate::vm::state::{Library, Options, State};
+use crate::vm::{Result as VmResult, Vm, bootstrap};
+
+/// An isolated interpreter: its modules, its objects and its GIL. A handle: clones mean the same interpreter, which ends with the last of them.
+///
+/// Any thread may use it; script code runs in one thread at a time.
+///
+/// ```
+/// let interpreter = scrip::Interpreter::new()?;
+/// let n: i64 = interpreter.eval("6 * 7")?;
+/// assert_eq!(n, 42);
+/// # Ok::<(), scrip::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Interpreter {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: NonNull<State>,
+    shared: Arc<Shared>,
+    main: crate::gil::ThreadHandle,
+}
+
+// SAFETY: the state is reached only through a `Vm`, which exists only while its thread is attached to `shared`: one at a time.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Interpreter>();
+    is_send_and_sync::<Error>();
+};
+
+/// How an interpreter is made.
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    options: Options,
+    hash_seed: Option<u64>,
+    memory: Option<usize>,
+    handles_signals: bool,
+}
+
+impl Builder {
+    /// `sys.argv`.
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
+        self.options.arguments = arguments.into_iter().collect();
+        self
+    }
+    /// Folders that `import` looks in, first to last (`sys.path`).
+    #[must_use]
+    pub fn search_path(mut self, folders: impl IntoIterator<Item = String>) -> Self {
+        self.options.search_path = folders.into_iter().collect();
+        self
+    }
+    /// The seed of strings' hashes, which decides the order of strings in sets; random by default.
+    #[must_use]
+    pub fn hash_seed(mut self, seed: u64) -> Self {
+        self.hash_seed = Some(seed);
+        self
+    }
+    /// `sys.executable`.
+    #[must_use]
+    pub fn executable(mut self, path: String) -> Self {
+        self.options.executable = path;
+        self
+    }
+    /// The program is a prompt (`sys.flags.interactive`).
+    #[must_use]
+    pub fn interactive(mut self, is_interactive: bool) -> Self {
+        self.options.is_interactive = is_interactive;
+        self
+    }
+    /// The most bytes that one request of a script may ask for; the machine's memory by default.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+    /// Ctrl-C and other signals of the process are this interpreter's (for programs that are an interpreter).
+    #[must_use]
+    pub fn handle_signals(mut self, yes: bool) -> Self {
+        self.handles_signals = yes;
+        self
+    }
+
+    /// Makes the interpreter.
+    pub fn build(self) -> Result<Interpreter, Error> {
+        let shared = Shared::new(Limits { memory: self.memory });
+        let seed = self.hash_seed.unwrap_or_else(crate::os::random::seed);
+        let library = Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find };
+        let main = shared.register_thread();
+        if self.handles_signals {
+            shared.install_signals(&main);
+        }
+        let state = bootstrap::into_pointer(bootstrap::new_state(shared.clone(), seed, self.options, library));
+        let interpreter = Interpreter { inner: Arc::new(Inner { state, shared, main }) };
+        interpreter.with(|vm| {
+            let done = bootstrap::complete(vm).and_then(|()| crate::stdlib::initialize(vm));
+            done.map_err(|_| interpreter_error(vm))
+        })?;
+        Ok(interpreter)
+    }
+}
+
+/// A program that has been compiled, to be run more than once.
+#[derive(Clone)]
+pub struct Compiled {
+    unit: Arc<crate::code::unit::Unit>,
+}
+
+impl Compiled {
+    /// The instructions as text.
+    pub fn disassemble(&self) -> String {
+        crate::code::disassemble::disassemble(&self.unit)
+    }
+}
+
+/// A script's value that a host keeps. It may be dropped anywhere.
+pub struct Handle {
+    interpreter: Interpreter,
+    value: std::mem::ManuallyDrop<Value>,
+}
+
+// SAFETY: the value is touched only attached.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: taken once, here.
+        let word = unsafe { std::mem::ManuallyDrop::take(&mut self.value) }.into_word();
+        self.interpreter.with(|vm| {
+            // SAFETY: the handle owned it.
+            drop(unsafe { Value::from_owned(word) });
+            vm.drain_if_dead();
+        });
+    }
+}
+
+impl Interpreter {
+    /// An interpreter with everything as it is by default.
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// To choose how the interpreter is made.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Attaches the calling thread, and runs `work` with its `Vm`.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Vm) -> R) -> R {
+        let inner = &self.inner;
+        let (thread, is_main) = match inner.main.try_enter() {
+            true => (inner.main.clone(), true),
+            false => (inner.shared.register_thread(), false),
+        };
+        inner.shared.attach(&thread);
+        let result = {
+            let mut vm = Vm::new(inner.state, thread.clone(), is_main, crate::os::stack::limit());
+            let result = work(&mut vm);
+            vm.drain_if_dead();
+            result
+        };
+        inner.shared.detach(&thread);
+        if is_main {
+            inner.main.leave();
+        } else {
+            inner.shared.unregister_thread(&thread);
+        }
+        result
+    }
+
+    /// The value of an expression, in the namespace of `__main__`.
+    pub fn eval<T: FromScript>(&self, expression: &str) -> Result<T, Error> {
+        self.with(|vm| {
+            let code = vm.compile_text(expression, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
+            let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
+            convert_out(vm, value)
+        })
+    }
+
+    /// Runs statements in the namespace of `__main__`.
+    pub fn exec(&self, source: &str) -> Result<(), Error> {
+        self.exec_named(source.as_bytes(), "<string>")
+    }
+
+    /// Runs a program given as bytes in the namespace of `__main__`; `name` is its file's name in tracebacks.
+    pub fn exec_named(&self, source: &[u8], name: &str) -> Result<(), Error> {
+        self.with(|vm| {
+            let options = SourceOptions { top_level_await: true, ..SourceOptions::MODULE };
+            let code = vm.compile_bytes(source, name, options).map_err(|_| interpreter_error(vm))?;
+            run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
+        })
+    }
+
+    /// Runs one input of a prompt: values of expressions are printed. `None`: more lines are needed.
+    pub fn interact(&self, source: &str) -> Result<Option<()>, Error> {
+        self.with(|vm| {
+            match scrip_grammar::parse(source, scrip_grammar::Mode::Interactive, scrip_grammar::Options { top_level_await: true }) {
+                Err(error) if error.incomplete => return Ok(None),
+                _ => {}
+            }
+            let options = SourceOptions { top_level_await: true, ..SourceOptions::INTERACTIVE };
+            let code = vm.compile_text(source, "<stdin>", options).map_err(|_| interpreter_error(vm))?;
+            run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| Some(()))
+        })
+    }
+
+    /// Runs a file as `__main__`; its folder comes first in `sys.path`.
+    pub fn run_file(&self, path: &str) -> Result<(), Error> {
+        let source = std::fs::read(path).map_err(|error| io_error(path, &error))?;
+        self.with(|vm| {
+            let value = vm.new_str(path);
+            set_main(vm, "__file__", value).map_err(|_| interpreter_error(vm))
+        })?;
+        self.exec_named(&source, path)
+    }
+
+    /// Runs a module or package's `__main__` by its name, as `-m` does.
+    pub fn run_module(&self, name: &str) -> Result<(), Error> {
+        self.with(|vm| crate::vm::import::run_module(vm, name).map_err(|_| interpreter_error(vm)))
+    }
+
+    /// Compiles a program without running it.
+    pub fn compile(&self, source: &[u8], name: &str) -> Result<Compiled, Error> {
+        self.with(|vm| {
+            let options = SourceOptions { top_level_await: true, ..SourceOptions::MODULE };
+            let code = vm.compile_bytes(source, name, options).map_err(|_| interpreter_error(vm))?;
+            Ok(Compiled { unit: code.get(vm).unit.clone() })
+        })
+    }
+
+    /// Checks programs without running them: the report for a program that is none.
+    pub fn check(&self, source: &[u8], name: &str) -> Result<(), Error> {
+        match scrip_grammar::parse_bytes(source, scrip_grammar::Mode::Module, scrip_grammar::Options { top_level_await: true }) {
+            Ok(_) => Ok(()),
+            Err(error) => self.with(|vm| {
+                let _ = vm.raise_syntax_error(&error, name);
+                Err(interpreter_error(vm))
+            }),
+        }
+    }
+
+    /// Calls a function of `__main__` by its name. The arguments are a tuple; anything else is one argument.
+    ///
+    /// ```
+    /// let interpreter = scrip::Interpreter::new()?;
+    /// interpreter.exec("def greet(name, times): return f'hello {name}! ' * times")?;
+    /// let text: String = interpreter.call("greet", ("Ann", 2))?;
+    /// assert_eq!(text, "hello Ann! hello Ann! ");
+    /// # Ok::<(), scrip::Error>(())
+    /// ```
+    pub fn call<T: FromScript>(&self, function: &str, arguments: impl IntoScript) -> Result<T, Error> {
+        self.with(|vm| {
+            let Slot(arguments) = arguments.into_script(&mut Context(vm));
+            let arguments = convert::arguments(vm, &arguments);
+            let called = main_dict(vm).and_then(|main| {
+                let found = vm.dict_get_str(&main, function)?;
+                match found {
+                    Some(found) => vm.call(&found, &arguments),
+                    None => {
+                        let name = vm.intern(function);
+                        Err(vm.name_error(ExceptionKind::NameError, &name, format!("name '{function}' is not defined")))
+                    }
+                }
+            });
+            let value = called.map_err(|_| interpreter_error(vm))?;
+            convert_out(vm, value)
+        })
+    }
+
+    /// Sets a name of `__main__`.
+    pub fn set(&self, name: &str, value: impl IntoScript) -> Result<(), Error> {
+        self.with(|vm| {
+            let Slot(value) = value.into_script(&mut Context(vm));
+            set_main(vm, name, value).map_err(|_| interpreter_error(vm))
+        })
+    }
+
+    /// The value of a name of `__main__`.
+    pub fn get<T: FromScript>(&self, name: &str) -> Result<T, Error> {
+        self.eval(name)
+    }
+
+    /// Offers a Rust function to scripts, as a name of `__main__`. An error it returns is raised as a `RuntimeError`.
+    ///
+    /// ```
+    /// let interpreter = scrip::Interpreter::new()?;
+    /// interpreter.register("shout", |text: String| Ok::<_, std::convert::Infallible>(text.to_uppercase()))?;
+    /// let text: String = interpreter.eval("shout('hello')")?;
+    /// assert_eq!(text, "HELLO");
+    /// # Ok::<(), scrip::Error>(())
+    /// ```
+    pub fn register<A, R, E, F>(&self, name: &str, function: F) -> Result<(), Error>
+    where
+        A: FromScript,
+        R: IntoScript,
+        E: std::fmt::Display,
+        F: Fn(A) -> Result<R, E> + Send + Sync + 'static,
+    {
+        let label = name.to_owned();
+        let host = move |vm: &mut Vm, arguments: CallArgs<'_>| -> VmResult<Value> {
+            let given = arguments.values.len();
+            let argument = match arguments.values {
+                [] => Value::NONE,
+                [one] => one.clone(),
+                many => vm.new_tuple(many.to_vec()),
+            };
+            let type_name = vm.type_name(&argument);
+            let Some(argument) = A::from_script(&mut Context(vm), &Slot(argument)) else {
+                return Err(vm.type_error(format!("{label}() takes a {}, not {type_name} ({given} given)", A::NAME)));
+            };
+            match function(argument) {
+                Ok(result) => Ok(result.into_script(&mut Context(vm)).0),
+                Err(error) => Err(vm.runtime_error(error.to_string())),
+            }
+        };
+        let host = HostFunction { name: name.to_owned(), function: Box::new(host) };
+        self.with(|vm| {
+            let owner = vm.intern("__main__");
+            let payload = NativeFunction { kind: NativeKind::Function, code: NativeCode::Host(std::rc::Rc::new(host)), receiver: None, owner };
+            let value = vm.alloc(TypeId::BuiltinFunction, payload).into_value();
+            set_main(vm, name, value).map_err(|_| interpreter_error(vm))
+        })
+    }
+
+    /// A handle to the value of a name of `__main__`.
+    pub fn handle(&self, name: &str) -> Result<Handle, Error> {
+        self.with(|vm| {
+            let code = vm.compile_text(name, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
+            let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
+            Ok(Handle { interpreter: self.clone(), value: std::mem::ManuallyDrop::new(value) })
+        })
+    }
+
+    /// Runs what is due at the end of a program: non-daemon threads are joined, `atexit` functions called, output flushed. Whether all went well.
+    pub fn finish(&self) -> bool {
+        self.with(|vm| crate::stdlib::finish(vm).is_ok())
+    }
+
+    /// Shows an exception by `sys.excepthook`.
+    pub fn show(&self, error: &Error) {
+        let _ = self;
+        if let Some(raised) = error.raised() {
+            self.with(|vm| crate::stdlib::write_stderr(vm, raised.traceback()));
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.attach(&self.main);
+        let mut vm = Vm::new(self.state, self.main.clone(), true, crate::os::stack::limit());
+        crate::stdlib::tear_down(&mut vm);
+        vm.drain_if_dead();
+        drop(vm);
+        self.shared.detach(&self.main);
+        // SAFETY: this was the last handle, so nobody can attach any more.
+        unsafe { bootstrap::free(self.state) };
+    }
+}
+
+fn io_error(path: &str, error: &std::io::Error) -> Error {
+    let message = crate::os::error::message(error.raw_os_error().unwrap_or(0));
+    Error::Io { path: path.to_owned(), message, errno: error.raw_os_error().unwrap_or(0) }
+}
+
+/// The namespace of `__main__`.
+fn main_dict(vm: &mut Vm) -> VmResult<Ref<crate::object::types::dict::Dict>> {
+    let modules = vm.state().modules.clone();
+    let main = vm.dict_get_str(&modules, "__main__")?;
+    match main.as_ref().and_then(|main| main.downcast::<crate::object::types::module::Module>()) {
+        Some(module) => Ok(module.get(vm).dict.clone()),
+        None => Err(vm.runtime_error("there is no module __main__")),
+    }
+}
+
+fn set_main(vm: &mut Vm, name: &str, value: Value) -> VmResult<()> {
+    let main = main_dict(vm)?;
+    vm.dict_set_str(&main, name, value)
+}
+
+fn run_in_main(vm: &mut Vm, code: Ref<crate::object::types::code::Code>) -> VmResult<Value> {
+    let main = main_dict(vm)?;
+    let function = vm.new_function(code, main.clone())?;
+    let result = vm.run_code(&function, &main)?;
+    if result.holds::<crate::object::types::generator::Generator>() && function.holds::<crate::object::types::function::Function>() {
+        return crate::stdlib::run_coroutine(vm, result);
+    }
+    Ok(result)
+}
+
+fn convert_out<T: FromScript>(vm: &mut Vm, value: Value) -> Result<T, Error> {
+    let from = vm.type_name(&value);
+    T::from_script(&mut Context(vm), &Slot(value)).ok_or(Error::Conversion { from, to: T::NAME })
+}
+
+/// The pending exception as a host sees it.
+fn interpreter_error(vm: &mut Vm) -> Error {
+    let exception = vm.take_raised();
+    let class = vm.type_of(&exception);
+    let class_names: Vec<String> = class.get(vm).mro.clone().iter().map(|class| vm.class_name(class)).collect();
+    let exit = vm.is_exception(&exception, ExceptionKind::SystemExit).then(|| exit_code(vm, &exception));
+    let message = match vm.str_text(&exception) {
+        Ok(text) => text.to_utf8_lossy().into_owned(),
+        Err(_) => {
+            vm.take_raised();
+            String::new()
+        }
+    };
+    let traceback = if exit.is_some() { String::new() } else { crate::vm::traceback::report(vm, &exception) };
+    let is_syntax = vm.is_exception(&exception, ExceptionKind::SyntaxError) && vm.traceback_of(&exception).is_none();
+    let raised = Box::new(RaisedError { class_names, message, traceback, exit });
+    if is_syntax { Error::Syntax(raised) } else { Error::Raised(raised) }
+}
+
+/// What a `SystemExit` asks for: a text for stderr, and the exit code.
+fn exit_code(vm: &mut Vm, exception: &Value) -> (Option<String>, i32) {
+    let code = exception.downcast::<Exception>().and_then(|payload| payload.get(vm).fields.first().cloned()).unwrap_or(Value::NONE);
+    if code.is_none() {
+        return (None, 0);
+    }
+    if let Some(number) = vm.int_ref(&code) {
+        return (None, number.to_i64().map_or(-1, |number| number as i32));
+    }
+    let text = match vm.str_text(&code) {
+        Ok(text) => text.to_utf8_lossy().into_owned(),
+        Err(_) => {
+            vm.take_raised();
+            String::new()
+        }
+    };
+    (Some(text), 1)
+}
