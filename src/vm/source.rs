@@ -71,10 +71,8 @@ impl Vm {
         let kind = match error.kind {
             SyntaxErrorKind::Indentation => ExceptionKind::IndentationError,
             SyntaxErrorKind::Tab => ExceptionKind::TabError,
-            SyntaxErrorKind::Memory => return self.raise(ExceptionKind::MemoryError, error.message.clone()),
             SyntaxErrorKind::Recursion => return self.raise(ExceptionKind::RecursionError, error.message.clone()),
-            SyntaxErrorKind::Value => return self.raise(ExceptionKind::ValueError, error.message.clone()),
-            _ => ExceptionKind::SyntaxError,
+            SyntaxErrorKind::Syntax => ExceptionKind::SyntaxError,
         };
         let message = self.new_str(error.message.clone());
         let number = |value: i64| if error.line == 0 { Value::NONE } else { Value::small(value) };
