@@ -1,2 +1,5 @@
 //! The `scrip` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    scrip::cli::main()
+}

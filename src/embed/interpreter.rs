@@ -35,6 +35,8 @@ struct Inner {
     state: NonNull<State>,
     shared: Arc<Shared>,
     main: crate::gil::ThreadHandle,
+    /// Whether some thread is attached as the main one.
+    main_is_busy: std::sync::atomic::AtomicBool,
 }
 
 // SAFETY: the state is reached only through a `Vm`, which exists only while its thread is attached to `shared`: one at a time.
@@ -108,10 +110,10 @@ impl Builder {
         let library = Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find };
         let main = shared.register_thread();
         if self.handles_signals {
-            shared.install_signals(&main);
+            crate::os::signal::install(&shared);
         }
         let state = bootstrap::into_pointer(bootstrap::new_state(shared.clone(), seed, self.options, library));
-        let interpreter = Interpreter { inner: Arc::new(Inner { state, shared, main }) };
+        let interpreter = Interpreter { inner: Arc::new(Inner { state, shared, main, main_is_busy: std::sync::atomic::AtomicBool::new(false) }) };
         interpreter.with(|vm| {
             let done = bootstrap::complete(vm).and_then(|()| crate::stdlib::initialize(vm));
             done.map_err(|_| interpreter_error(vm))
@@ -170,10 +172,8 @@ impl Interpreter {
     /// Attaches the calling thread, and runs `work` with its `Vm`.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Vm) -> R) -> R {
         let inner = &self.inner;
-        let (thread, is_main) = match inner.main.try_enter() {
-            true => (inner.main.clone(), true),
-            false => (inner.shared.register_thread(), false),
-        };
+        let is_main = !inner.main_is_busy.swap(true, std::sync::atomic::Ordering::Acquire);
+        let thread = if is_main { inner.main.clone() } else { inner.shared.register_thread() };
         inner.shared.attach(&thread);
         let result = {
             let mut vm = Vm::new(inner.state, thread.clone(), is_main, crate::os::stack::limit());
@@ -183,9 +183,9 @@ impl Interpreter {
         };
         inner.shared.detach(&thread);
         if is_main {
-            inner.main.leave();
+            inner.main_is_busy.store(false, std::sync::atomic::Ordering::Release);
         } else {
-            inner.shared.unregister_thread(&thread);
+            inner.shared.forget_thread(&thread);
         }
         result
     }
@@ -381,7 +381,7 @@ impl Drop for Inner {
 }
 
 fn io_error(path: &str, error: &std::io::Error) -> Error {
-    let message = crate::os::error::message(error.raw_os_error().unwrap_or(0));
+    let message = crate::os::file::error_text(error.raw_os_error().unwrap_or(0));
     Error::Io { path: path.to_owned(), message, errno: error.raw_os_error().unwrap_or(0) }
 }
 

@@ -14,6 +14,7 @@
 use std::alloc::{Layout as Block, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use super::instance::Instance;
@@ -145,8 +146,8 @@ pub(crate) struct Heap {
     pub(crate) growth: Cell<i64>,
     /// At how much growth the breaker asks for a collection.
     pub(crate) threshold: Cell<i64>,
-    /// Set when `growth` passes `threshold`; the VM looks at its next check.
-    pub(crate) wants_collection: Cell<bool>,
+    /// Whose breaker is set when `growth` passes `threshold`.
+    shared: Arc<crate::gil::Shared>,
     /// Interned strings by hash; uncounted (see `flag::INTERNED`).
     pub(crate) interned: RefCell<super::intern::InternTable>,
     /// Weak references by target address.
@@ -162,7 +163,7 @@ struct FreeCell {
 }
 
 impl Heap {
-    pub(crate) fn new() -> Box<Self> {
+    pub(crate) fn new(shared: Arc<crate::gil::Shared>) -> Box<Self> {
         Box::new(Self {
             free: [const { Cell::new(std::ptr::null_mut()) }; N_CLASSES],
             current: [const { Cell::new(std::ptr::null_mut()) }; N_CLASSES],
@@ -173,7 +174,7 @@ impl Heap {
             free_depth: Cell::new(0),
             growth: Cell::new(0),
             threshold: Cell::new(10_000),
-            wants_collection: Cell::new(false),
+            shared,
             interned: RefCell::default(),
             weak: RefCell::default(),
             bytes: Cell::new(0),
@@ -272,8 +273,16 @@ impl Heap {
         let growth = self.growth.get() + 1;
         self.growth.set(growth);
         if growth > self.threshold.get() {
-            self.wants_collection.set(true);
+            self.ask_for_collection();
         }
+    }
+
+    /// Sets the breaker once; the collection sets the threshold again.
+    #[cold]
+    #[inline(never)]
+    fn ask_for_collection(&self) {
+        self.threshold.set(i64::MAX);
+        self.shared.breaker.set(crate::gil::COLLECT);
     }
 
     /// Calls `visit` with every object; nothing may be allocated or freed meanwhile.

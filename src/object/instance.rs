@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "the slots lie behind the payload: `slots` and `slots_mut` compute their place from the capacity fixed at allocation")]
 
 use super::heap::{Header, Object, release};
+use super::layout::{Layout, Payload};
 use super::value::Value;
 use super::word::Word;
 
@@ -42,6 +43,26 @@ impl Instance {
     pub(crate) fn slots_mut(&mut self) -> &mut [Word] {
         // SAFETY: as above, and `self` is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(self).add(1).cast::<Word>(), usize::from(self.capacity)) }
+    }
+}
+
+impl Payload for Instance {
+    const LAYOUT: Layout = Layout::Instance;
+    const IS_CONTAINER: bool = true;
+    fn traverse(&self, visit: &mut dyn FnMut(Word)) {
+        if let Some(dict) = &self.dict {
+            visit(dict.word());
+        }
+        for word in self.slots() {
+            visit(*word);
+        }
+    }
+    fn clear(&mut self) {
+        self.dict = None;
+        for index in 0..usize::from(self.capacity) {
+            let word = std::mem::replace(&mut self.slots_mut()[index], Word::UNBOUND);
+            release(word);
+        }
     }
 }
 

@@ -497,7 +497,7 @@ fn script_call(vm: &mut Vm, value: &Value, arguments: CallArgs<'_>) -> Result<Va
 fn call_with_receiver(vm: &mut Vm, function: &Value, receiver: &Value, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Value> {
     if function.holds::<super::types::function::Function>() {
         let mut values: smallvec::SmallVec<[Value; 6]> = smallvec::smallvec![receiver.clone()];
-        values.extend_from_slice(arguments.values);
+        values.extend(arguments.values.iter().cloned());
         return vm.call_args(function, CallArgs { values: &values, names: arguments.names });
     }
     let bound = vm.bind(function, Some(receiver), class)?;
@@ -639,7 +639,7 @@ fn script_new(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result
         return Err(vm.type_error(message));
     };
     let mut values: smallvec::SmallVec<[Value; 6]> = smallvec::smallvec![(**class).clone()];
-    values.extend_from_slice(arguments.values);
+    values.extend(arguments.values.iter().cloned());
     vm.call_args(&function, CallArgs { values: &values, names: arguments.names })
 }
 

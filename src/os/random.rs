@@ -23,3 +23,8 @@ pub(crate) fn bytes(count: usize) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+/// A seed nobody can guess; the clock's where the system gives none.
+pub(crate) fn seed() -> u64 {
+    bytes(8).ok().and_then(|bytes| bytes.try_into().ok()).map_or_else(|| std::process::id().into(), u64::from_ne_bytes)
+}

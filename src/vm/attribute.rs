@@ -101,7 +101,7 @@ impl Vm {
         let Some(attribute) = self.type_lookup(&class, name) else { return Ok(None) };
         if attribute.holds::<Function>() {
             let mut all: smallvec::SmallVec<[Value; 4]> = smallvec::smallvec![value.clone()];
-            all.extend_from_slice(arguments);
+            all.extend(arguments.iter().cloned());
             return self.call(&attribute, &all).map(Some);
         }
         let bound = self.bind(&attribute, Some(value), &class)?;

@@ -25,7 +25,7 @@ fn first<T: Payload>(heap: &Heap, payload: T) -> Ref<T> {
 
 /// The state of a new interpreter; its types and modules are made by [`complete`].
 pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options: Options, library: Library) -> Box<State> {
-    let heap = Heap::new();
+    let heap = Heap::new(shared.clone());
     let (builtins, modules, sys) = (first(&heap, Dict::default()), first(&heap, Dict::default()), first(&heap, Dict::default()));
     let mut types: Vec<Ref<Type>> = Vec::new();
     let mut native_types = FxHashMap::default();

@@ -84,7 +84,7 @@ impl Vm {
                 let arguments = Value::borrow_slice(callable.add(1), argc);
                 let mut values: Values = SmallVec::with_capacity(argc + 1);
                 values.push(receiver);
-                values.extend_from_slice(arguments);
+                values.extend(arguments.iter().cloned());
                 let list = self.name_list(names);
                 let result = self.call_args(&function, CallArgs { values: &values, names: &list });
                 self.finish_native(callable, argc, result)
@@ -154,7 +154,7 @@ impl Vm {
             NativeKind::Bound | NativeKind::BoundSlotWrapper => {
                 let mut values: Values = SmallVec::with_capacity(arguments.values.len() + 1);
                 values.push(payload.receiver.clone().unwrap_or(Value::NONE));
-                values.extend_from_slice(arguments.values);
+                values.extend(arguments.values.iter().cloned());
                 self.call_native_code(native, CallArgs { values: &values, names: arguments.names })
             }
             NativeKind::Method | NativeKind::SlotWrapper | NativeKind::ClassMethod => {
@@ -585,7 +585,7 @@ impl Vm {
             self.enter_native()?;
             let mut values: Values = SmallVec::with_capacity(arguments.values.len() + 1);
             values.push(receiver);
-            values.extend_from_slice(arguments.values);
+            values.extend(arguments.values.iter().cloned());
             return self.call_args(&target, CallArgs { values: &values, names: arguments.names });
         }
         match self.type_payload(function).slots.call {

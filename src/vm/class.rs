@@ -29,7 +29,7 @@ fn native_new(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result
     };
     let signature = vm.constructor_signature(native);
     let mut values: smallvec::SmallVec<[Value; 6]> = smallvec::smallvec![(**class).clone()];
-    values.extend_from_slice(arguments.values);
+    values.extend(arguments.values.iter().cloned());
     signature.call(vm, native, CallArgs { values: &values, names: arguments.names })
 }
 
@@ -300,7 +300,7 @@ impl Vm {
             if let (Some(new), Some(own)) = (new, own) {
                 if !std::ptr::fn_addr_eq(new, own) {
                     let mut values = vec![name.clone(), bases.clone(), namespace.clone()];
-                    values.extend_from_slice(keywords.values);
+                    values.extend(keywords.values.iter().cloned());
                     return new(self, &winner, CallArgs { values: &values, names: keywords.names });
                 }
             }
@@ -330,7 +330,7 @@ impl Vm {
                     let message = format!("__slots__ items must be strings, not '{}'", self.type_name(&slot));
                     return Err(self.type_error(message));
                 };
-                if !crate::text::is_identifier(&text) {
+                if !crate::text::is_identifier(&crate::text::Text::from(text.as_str())) {
                     return Err(self.type_error("__slots__ must be identifiers"));
                 }
                 match text.as_str() {

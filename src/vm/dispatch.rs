@@ -415,7 +415,7 @@ impl Vm {
                                     None
                                 };
                                 match item {
-                                    Some(Some(item)) if iterator.is_plain() => {
+                                    Some(Some(item)) if self.is_exact_word(sequence_word) => {
                                         iterator.index = index + 1;
                                         retain(item);
                                         store!($i.a(), item);

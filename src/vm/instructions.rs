@@ -154,7 +154,7 @@ impl Vm {
     // ---- code objects
 
     /// The code object of a unit, in this interpreter.
-    pub(crate) fn make_code(&mut self, unit: &Arc<Unit>) -> Ref<Code> {
+    pub(crate) fn make_code(&mut self, unit: Arc<Unit>) -> Ref<Code> {
         let constants: Box<[Value]> = unit.constants.iter().map(|constant| self.make_constant(constant)).collect();
         let names: Box<[Value]> = unit.sites.iter().map(|name| self.intern(name)).collect();
         let flags = unit.flags;
@@ -172,7 +172,7 @@ impl Vm {
             n_locals: unit.locals.len() as u16,
             n_registers: unit.n_registers,
             is_simple: unit.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords && !flags.is_resumable(),
-            unit: unit.clone(),
+            unit,
         };
         self.alloc(TypeId::Code, payload)
     }
@@ -188,7 +188,7 @@ impl Vm {
             Constant::Float(value) => self.new_float(*value),
             Constant::Complex(real, imag) => self.new_complex(*real, *imag),
             Constant::Str(text) => {
-                if crate::text::is_identifier(text) {
+                if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
                     self.intern(text)
                 } else {
                     self.new_str(&**text)
@@ -205,7 +205,7 @@ impl Vm {
                 let set = self.new_frozenset();
                 for item in items {
                     // Constants hash and compare without scripts.
-                    let _ = self.set_add(&set, &item);
+                    let _ = crate::object::types::set_methods::add(self, &set, item);
                 }
                 set.into_value()
             }
@@ -645,7 +645,7 @@ impl Vm {
         let object = window.take_temporary(base + 2);
         let name = window.name(i.c());
         if callable.is(self.state().builtin(TypeId::Super)) {
-            let proxy = crate::object::types::descriptor::new_super(self, &class, &object)?;
+            let proxy = self.new_super(&class, &object)?;
             if for_call {
                 if let Some(function) = self.super_method(&proxy, &object, &name) {
                     window.set(base, function);
@@ -666,18 +666,57 @@ impl Vm {
         Ok(())
     }
 
+    /// `super(class, object)`, as an object.
+    fn new_super(&mut self, class: &Value, object: &Value) -> Result<Value> {
+        let Some(class_ref) = class.downcast::<Type>() else {
+            let message = format!("super() argument 1 must be a type, not {}", self.type_name(class));
+            return Err(self.type_error(message));
+        };
+        let object_type = crate::object::types::descriptor_methods::super_check(self, class_ref, object)?;
+        let payload = Super { class: Some(class_ref.clone()), object: Some(object.clone()), object_type: Some(object_type) };
+        Ok(self.alloc(TypeId::Super, payload).into_value())
+    }
+
+    /// What `super()` without arguments takes in the running function: its class cell and first argument.
+    pub(crate) fn implicit_super(&mut self) -> Result<(Value, Value)> {
+        let Some(record) = self.frames.records.last() else { return Err(self.runtime_error("super(): no current frame")) };
+        let (base, code, function) = (record.base, record.code, record.function());
+        // SAFETY: the record's code lives (F2).
+        let unit = unsafe { (*code).unit.clone() };
+        if unit.n_positional == 0 && !unit.flags.has_varargs {
+            return Err(self.runtime_error("super(): no arguments"));
+        }
+        // SAFETY: the first local, in the window.
+        let first = unsafe { Value::from_borrowed(*base) };
+        let object = match first.downcast::<CellPayload>() {
+            Some(cell) if unit.is_cell.first() == Some(&true) => cell.get(self).content.clone(),
+            _ => first,
+        };
+        if object.is_unbound() {
+            return Err(self.runtime_error("super(): arg[0] deleted"));
+        }
+        let place = unit.free.iter().position(|name| &**name == "__class__");
+        let cell = place.and_then(|place| function.downcast::<Function>().and_then(|function| function.get(self).closure.get(place).cloned()));
+        match cell.as_ref().and_then(|cell| cell.downcast::<CellPayload>()).map(|cell| cell.get(self).content.clone()) {
+            Some(class) if !class.is_unbound() => Ok((class, object)),
+            Some(_) => Err(self.runtime_error("super(): empty __class__ cell")),
+            None => Err(self.runtime_error("super(): __class__ cell not found")),
+        }
+    }
+
     /// A plain function that `super()` would bind to the object itself.
     fn super_method(&mut self, proxy: &Value, object: &Value, name: &Value) -> Option<Value> {
         let (class, object_type) = {
             let payload = proxy.downcast::<Super>()?.get(self);
             (payload.class.clone(), payload.object_type.clone())
         };
-        if object.holds::<Type>() || !self.type_ref(object).is(&object_type) {
+        if object.holds::<Type>() || object_type.as_ref().is_none_or(|object_type| !self.type_ref(object).is(object_type)) {
             return None;
         }
         let hash = self.str_hash(name);
-        let object_type = object_type.downcast::<Type>()?;
+        let object_type = object_type?;
         let mro = &object_type.get(self).mro;
+        let class = class?;
         let place = mro.iter().position(|base| base.is(&class))?;
         for base in &mro[place + 1..] {
             let dict = base.get(self).dict.get(self);
@@ -894,7 +933,7 @@ impl Vm {
         let code = match code_payload.functions[i.c() as usize].get() {
             Some(code) => code.clone(),
             None => {
-                let code = self.make_code(&site.unit);
+                let code = self.make_code(site.unit.clone());
                 let _ = code_payload.functions[i.c() as usize].set(code.clone());
                 code
             }
@@ -968,7 +1007,7 @@ impl Vm {
         let items = window.take_range(i.b(), i.d());
         let set = self.new_set();
         for item in &items {
-            self.set_add(&set, item)?;
+            crate::object::types::set_methods::add(self, &set, item.clone())?;
         }
         drop(items);
         window.set(i.a(), set.into_value());
@@ -990,9 +1029,10 @@ impl Vm {
         let mut builder = TextBuilder::new();
         for part in &parts {
             if let Some(text) = self.text_of(part) {
-                if builder.try_push_text(text).is_err() {
+                if builder.try_reserve(text.len()).is_err() {
                     return Err(self.memory_error());
                 }
+                builder.push_text(text);
             }
         }
         drop(parts);
@@ -1028,7 +1068,7 @@ impl Vm {
         let value = window.take(self, i.b())?;
         let set = window.keep(self, i.a())?;
         match set.downcast::<Set>() {
-            Some(set) => self.set_add(set, &value).map(|_| ()),
+            Some(set) => crate::object::types::set_methods::add(self, set, value).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -1067,7 +1107,7 @@ impl Vm {
         let set = window.keep(self, i.a())?;
         let Some(set) = set.downcast::<Set>() else { return Ok(()) };
         for item in self.collect(&iterable)? {
-            self.set_add(set, &item)?;
+            crate::object::types::set_methods::add(self, set, item)?;
         }
         Ok(())
     }

@@ -177,6 +177,11 @@ impl Vm {
         self.alloc(TypeId::Bytes, Bytes { data }).into_value()
     }
 
+    /// A `bytearray`.
+    pub(crate) fn new_bytearray(&self, data: Vec<u8>) -> Value {
+        self.alloc(TypeId::ByteArray, crate::object::types::bytearray::ByteArray { data, exports: std::rc::Rc::default() }).into_value()
+    }
+
     /// A list.
     #[inline]
     pub(crate) fn new_list(&self, items: Vec<Value>) -> Value {
@@ -211,12 +216,12 @@ impl Vm {
 
     /// An empty set.
     pub(crate) fn new_set(&self) -> Ref<Set> {
-        self.alloc(TypeId::Set, Set::default())
+        self.alloc(TypeId::Set, Set::new())
     }
 
     /// An empty frozenset, to be filled before anybody sees it.
     pub(crate) fn new_frozenset(&self) -> Ref<Set> {
-        self.alloc(TypeId::FrozenSet, Set::default())
+        self.alloc(TypeId::FrozenSet, Set::new())
     }
 
     /// A slice.

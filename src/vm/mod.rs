@@ -24,3 +24,5 @@ pub(crate) mod import;
 pub(crate) mod traceback;
 
 pub(crate) use vm::{Raised, Result, Vm};
+
+pub(crate) use crate::object::types::exception::ExceptionKind;

@@ -360,7 +360,7 @@ impl Vm {
         }
         if let Some(class) = object.downcast::<Type>() {
             if class.is(self.state().builtin(TypeId::Type)) {
-                return Ok(crate::object::types::generic_alias::new_alias(self, object, key));
+                return crate::object::types::generic_alias::new_alias(self, object, key);
             }
             let name = self.name(Name::ClassGetItem);
             if let Some(function) = self.class_find_attr(class, &name)? {

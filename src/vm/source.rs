@@ -49,7 +49,7 @@ impl Vm {
         for warning in &parsed.warnings {
             self.show_syntax_warning(&warning.message, filename, warning.line)?;
         }
-        Ok(self.make_code(&unit))
+        Ok(self.make_code(unit))
     }
 
     /// Compiles a program given as text.

@@ -32,7 +32,7 @@ impl Vm {
             return self.call(&function, arguments);
         }
         let mut all: smallvec::SmallVec<[Value; 4]> = smallvec::smallvec![object.clone()];
-        all.extend_from_slice(arguments);
+        all.extend(arguments.iter().cloned());
         self.call(&function, &all)
     }
 
@@ -93,7 +93,8 @@ impl Vm {
     /// A poll callback for the pure layers: whether to stop. The caller then raises by `interrupted`.
     pub(crate) fn poll_hook(&self) -> impl FnMut() -> bool + use<> {
         let shared = self.state().shared.clone();
-        move || shared.breaker.wants_interrupt()
+        let is_main = self.is_main;
+        move || is_main && shared.breaker.wants_interrupt() || shared.is_closing() && !is_main
     }
 
     /// Runs `work` with the GIL given away. It must touch no values.

@@ -35,6 +35,10 @@ pub(crate) struct Vm {
     pub(crate) thread: crate::gil::ThreadHandle,
     /// Whether the dead list is being drained by this thread.
     pub(super) draining: bool,
+    /// The next unwinding adds no traceback entry for the frame it starts in.
+    pub(super) skip_traceback: bool,
+    /// What a generator yielded or returned, on its way to a native resumer.
+    pub(super) transfer: Value,
     /// Whether this is the interpreter's main thread.
     pub(crate) is_main: bool,
     /// The thread's `_thread._local` dicts and the like, by owner.

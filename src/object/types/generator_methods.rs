@@ -139,7 +139,7 @@ fn itself(_: &mut Vm, value: &Value) -> Result<Value> {
 }
 
 fn class_get_item(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    Ok(super::generic_alias::new_alias(vm, &args[0], &args[1]))
+    super::generic_alias::new_alias(vm, &args[0], &args[1])
 }
 
 fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
