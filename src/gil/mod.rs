@@ -1,0 +1,12 @@
+//! Who runs: the GIL as a small scheduler that knows every thread of its interpreter, the breaker word that makes the running thread look up,
+//! and the one type that every wait goes through. Knows no objects and runs no scripts.
+
+mod breaker;
+mod scheduler;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+pub(crate) use breaker::{Breaker, COLLECT, MAILBOX, QUIT, SIGNAL, STOP};
+pub(crate) use scheduler::{Limits, Shared, Thread, ThreadHandle};
+pub(crate) use wait::{Reason, Ticket, WaitCell, Waiter};

@@ -1,0 +1,417 @@
+//! The scheduler: direct hand-over of the GIL in FIFO order, a boost for threads that come back from a wait, one timed waiter.
+//!
+//! - **G1** `WAITERS` is set exactly while the queue is not empty, and changes only under the queue's lock.
+//! - **G2** With waiters the word is never free: who lets go hands over to exactly one thread, which is woken. So nobody barges in and no wake is lost.
+//! - **G3** Whenever the GIL is granted, the new head of the queue has an armed deadline, or is woken to arm one.
+//! - **G4** A thread's scheduling fields are touched only under the queue's lock; the hand-over orders what the threads did (or the word's
+//!   acquire and release do, when nobody waits).
+//!
+//! Alone, a thread attaches and detaches by one compare-and-swap each, and no clock is read.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::breaker::{Breaker, DROP, QUIT};
+use super::wait::{Reason, Ticket, WaitCell};
+
+const LOCKED: u32 = 1;
+const WAITERS: u32 = 2;
+
+/// The slice that a thread has for sure before a thread that comes back from a wait may preempt it. In nanoseconds.
+const MIN_SLICE: u64 = 100_000;
+/// The slice when nobody says otherwise, CPython's.
+const DEFAULT_INTERVAL: u64 = 5_000_000;
+/// No slice is shorter, whatever the script asks for: a switch costs about a tenth of this.
+const INTERVAL_FLOOR: u64 = 100_000;
+
+/// What an interpreter may use.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Limits {
+    /// Bytes that one request may ask for; the machine's memory when absent.
+    pub(crate) memory: Option<usize>,
+}
+
+/// A thread as the scheduler knows it.
+pub(crate) struct Thread {
+    /// Its number in the interpreter; the main thread's is 1.
+    pub(crate) id: u64,
+    /// Where its waits for anything but the GIL happen.
+    pub(crate) wait: WaitCell,
+    /// Paired with the queue's lock.
+    granted_or_poked: Condvar,
+    granted: AtomicBool,
+    is_timer: AtomicBool,
+    is_urgent: AtomicBool,
+    /// It has asked for the GIL and waits without a deadline; a grant to somebody else must wake it to ask again.
+    has_asked: AtomicBool,
+    /// It used little of its last slice, so it comes back with priority.
+    earned_boost: AtomicBool,
+    /// What is left of its slice, when it was preempted by an urgent thread; else zero.
+    slice_left: AtomicU64,
+}
+
+/// One per OS thread in the interpreter.
+#[derive(Clone)]
+pub(crate) struct ThreadHandle(Arc<Thread>);
+
+impl Deref for ThreadHandle {
+    type Target = Thread;
+    fn deref(&self) -> &Thread {
+        &self.0
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    urgent: VecDeque<ThreadHandle>,
+    ordinary: VecDeque<ThreadHandle>,
+    has_timer: bool,
+    /// The holder's slice; meaningful while `start` is known.
+    slice: u64,
+    /// The least the holder gets before an urgent thread may preempt it.
+    protected: u64,
+    /// Since when ordinary threads wait while urgent ones run; zero when they do not.
+    starved_since: u64,
+    /// No thread gets the GIL any more, but the one that has it.
+    is_closed: bool,
+    threads: Vec<ThreadHandle>,
+    next_id: u64,
+    hand_overs: u64,
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.ordinary.is_empty()
+    }
+}
+
+/// The word on a cache line of its own.
+#[repr(align(128))]
+struct GilWord {
+    word: AtomicU32,
+    /// When the holder's slice started; zero when nobody has needed to know.
+    start: AtomicU64,
+}
+
+/// What the threads of an interpreter share besides objects: the GIL, the breaker, limits.
+pub(crate) struct Shared {
+    pub(crate) breaker: Breaker,
+    gil: GilWord,
+    queue: Mutex<Queue>,
+    base: Instant,
+    interval: AtomicU64,
+    memory_limit: AtomicUsize,
+    /// Whether this interpreter gets the process's signals.
+    handles_signals: AtomicBool,
+    is_closing: AtomicBool,
+}
+
+impl Shared {
+    /// A scheduler without threads.
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        let memory_limit = limits.memory.unwrap_or_else(crate::os::memory::total).min(1 << 46);
+        Arc::new(Self {
+            breaker: Breaker::new(),
+            gil: GilWord { word: AtomicU32::new(0), start: AtomicU64::new(0) },
+            queue: Mutex::default(),
+            base: Instant::now(),
+            interval: AtomicU64::new(DEFAULT_INTERVAL),
+            memory_limit: AtomicUsize::new(memory_limit),
+            handles_signals: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+        })
+    }
+
+    /// The most bytes that one request may ask for.
+    #[inline]
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.memory_limit.load(Relaxed)
+    }
+
+    /// A place in the scheduler for one more thread, which does not hold the GIL yet.
+    pub(crate) fn register_thread(&self) -> ThreadHandle {
+        let mut queue = self.queue.lock();
+        queue.next_id += 1;
+        let handle = ThreadHandle(Arc::new(Thread {
+            id: queue.next_id,
+            wait: WaitCell::default(),
+            granted_or_poked: Condvar::new(),
+            granted: AtomicBool::new(false),
+            is_timer: AtomicBool::new(false),
+            is_urgent: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
+            earned_boost: AtomicBool::new(false),
+            slice_left: AtomicU64::new(0),
+        }));
+        queue.threads.push(handle.clone());
+        handle
+    }
+
+    /// The thread is over; it has detached.
+    pub(crate) fn forget_thread(&self, thread: &ThreadHandle) {
+        self.queue.lock().threads.retain(|other| other.id != thread.id);
+    }
+
+    /// How many threads there are.
+    pub(crate) fn n_threads(&self) -> usize {
+        self.queue.lock().threads.len()
+    }
+
+    /// How often the GIL went directly from one thread to another.
+    pub(crate) fn hand_overs(&self) -> u64 {
+        self.queue.lock().hand_overs
+    }
+
+    /// The switch interval in nanoseconds, as it was set.
+    pub(crate) fn switch_interval(&self) -> u64 {
+        self.interval.load(Relaxed)
+    }
+
+    /// Sets the switch interval in nanoseconds.
+    pub(crate) fn set_switch_interval(&self, nanoseconds: u64) {
+        self.interval.store(nanoseconds, Relaxed);
+    }
+
+    /// Whether signals of the process come to this interpreter.
+    pub(crate) fn handles_signals(&self) -> bool {
+        self.handles_signals.load(Relaxed)
+    }
+
+    /// This interpreter gets the process's signals.
+    pub(crate) fn take_signals(&self) {
+        self.handles_signals.store(true, Relaxed);
+    }
+
+    /// Whether [`Shared::start_closing`] was called.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Acquire)
+    }
+
+    /// Threads other than the main one are to leave: every wait of theirs ends, and the breaker stays set.
+    pub(crate) fn start_closing(&self) {
+        self.is_closing.store(true, Release);
+        self.breaker.set(QUIT);
+        for thread in &self.queue.lock().threads {
+            thread.wait.wake_any(Reason::Closed);
+        }
+    }
+
+    /// Nobody gets the GIL from now on; a thread that asks for it sleeps for good, since what it would use is gone.
+    pub(crate) fn close(&self) {
+        self.queue.lock().is_closed = true;
+    }
+
+    /// Ends whatever wait the main thread is in: a signal came.
+    pub(crate) fn interrupt_main(&self) {
+        let main = self.queue.lock().threads.iter().find(|thread| thread.id == 1).cloned();
+        if let Some(main) = main {
+            main.wait.wake_any(Reason::Interrupted);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.base.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    fn at(&self, nanoseconds: u64) -> Instant {
+        self.base + Duration::from_nanos(nanoseconds)
+    }
+
+    fn interval(&self) -> u64 {
+        self.interval.load(Relaxed).max(INTERVAL_FLOOR)
+    }
+
+    /// Takes the GIL, waiting for it in the queue when somebody has it.
+    #[inline]
+    pub(crate) fn attach(&self, thread: &ThreadHandle) {
+        if self.gil.word.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok() {
+            self.gil.start.store(0, Relaxed);
+            return;
+        }
+        self.attach_slow(thread);
+    }
+
+    #[cold]
+    fn attach_slow(&self, thread: &ThreadHandle) {
+        let mut queue = self.queue.lock();
+        while queue.is_closed {
+            thread.granted_or_poked.wait(&mut queue);
+        }
+        let mut word = self.gil.word.load(Relaxed);
+        loop {
+            if word & LOCKED == 0 {
+                match self.gil.word.compare_exchange(word, LOCKED, Acquire, Relaxed) {
+                    Ok(_) => {
+                        self.gil.start.store(0, Relaxed);
+                        return;
+                    }
+                    Err(now) => word = now,
+                }
+            } else if word & WAITERS == 0 {
+                match self.gil.word.compare_exchange(word, word | WAITERS, Relaxed, Relaxed) {
+                    Ok(_) => break,
+                    Err(now) => word = now,
+                }
+            } else {
+                break;
+            }
+        }
+        let urgent = thread.earned_boost.swap(false, Relaxed);
+        thread.is_urgent.store(urgent, Relaxed);
+        if self.gil.start.load(Relaxed) == 0 && !urgent {
+            self.gil.start.store(self.now(), Relaxed);
+            queue.slice = self.interval();
+            queue.protected = MIN_SLICE;
+        }
+        if urgent {
+            queue.urgent.push_back(thread.clone());
+        } else {
+            queue.ordinary.push_back(thread.clone());
+        }
+        self.wait(queue, thread);
+    }
+
+    /// Lets the GIL go before something that may take long.
+    #[inline]
+    pub(crate) fn detach(&self, thread: &ThreadHandle) {
+        if self.gil.word.compare_exchange(LOCKED, 0, Release, Relaxed).is_ok() {
+            // Nobody waited, so whatever it used hurt nobody.
+            thread.earned_boost.store(true, Relaxed);
+            return;
+        }
+        self.detach_slow(thread);
+    }
+
+    #[cold]
+    fn detach_slow(&self, thread: &ThreadHandle) {
+        let mut queue = self.queue.lock();
+        let start = self.gil.start.load(Relaxed);
+        let used = if start == 0 { 0 } else { self.now().saturating_sub(start) };
+        thread.earned_boost.store(used < self.interval() / 2, Relaxed);
+        thread.slice_left.store(0, Relaxed);
+        if queue.is_empty() {
+            self.gil.word.store(0, Release);
+        } else {
+            self.grant(&mut queue, true);
+        }
+    }
+
+    /// Hands the GIL over if somebody waits for it, and queues up again.
+    #[cold]
+    pub(crate) fn yield_now(&self, thread: &ThreadHandle) {
+        let mut queue = self.queue.lock();
+        self.breaker.clear(DROP);
+        if queue.is_empty() || queue.is_closed {
+            return;
+        }
+        let start = self.gil.start.load(Relaxed);
+        let used = if start == 0 { 0 } else { self.now().saturating_sub(start) };
+        let left = queue.slice.saturating_sub(used);
+        thread.is_urgent.store(false, Relaxed);
+        if !queue.urgent.is_empty() && start != 0 && left > MIN_SLICE {
+            thread.slice_left.store(left, Relaxed);
+            queue.ordinary.push_front(thread.clone());
+        } else {
+            thread.slice_left.store(0, Relaxed);
+            queue.ordinary.push_back(thread.clone());
+        }
+        self.grant(&mut queue, false);
+        self.wait(queue, thread);
+    }
+
+    /// Hands the GIL to the head of the queue, which is not empty. The word stays locked throughout (G2).
+    fn grant(&self, queue: &mut MutexGuard<'_, Queue>, is_voluntary: bool) {
+        let now = self.now();
+        // Threads that do nothing but wake each other would keep the others out for ever.
+        let is_starved = !queue.ordinary.is_empty() && queue.starved_since != 0 && now - queue.starved_since >= self.interval();
+        let head = if is_starved { None } else { queue.urgent.pop_front() };
+        let was_urgent = head.is_some();
+        let Some(head) = head.or_else(|| queue.ordinary.pop_front()) else { return };
+        if was_urgent && !queue.ordinary.is_empty() {
+            if queue.starved_since == 0 {
+                queue.starved_since = now;
+            }
+        } else {
+            queue.starved_since = 0;
+        }
+        head.granted.store(true, Relaxed);
+        head.has_asked.store(false, Relaxed);
+        if head.is_timer.swap(false, Relaxed) {
+            queue.has_timer = false;
+        }
+        queue.hand_overs += 1;
+        self.breaker.clear(DROP);
+        self.gil.start.store(now, Relaxed);
+        let left = head.slice_left.swap(0, Relaxed);
+        queue.slice = if left == 0 { self.interval() } else { left };
+        queue.protected = if is_starved { queue.slice } else { MIN_SLICE };
+        if queue.is_empty() {
+            self.gil.word.store(LOCKED, Relaxed);
+        } else {
+            // G3: an urgent head that has asked already must ask again; without one, somebody has to take the timer's role.
+            match queue.urgent.front() {
+                Some(urgent) if urgent.has_asked.swap(false, Relaxed) => {
+                    urgent.granted_or_poked.notify_one();
+                }
+                _ => {}
+            }
+            if is_voluntary && !queue.has_timer {
+                if let Some(ordinary) = queue.ordinary.front() {
+                    ordinary.granted_or_poked.notify_one();
+                }
+            }
+        }
+        head.granted_or_poked.notify_one();
+    }
+
+    /// Sleeps until the GIL is granted, arming deadlines meanwhile.
+    fn wait(&self, mut queue: MutexGuard<'_, Queue>, thread: &ThreadHandle) {
+        loop {
+            if thread.granted.swap(false, Relaxed) {
+                return;
+            }
+            let start = self.gil.start.load(Relaxed);
+            if thread.is_urgent.load(Relaxed) {
+                let deadline = if start == 0 { 0 } else { start + queue.protected };
+                if self.now() >= deadline {
+                    self.breaker.set(DROP);
+                    thread.has_asked.store(true, Relaxed);
+                    thread.granted_or_poked.wait(&mut queue);
+                } else {
+                    thread.granted_or_poked.wait_until(&mut queue, self.at(deadline));
+                }
+            } else if thread.is_timer.load(Relaxed) || !queue.has_timer {
+                queue.has_timer = true;
+                thread.is_timer.store(true, Relaxed);
+                let now = self.now();
+                if start == 0 {
+                    self.gil.start.store(now, Relaxed);
+                    queue.slice = self.interval();
+                    queue.protected = MIN_SLICE;
+                }
+                let deadline = self.gil.start.load(Relaxed) + queue.slice;
+                if now >= deadline {
+                    self.breaker.set(DROP);
+                    thread.granted_or_poked.wait_until(&mut queue, self.at(now + self.interval()));
+                } else {
+                    thread.granted_or_poked.wait_until(&mut queue, self.at(deadline));
+                }
+            } else {
+                thread.granted_or_poked.wait(&mut queue);
+            }
+        }
+    }
+
+    /// Waits, with the GIL given away, until somebody wakes this wait of the thread or its deadline passes.
+    pub(crate) fn block(&self, thread: &ThreadHandle, ticket: Ticket, deadline: Option<Instant>) -> Reason {
+        self.detach(thread);
+        let reason = thread.wait.park(ticket, deadline);
+        self.attach(thread);
+        reason
+    }
+}

@@ -1,0 +1,177 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::wait::{Reason, Waiter};
+use super::{Limits, Shared};
+
+fn shared() -> Arc<Shared> {
+    Shared::new(Limits { memory: Some(1 << 30) })
+}
+
+/// Runs `n` threads that count, attached, until told to stop; how far each came.
+fn count(shared: &Arc<Shared>, n: usize, time: Duration) -> Vec<u64> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let inside = Arc::new(AtomicUsize::new(0));
+    let counters: Vec<Arc<AtomicU64>> = (0..n).map(|_| Arc::default()).collect();
+    let threads: Vec<_> = counters
+        .iter()
+        .map(|counter| {
+            let (shared, stop, inside, counter) = (shared.clone(), stop.clone(), inside.clone(), counter.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                shared.attach(&handle);
+                assert_eq!(inside.fetch_add(1, SeqCst), 0, "two threads have the GIL");
+                while !stop.load(SeqCst) {
+                    counter.fetch_add(1, SeqCst);
+                    if shared.breaker.is_set() {
+                        inside.fetch_sub(1, SeqCst);
+                        shared.yield_now(&handle);
+                        assert_eq!(inside.fetch_add(1, SeqCst), 0, "two threads have the GIL");
+                    }
+                }
+                inside.fetch_sub(1, SeqCst);
+                shared.detach(&handle);
+                shared.forget_thread(&handle);
+            })
+        })
+        .collect();
+    thread::park_timeout(time);
+    stop.store(true, SeqCst);
+    for thread in threads {
+        thread.join().expect("no assertion failed");
+    }
+    counters.iter().map(|counter| counter.load(SeqCst)).collect()
+}
+
+#[test]
+fn alone_a_thread_attaches_and_detaches_without_a_hand_over() {
+    let shared = shared();
+    let handle = shared.register_thread();
+    for _ in 0..1000 {
+        shared.attach(&handle);
+        shared.detach(&handle);
+    }
+    assert_eq!(shared.hand_overs(), 0);
+    assert!(!shared.breaker.is_set());
+}
+
+#[test]
+fn threads_that_compute_take_turns() {
+    let shared = shared();
+    let counts = count(&shared, 4, Duration::from_millis(200));
+    assert!(counts.iter().all(|&count| count > 0), "{counts:?}");
+    assert!(shared.hand_overs() >= 4);
+    assert!(!shared.breaker.has(super::breaker::DROP));
+}
+
+#[test]
+fn threads_that_come_and_go_never_meet_inside() {
+    let shared = shared();
+    let inside = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let (shared, inside) = (shared.clone(), inside.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                for round in 0..2000_u32 {
+                    shared.attach(&handle);
+                    assert_eq!(inside.fetch_add(1, SeqCst), 0, "two threads have the GIL");
+                    inside.fetch_sub(1, SeqCst);
+                    if round % 3 == 0 {
+                        shared.yield_now(&handle);
+                    }
+                    shared.detach(&handle);
+                }
+                shared.forget_thread(&handle);
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("no assertion failed");
+    }
+    assert_eq!(shared.n_threads(), 0);
+}
+
+#[test]
+fn a_thread_back_from_a_wait_runs_before_those_that_compute() {
+    let shared = shared();
+    let stop = Arc::new(AtomicBool::new(false));
+    let spinners: Vec<_> = (0..2)
+        .map(|_| {
+            let (shared, stop) = (shared.clone(), stop.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                shared.attach(&handle);
+                while !stop.load(SeqCst) {
+                    if shared.breaker.is_set() {
+                        shared.yield_now(&handle);
+                    }
+                }
+                shared.detach(&handle);
+            })
+        })
+        .collect();
+    let handle = shared.register_thread();
+    shared.attach(&handle);
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        let ticket = handle.wait.begin();
+        let before = Instant::now();
+        assert_eq!(shared.block(&handle, ticket, Some(before + Duration::from_millis(2))), Reason::Timeout);
+        waits.push(before.elapsed());
+    }
+    shared.detach(&handle);
+    stop.store(true, SeqCst);
+    for spinner in spinners {
+        spinner.join().expect("a spinner ends");
+    }
+    waits.sort();
+    // Without the boost it would stand behind two whole slices.
+    assert!(waits[10] < Duration::from_millis(9), "{waits:?}");
+}
+
+#[test]
+fn a_wait_ends_once_for_the_first_reason() {
+    let shared = shared();
+    let handle = shared.register_thread();
+    let ticket = handle.wait.begin();
+    let waiter = Waiter::new(handle.clone(), ticket);
+    assert!(waiter.grant());
+    assert!(!waiter.grant());
+    handle.wait.wake_any(Reason::Interrupted);
+    shared.attach(&handle);
+    assert_eq!(shared.block(&handle, ticket, None), Reason::Granted);
+    let next = handle.wait.begin();
+    assert!(!waiter.grant(), "a wake for the wait before must not end this one");
+    assert_eq!(shared.block(&handle, next, Some(Instant::now())), Reason::Timeout);
+    shared.detach(&handle);
+}
+
+#[test]
+fn closing_ends_every_wait() {
+    let shared = shared();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let (shared, waiting) = (shared.clone(), waiting.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                shared.attach(&handle);
+                let ticket = handle.wait.begin();
+                waiting.fetch_add(1, SeqCst);
+                let reason = if shared.is_closing() { Reason::Closed } else { shared.block(&handle, ticket, None) };
+                shared.detach(&handle);
+                reason
+            })
+        })
+        .collect();
+    while waiting.load(SeqCst) < 3 {
+        thread::yield_now();
+    }
+    shared.start_closing();
+    for thread in threads {
+        assert_eq!(thread.join().expect("the thread ends"), Reason::Closed);
+    }
+}

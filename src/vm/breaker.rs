@@ -1,0 +1,93 @@
+//! What happens when the breaker is set: the GIL goes to who waits for it, signal handlers run, garbage is collected, threads leave at the end.
+
+use std::time::Instant;
+
+use super::vm::{Raised, Result, Vm};
+use crate::gil::{COLLECT, MAILBOX, QUIT, Reason, SIGNAL, Ticket};
+use crate::object::types::exception::ExceptionKind;
+use crate::object::value::Value;
+
+/// Where `_signal` keeps the handlers: a list by signal number.
+pub(crate) const SIGNAL_HANDLERS: &str = "signal handlers";
+
+impl Vm {
+    /// The slow path of a check: looks at every bit of the breaker.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn handle_breaker(&mut self) -> Result<()> {
+        let shared = self.state().shared.clone();
+        shared.yield_now(&self.thread);
+        let breaker = &shared.breaker;
+        if !self.is_main && breaker.has(QUIT) {
+            return Err(self.quit());
+        }
+        breaker.take(MAILBOX);
+        if breaker.has(SIGNAL) && self.is_main {
+            self.run_signal_handlers()?;
+        }
+        if breaker.take(COLLECT) {
+            crate::object::cycle::collect_automatically(self);
+        }
+        Ok(())
+    }
+
+    /// Runs the handlers of the signals that came. In the main thread only.
+    pub(crate) fn run_signal_handlers(&mut self) -> Result<()> {
+        let shared = self.state().shared.clone();
+        if !shared.breaker.take(SIGNAL) {
+            return Ok(());
+        }
+        if crate::os::signal::take_requested_interrupt(&shared) {
+            self.run_signal_handler(crate::os::signal::INTERRUPT)?;
+        }
+        while shared.handles_signals() {
+            let Some(number) = crate::os::signal::take_pending() else { break };
+            if let Err(raised) = self.run_signal_handler(number) {
+                // What else came waits for the next check.
+                shared.breaker.set(SIGNAL);
+                return Err(raised);
+            }
+        }
+        Ok(())
+    }
+
+    fn run_signal_handler(&mut self, number: i32) -> Result<()> {
+        let handlers = self.state().module_state.get(SIGNAL_HANDLERS).cloned();
+        let handler = handlers.and_then(|handlers| {
+            let list = handlers.downcast::<crate::object::types::list::List>()?;
+            list.get(self).items.get(usize::try_from(number).ok()?).cloned()
+        });
+        match handler {
+            Some(handler) if self.is_callable(&handler) => {
+                let frame = self.current_frame_object();
+                self.call(&handler, &[Value::small(i64::from(number)), frame])?;
+                Ok(())
+            }
+            None if number == crate::os::signal::INTERRUPT => Err(self.raise_new(ExceptionKind::KeyboardInterrupt, Vec::new())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The exception with which a thread leaves a closing interpreter. No handler of a script sees it.
+    #[cold]
+    pub(crate) fn quit(&mut self) -> Raised {
+        self.raise_new(ExceptionKind::SystemExit, Vec::new())
+    }
+
+    /// Whether this thread is on its way out of a closing interpreter, so that unwinding stops at no handler.
+    pub(crate) fn is_quitting(&self) -> bool {
+        !self.is_main && self.state().shared.is_closing()
+    }
+
+    /// Waits with the GIL given away, in the wait that `ticket` began, until it is woken or `deadline` passes.
+    /// After `Interrupted` the caller takes itself off its wait list and runs the handlers (`handle_breaker`) before it waits on.
+    pub(crate) fn block(&mut self, ticket: Ticket, deadline: Option<Instant>) -> Reason {
+        let shared = self.state().shared.clone();
+        let ends_at_once = if self.is_main { shared.breaker.has(SIGNAL) } else { shared.is_closing() };
+        if ends_at_once {
+            let known = self.thread.wait.cancel(ticket);
+            return known.unwrap_or(if self.is_main { Reason::Interrupted } else { Reason::Closed });
+        }
+        shared.block(&self.thread, ticket, deadline)
+    }
+}
