@@ -137,4 +137,11 @@ layouts! {
     RegexPattern => crate::stdlib::sre::PatternPayload,
     RegexMatch => crate::stdlib::sre::MatchPayload,
     RegexScanner => crate::stdlib::sre::ScannerPayload,
+    File => crate::stdlib::io::file::File,
+    BytesStream => crate::stdlib::io::memory::BytesStream,
+    StringStream => crate::stdlib::io::memory::StringStream,
+    Buffered => crate::stdlib::io::buffered::Buffered,
+    BufferedPair => crate::stdlib::io::buffered::Pair,
+    TextStream => crate::stdlib::io::text::TextStream,
+    NewlineDecoder => crate::stdlib::io::newline::NewlineDecoder,
 }

@@ -381,3 +381,42 @@ pub(crate) fn error_text(number: i32) -> String {
     unsafe { libc::strerror_r(number, buffer.as_mut_ptr().cast(), buffer.len()) };
     CStr::from_bytes_until_nul(&buffer).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
 }
+
+/// Flags of [`open`] and the error number that goes with folders.
+pub(crate) mod flags {
+    pub(crate) const CREATE: i32 = libc::O_CREAT;
+    pub(crate) const EXCLUSIVE: i32 = libc::O_EXCL;
+    pub(crate) const TRUNCATE: i32 = libc::O_TRUNC;
+    pub(crate) const APPEND: i32 = libc::O_APPEND;
+    pub(crate) const WRITE_ONLY: i32 = libc::O_WRONLY;
+    pub(crate) const READ_WRITE: i32 = libc::O_RDWR;
+    pub(crate) const CLOSE_ON_EXEC: i32 = libc::O_CLOEXEC;
+    pub(crate) const IS_A_DIRECTORY: i32 = libc::EISDIR;
+
+    /// Those that scripts see, by name.
+    pub(crate) const NAMED: &[(&str, i32)] = &[
+        ("O_RDONLY", libc::O_RDONLY),
+        ("O_WRONLY", libc::O_WRONLY),
+        ("O_RDWR", libc::O_RDWR),
+        ("O_NDELAY", libc::O_NDELAY),
+        ("O_NONBLOCK", libc::O_NONBLOCK),
+        ("O_APPEND", libc::O_APPEND),
+        ("O_DSYNC", libc::O_DSYNC),
+        ("O_RSYNC", libc::O_RSYNC),
+        ("O_SYNC", libc::O_SYNC),
+        ("O_NOCTTY", libc::O_NOCTTY),
+        ("O_CREAT", libc::O_CREAT),
+        ("O_EXCL", libc::O_EXCL),
+        ("O_TRUNC", libc::O_TRUNC),
+        ("O_CLOEXEC", libc::O_CLOEXEC),
+        ("O_DIRECTORY", libc::O_DIRECTORY),
+        ("O_NOFOLLOW", libc::O_NOFOLLOW),
+        ("O_PATH", libc::O_PATH),
+        ("O_TMPFILE", libc::O_TMPFILE),
+        ("O_LARGEFILE", 0),
+        ("O_ASYNC", libc::O_ASYNC),
+        ("O_DIRECT", libc::O_DIRECT),
+        ("O_NOATIME", libc::O_NOATIME),
+        ("O_ACCMODE", libc::O_ACCMODE),
+    ];
+}
