@@ -9,3 +9,4 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod signal;
 pub(crate) mod stack;
+pub(crate) mod memory;

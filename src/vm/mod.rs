@@ -1,6 +1,7 @@
 //! Running code: one thread's state, the dispatch loop, calls, unwinding, suspension, imports and tracebacks.
 
 pub(crate) mod vm;
+pub(crate) mod breaker;
 pub(crate) mod state;
 pub(crate) mod make;
 pub(crate) mod raise;

@@ -7,6 +7,7 @@ use crate::object::types::bytearray::ByteArray;
 use crate::object::types::bytes::Bytes;
 use crate::object::types::memoryview::{self, MemoryView};
 use crate::object::value::Value;
+use crate::stdlib::array::Array;
 use crate::vm::{Result, Vm};
 
 /// The bytes of an object that has them, borrowed: `bytes`, `bytearray`, `array`.
@@ -17,12 +18,18 @@ pub(crate) fn plain_bytes<'a>(vm: &'a Vm, value: &'a Value) -> Option<&'a [u8]> 
     if let Some(array) = value.downcast::<ByteArray>() {
         return Some(&array.get(vm).data);
     }
+    if let Some(array) = value.downcast::<Array>() {
+        return Some(&array.get(vm).data);
+    }
     None
 }
 
 /// The bytes of an object that has them, to be written to; `None` for what is read-only too.
 pub(crate) fn plain_bytes_mut<'a>(vm: &'a mut Vm, value: &'a Value) -> Option<&'a mut [u8]> {
     if let Some(array) = value.downcast::<ByteArray>() {
+        return Some(&mut array.get_mut(vm).data);
+    }
+    if let Some(array) = value.downcast::<Array>() {
         return Some(&mut array.get_mut(vm).data);
     }
     None

@@ -1,6 +1,7 @@
 //! `property`, `classmethod`, `staticmethod`, `super` and `mappingproxy`: the payloads; the methods are in `descriptor_methods`.
 
-use super::super::type_object::Type;
+pub(crate) use super::descriptor_methods::{new_classmethod, new_mapping_proxy, new_staticmethod, super_attribute, super_find};
+use crate::object::type_object::Type;
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;

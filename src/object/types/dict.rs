@@ -29,6 +29,12 @@ pub(crate) struct Dict {
     index: Vec<u32>,
     /// Entries that have not been removed.
     used: usize,
+    /// All entries before this place have been removed.
+    first: u32,
+    /// Slots of the index that hold `LOST`.
+    lost: u32,
+    /// `defaultdict`'s factory; nothing else has one.
+    pub(crate) default_factory: Option<Value>,
     /// Changes with the set of keys; never goes back.
     changes: u32,
     /// A number for the present set of keys, unique in the interpreter, that inline caches compare; 0 when nobody asked for one.
@@ -37,6 +43,9 @@ pub(crate) struct Dict {
 
 /// Up to this many entries are found by looking at each.
 const SMALL: usize = 8;
+
+/// In the index: what stood here was taken off the end of the entries.
+const LOST: u32 = u32::MAX;
 
 /// Where a look-up stands.
 pub(crate) struct Cursor {
@@ -124,7 +133,8 @@ impl Dict {
     }
     /// The first entry at or after `place` that is there, and its place: for iterators.
     #[inline]
-    pub(crate) fn next_entry(&self, mut place: usize) -> Option<(usize, &Entry)> {
+    pub(crate) fn next_entry(&self, place: usize) -> Option<(usize, &Entry)> {
+        let mut place = place.max(self.first as usize);
         while let Some(entry) = self.entries.get(place) {
             if !entry.key.is_unbound() {
                 return Some((place, entry));
@@ -174,6 +184,9 @@ impl Dict {
             if slot == 0 {
                 return Probe::Absent;
             }
+            if slot == LOST {
+                continue;
+            }
             let place = slot as usize - 1;
             let entry = &self.entries[place];
             if entry.hash == hash && !entry.key.is_unbound() {
@@ -199,7 +212,7 @@ impl Dict {
     pub(crate) fn push_new(&mut self, key: Value, hash: i64, value: Value) {
         self.touch();
         let place = self.entries.len();
-        if place >= SMALL && (place + 1) * 3 > self.index.len() * 2 {
+        if place >= SMALL && (place + 1 + self.lost as usize) * 3 > self.index.len() * 2 {
             self.grow();
             return self.push_after_growth(key, hash, value);
         }
@@ -222,6 +235,7 @@ impl Dict {
     /// Makes room for more entries: squeezes removed ones out and makes the index larger.
     fn grow(&mut self) {
         self.entries.retain(|entry| !entry.key.is_unbound());
+        self.first = 0;
         let wanted = ((self.used + 1) * 3).next_power_of_two().max(16);
         self.rebuild(wanted);
     }
@@ -229,6 +243,7 @@ impl Dict {
     fn rebuild(&mut self, slots: usize) {
         self.index.clear();
         self.index.resize(slots, 0);
+        self.lost = 0;
         for place in 0..self.entries.len() {
             let hash = self.entries[place].hash;
             self.link(place, hash);
@@ -257,18 +272,70 @@ impl Dict {
         if self.used == 0 {
             self.entries.clear();
             self.index.clear();
-        } else {
-            while self.entries.len() > SMALL && self.entries.last().is_some_and(|entry| entry.key.is_unbound()) && self.index.is_empty() {
-                self.entries.pop();
+            self.first = 0;
+            self.lost = 0;
+        } else if place == self.first as usize {
+            while self.entries.get(self.first as usize).is_some_and(|entry| entry.key.is_unbound()) {
+                self.first += 1;
             }
         }
         (key, value)
+    }
+
+    /// The place of the last entry that is there.
+    pub(crate) fn last_place(&self) -> Option<usize> {
+        self.entries.iter().rposition(|entry| !entry.key.is_unbound())
+    }
+
+    /// Removes the first entry.
+    pub(crate) fn pop_first(&mut self) -> Option<(Value, Value)> {
+        let (place, _) = self.next_entry(0)?;
+        Some(self.remove_at(place))
+    }
+
+    /// Removes the last entry, and the removed ones behind it, so that taking off the end again and again costs no search.
+    pub(crate) fn pop_last(&mut self) -> Option<(Value, Value)> {
+        let place = self.last_place()?;
+        while self.entries.len() > place + 1 {
+            self.unlink_last();
+        }
+        let hash = self.entries[place].hash;
+        let taken = self.remove_at(place);
+        if self.entries.len() == place + 1 {
+            self.entries[place].hash = hash;
+            self.unlink_last();
+        }
+        Some(taken)
+    }
+
+    /// Takes the last entry, a removed one, out of entries and index.
+    fn unlink_last(&mut self) {
+        let Some(entry) = self.entries.pop() else { return };
+        let wanted = self.entries.len() as u32 + 1;
+        self.first = self.first.min(self.entries.len() as u32);
+        if self.index.is_empty() {
+            return;
+        }
+        let mask = self.index.len() - 1;
+        let mut at = entry.hash as usize & mask;
+        let mut perturb = entry.hash as u64;
+        while self.index[at] != wanted {
+            if self.index[at] == 0 {
+                return;
+            }
+            perturb >>= 5;
+            at = (at * 5 + perturb as usize + 1) & mask;
+        }
+        self.index[at] = LOST;
+        self.lost += 1;
     }
 
     /// Takes everything out; what it held is the caller's to drop.
     pub(crate) fn take_all(&mut self) -> Vec<Entry> {
         self.touch();
         self.used = 0;
+        self.first = 0;
+        self.lost = 0;
         self.index = Vec::new();
         std::mem::take(&mut self.entries)
     }
@@ -277,6 +344,8 @@ impl Dict {
     pub(crate) fn set_all(&mut self, entries: Vec<Entry>) {
         self.touch();
         self.used = entries.len();
+        self.first = 0;
+        self.lost = 0;
         self.entries = entries;
         self.index = Vec::new();
         if self.used > SMALL {
@@ -311,8 +380,12 @@ impl Payload for Dict {
             visit(entry.key.word());
             visit(entry.value.word());
         }
+        if let Some(factory) = &self.default_factory {
+            visit(factory.word());
+        }
     }
     fn clear(&mut self) {
+        self.default_factory = None;
         drop(self.take_all());
     }
 }

@@ -3,6 +3,12 @@
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::Value;
 use crate::object::word::Word;
+use crate::vm::Vm;
+
+/// `iter(sequence)` for what has only `__getitem__`.
+pub(crate) fn sequence_iterator(vm: &mut Vm, sequence: Value) -> Value {
+    super::iterator_methods::over_any(vm, &sequence)
+}
 
 /// `list_iterator`, `tuple_iterator`, `str_iterator`, …: counts up through anything with `__getitem__`.
 pub(crate) struct SequenceIterator {

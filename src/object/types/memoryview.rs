@@ -17,6 +17,7 @@ use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
+use crate::stdlib::array::Array;
 use crate::text::hash_bytes;
 use crate::vm::{Result, Vm};
 
@@ -218,8 +219,12 @@ pub(crate) fn make(vm: &mut Vm, object: &Value) -> Result<Value> {
         let name = vm.type_name(object);
         return Err(vm.type_error(format!("memoryview: a bytes-like object is required, not '{name}'")));
     };
-    let export = object.downcast::<ByteArray>().map(|array| Export::new(&array.get(vm).exports));
-    let format = b'B';
+    let export = match (object.downcast::<ByteArray>(), object.downcast::<Array>()) {
+        (Some(array), _) => Some(Export::new(&array.get(vm).exports)),
+        (_, Some(array)) => Some(Export::new(&array.get(vm).exports)),
+        _ => None,
+    };
+    let format = object.downcast::<Array>().map_or(b'B', |array| array.get(vm).format());
     let item_size = item_size(format).unwrap_or(1);
     let made = MemoryView {
         owner: Some(object.clone()),

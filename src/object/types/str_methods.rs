@@ -18,7 +18,8 @@ use crate::object::value::Value;
 use crate::text::pad::{self, Justify};
 use crate::text::split::{self, Ends};
 use crate::text::{Text, TextTooLarge, TextView, case, repr, search, unicode};
-use crate::vm::{ExceptionKind, Result, Vm};
+use crate::object::types::exception::ExceptionKind;
+use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "str",
