@@ -208,12 +208,15 @@ pub(crate) fn holds(operation: Comparison, order: std::cmp::Ordering) -> bool {
     }
 }
 
-/// The first place from `start` on, before `stop`, whose item equals `wanted`. `at` gives the item at a place, `None` behind the end.
-pub(crate) fn find(vm: &mut Vm, wanted: &Value, start: usize, stop: usize, at: impl Fn(&Vm, usize) -> Option<&Value>) -> Result<Option<usize>> {
+/// The item of a sequence at a place; `None` behind its end.
+pub(crate) type ItemFn = for<'a> fn(&'a Vm, &'a Value, usize) -> Option<&'a Value>;
+
+/// The first place from `start` on, before `stop`, whose item equals `wanted`.
+pub(crate) fn find(vm: &mut Vm, sequence: &Value, wanted: &Value, start: usize, stop: usize, at: ItemFn) -> Result<Option<usize>> {
     let small = wanted.as_small().is_some();
     let mut index = start;
     while index < stop {
-        let Some(item) = at(vm, index) else { break };
+        let Some(item) = at(vm, sequence, index) else { break };
         if item.is(wanted) {
             return Ok(Some(index));
         }
@@ -232,10 +235,10 @@ pub(crate) fn find(vm: &mut Vm, wanted: &Value, start: usize, stop: usize, at: i
 }
 
 /// How many items equal `wanted`.
-pub(crate) fn count(vm: &mut Vm, wanted: &Value, at: impl Fn(&Vm, usize) -> Option<&Value>) -> Result<Value> {
+pub(crate) fn count(vm: &mut Vm, sequence: &Value, wanted: &Value, at: ItemFn) -> Result<Value> {
     let mut total = 0;
     let mut next = 0;
-    while let Some(found) = find(vm, wanted, next, usize::MAX, &at)? {
+    while let Some(found) = find(vm, sequence, wanted, next, usize::MAX, at)? {
         total += 1;
         next = found + 1;
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::code::instruction::Comparison;
 use crate::object::layout::{Layout, Payload};
-use crate::object::native::{Args, GetSetSpec, NativeModule, getter, native};
+use crate::object::native::{Args, GetSetSpec, Native, NativeModule, getter, native};
 use crate::object::sequence;
 use crate::object::type_object::{
     BASE_TYPE, BinaryOperator, CallArgs, HAS_DICT, HAS_WEAKREFS, MATCH_SEQUENCE, NO_NEW, Slots, Type, TypeSpec, binary, constructor,
@@ -164,13 +164,15 @@ const fn deque_iterator_spec(name: &'static str, signature: &'static str) -> Typ
         layout: Layout::DequeIterator,
         new: constructor(signature, deque_iterator_new),
         slots: Slots { iter: Some(sequence::iter_self), next: Some(deque_next), ..Slots::NONE },
-        methods: &[
-            native("__length_hint__(self, /)", |vm, args| Ok(Value::small(deque_iterator_of(&args[0]).get(vm).left as i64))),
-            native("__reduce__(self, /)", deque_iterator_reduce),
-        ],
+        methods: DEQUE_ITERATOR_METHODS,
         ..TypeSpec::DEFAULT
     }
 }
+
+const DEQUE_ITERATOR_METHODS: &[Native] = &[
+    native("__length_hint__(self, /)", |vm, args| Ok(Value::small(deque_iterator_of(&args[0]).get(vm).left as i64))),
+    native("__reduce__(self, /)", deque_iterator_reduce),
+];
 
 static DEQUE_ITERATOR: TypeSpec = deque_iterator_spec("collections._deque_iterator", "_deque_iterator(deque, index=0, /)");
 static DEQUE_REVERSE_ITERATOR: TypeSpec = deque_iterator_spec("collections._deque_reverse_iterator", "_deque_reverse_iterator(deque, index=0, /)");
@@ -752,10 +754,12 @@ const fn ordered_view_spec(name: &'static str, base: &'static TypeSpec) -> TypeS
         layout: Layout::DictView,
         flags: NO_NEW,
         slots: Slots { iter: Some(|vm, this| ordered_view_iterator(vm, this, false)), ..Slots::NONE },
-        methods: &[native("__reversed__(self, /)", |vm, args| ordered_view_iterator(vm, &args[0], true))],
+        methods: ORDERED_VIEW_METHODS,
         ..TypeSpec::DEFAULT
     }
 }
+
+const ORDERED_VIEW_METHODS: &[Native] = &[native("__reversed__(self, /)", |vm, args| ordered_view_iterator(vm, &args[0], true))];
 
 static ODICT_KEYS: TypeSpec = ordered_view_spec("odict_keys", &dict_view_methods::KEYS);
 static ODICT_VALUES: TypeSpec = ordered_view_spec("odict_values", &dict_view_methods::VALUES);

@@ -62,6 +62,10 @@ fn list_of(value: &Value) -> &Ref<List> {
     value.downcast::<List>().expect("the slot or method was found on a list")
 }
 
+fn item_at<'a>(vm: &'a Vm, list: &'a Value, index: usize) -> Option<&'a Value> {
+    list_of(list).get(vm).items.get(index)
+}
+
 fn new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let class = args[0].downcast::<Type>().expect("a constructor gets its class");
     Ok(vm.alloc_for(class, List { items: Vec::new() }).into())
@@ -226,8 +230,7 @@ fn delete_slice(vm: &mut Vm, list: &Ref<List>, slice: &Ref<Slice>) -> Result<()>
 }
 
 fn contains(vm: &mut Vm, this: &Value, value: &Value) -> Result<bool> {
-    let list = list_of(this);
-    Ok(sequence::find(vm, value, 0, usize::MAX, |vm, index| list.get(vm).items.get(index))?.is_some())
+    Ok(sequence::find(vm, this, value, 0, usize::MAX, item_at)?.is_some())
 }
 
 fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
@@ -331,14 +334,13 @@ fn copy(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn count(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let list = this(&args);
-    sequence::count(vm, &args[1], |vm, index| list.get(vm).items.get(index))
+    sequence::count(vm, &args[0], &args[1], item_at)
 }
 
 fn index(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let list = this(&args);
     let (start, stop) = search_bounds(vm, &args, |vm| list.get(vm).items.len())?;
-    match sequence::find(vm, &args[1], start, stop, |vm, index| list.get(vm).items.get(index))? {
+    match sequence::find(vm, &args[0], &args[1], start, stop, item_at)? {
         Some(place) => Ok(Value::small(place as i64)),
         None => {
             let wanted = vm.repr_text(&args[1])?;
@@ -392,7 +394,7 @@ fn pop(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn remove(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let list = this(&args);
-    let found = sequence::find(vm, &args[1], 0, usize::MAX, |vm, index| list.get(vm).items.get(index))?;
+    let found = sequence::find(vm, &args[0], &args[1], 0, usize::MAX, item_at)?;
     let Some(place) = found else { return Err(vm.value_error("list.remove(x): x not in list")) };
     let items = &mut list.get_mut(vm).items;
     // The comparison may have shortened the list.

@@ -38,6 +38,10 @@ fn tuple_of(value: &Value) -> &Ref<Tuple> {
     value.downcast::<Tuple>().expect("the slot or method was found on a tuple")
 }
 
+fn item_at<'a>(vm: &'a Vm, tuple: &'a Value, index: usize) -> Option<&'a Value> {
+    tuple_of(tuple).get(vm).items().get(index)
+}
+
 fn new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let class = args[0].downcast::<Type>().expect("a constructor gets its class");
     let exact = class.is(&vm.builtin(TypeId::Tuple));
@@ -150,8 +154,7 @@ fn get_item(vm: &mut Vm, this: &Value, key: &Value) -> Result<Value> {
 }
 
 fn contains(vm: &mut Vm, this: &Value, value: &Value) -> Result<bool> {
-    let tuple = tuple_of(this);
-    Ok(sequence::find(vm, value, 0, usize::MAX, |vm, index| tuple.get(vm).items().get(index))?.is_some())
+    Ok(sequence::find(vm, this, value, 0, usize::MAX, item_at)?.is_some())
 }
 
 fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
@@ -180,14 +183,13 @@ fn repeat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
 }
 
 fn count(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let tuple = tuple_of(&args[0]);
-    sequence::count(vm, &args[1], |vm, index| tuple.get(vm).items().get(index))
+    sequence::count(vm, &args[0], &args[1], item_at)
 }
 
 fn index(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let tuple = tuple_of(&args[0]);
-    let (start, stop) = list_methods::search_bounds(vm, &args, |vm| tuple.get(vm).items().len())?;
-    match sequence::find(vm, &args[1], start, stop, |vm, index| tuple.get(vm).items().get(index))? {
+    let len = tuple_of(&args[0]).get(vm).items().len();
+    let (start, stop) = list_methods::search_bounds(vm, &args, |_| len)?;
+    match sequence::find(vm, &args[0], &args[1], start, stop, item_at)? {
         Some(place) => Ok(Value::small(place as i64)),
         None => Err(vm.value_error("tuple.index(x): x not in tuple")),
     }
