@@ -769,7 +769,8 @@ fn reconstruct(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let name = vm.type_name(&args[0]);
         return Err(vm.type_error(format!("first argument must be a type object, not {name}")));
     };
-    if !class.get(vm).is_subtype_of(&vm.native_type(&ARRAY)) {
+    let array_class = vm.native_type(&ARRAY);
+    if !class.get(vm).is_subtype_of(&array_class) {
         let name = vm.class_name(class);
         return Err(vm.type_error(format!("{name} is not a subtype of array.array")));
     }
