@@ -221,10 +221,7 @@ impl Compiler<'_> {
             && let &[only] = self.ast.list(elts)
             && !self.is_starred(only)
         {
-            let mark = self.asm.top;
-            let src = self.operand(only)?;
-            self.store(generator.target, src)?;
-            self.asm.top = mark;
+            self.assign(&[generator.target], only, self.ast.expr(only).span)?;
             self.conditions(generator, next)?;
             self.generator(generators, index + 1, None, item, acc)?;
             self.asm.place(next);

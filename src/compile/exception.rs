@@ -345,10 +345,9 @@ impl Compiler<'_> {
             let next = self.asm.label();
             if let Some(type_) = handler.type_ {
                 let class = reg(self.operand(type_)?);
-                let span = self.ast.expr(type_).span;
                 self.asm.set_top(previous + 2);
                 let instruction = I::JumpIfNotMatch { exception: reg(exception), class, target: 0 };
-                self.asm.jump(instruction, next, span);
+                self.asm.jump(instruction, next, handler.span);
             } else {
                 if index + 1 != handlers.len() {
                     return Err(Failure::syntax("default 'except:' must be last", handler.span));
@@ -424,11 +423,13 @@ impl Compiler<'_> {
             let Some(type_) = handler.type_ else {
                 return Err(Failure::syntax("expected one or more exception types", handler.span));
             };
-            let span = self.ast.expr(type_).span;
             // The class is evaluated where its part of the group lands.
             let class = reg(self.operand(type_)?);
             self.asm.reserve(matched + 2);
-            self.emit(I::MatchGroup { matched: reg(matched), exception: reg(rest), class }, span);
+            self.emit(
+                I::MatchGroup { matched: reg(matched), exception: reg(rest), class },
+                handler.span,
+            );
             self.asm.set_top(matched + 2);
             self.emit(I::Copy { dst: reg(matched + 1), src: reg(matched) }, NOWHERE);
             self.asm.jump(I::JumpIfNone { src: reg(matched + 1), target: 0 }, no_match, NOWHERE);

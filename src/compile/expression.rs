@@ -304,6 +304,11 @@ impl Compiler<'_> {
         let ast = self.ast;
         let mark = self.asm.top;
         let Expr::BinOp { left, op, right } = ast.expr(id).kind else { return Ok(()) };
+        if op == Operator::Mod
+            && let Some(parts) = self.percent_format(left, right)
+        {
+            return self.percent(&parts, dst, ast.expr(id).span);
+        }
         if !matches!(ast.expr(left).kind, Expr::BinOp { .. }) || self.is_candidate(left) {
             let left = self.operand(left)?;
             return self.binary_with(op, left, right, dst, mark, ast.expr(id).span, 0);
@@ -389,6 +394,7 @@ impl Compiler<'_> {
             && let [only] = self.ast.list(ops)
             && let Some(opposite) = opposite(*only)
         {
+            let span = self.ast.expr(operand).span;
             return self.compare(left, &[opposite], self.ast.list(comparators), dst, span);
         }
         let mark = self.asm.top;
@@ -410,6 +416,16 @@ impl Compiler<'_> {
         let scratch = self.scratch(dst);
         let end = self.asm.label();
         for &value in first {
+            if let Some(constant) = self.fold(value) {
+                if truth(&constant) == (op == BoolOp::Or) {
+                    // The rest is never evaluated.
+                    self.load_const(constant, scratch, self.ast.expr(value).span);
+                    self.asm.place(end);
+                    self.settle(dst, scratch, span);
+                    return Ok(());
+                }
+                continue;
+            }
             self.expr_into_scratch(value, scratch)?;
             let src = reg(scratch);
             let jump = match op {
@@ -1003,6 +1019,108 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// The parts of `'…%s…' % (a, b)`, if it only uses `%s`, `%r` and `%a`: it is compiled as the f-string of the same meaning.
+    fn percent_format(&mut self, left: ExprId, right: ExprId) -> Option<Vec<PercentPart>> {
+        let Expr::Tuple { elts, .. } = self.ast.expr(right).kind else { return None };
+        let elts = self.ast.list(elts);
+        if elts.is_empty() || elts.iter().any(|&elt| self.is_starred(elt)) {
+            return None;
+        }
+        let mut values = elts.iter();
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let Some(Constant::Str(text)) = self.fold(left) else { return None };
+        let mut rest = &*text;
+        while let Some(at) = rest.find('%') {
+            literal.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            if let Some(after) = rest.strip_prefix('%') {
+                literal.push('%');
+                rest = after;
+                continue;
+            }
+            if !literal.is_empty() {
+                parts.push(PercentPart::Text(std::mem::take(&mut literal)));
+            }
+            let after_flags = rest.trim_start_matches(['-', '+', ' ', '#', '0']);
+            let to_left = rest[..rest.len() - after_flags.len()].contains('-');
+            let (width, after_width) = leading_digits(after_flags)?;
+            let (precision, after) = match after_width.strip_prefix('.') {
+                Some(after) => {
+                    let (digits, after) = leading_digits(after)?;
+                    (Some(digits.trim_start_matches('0')), after)
+                }
+                None => (None, after_width),
+            };
+            let conversion = match after.bytes().next()? {
+                b's' => Conversion::Str,
+                b'r' => Conversion::Repr,
+                b'a' => Conversion::Ascii,
+                _ => return None,
+            };
+            let mut spec = String::new();
+            if !width.is_empty() {
+                spec.push_str(if to_left { "" } else { ">" });
+                spec.push_str(width);
+            }
+            if let Some(precision) = precision {
+                spec.push('.');
+                spec.push_str(if precision.is_empty() { "0" } else { precision });
+            }
+            parts.push(PercentPart::Value { value: *values.next()?, conversion, spec });
+            rest = &after[1..];
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            parts.push(PercentPart::Text(literal));
+        }
+        (values.next().is_none() && parts.len() <= 200).then_some(parts)
+    }
+
+    fn percent(&mut self, parts: &[PercentPart], dst: u32, span: Span) -> Result {
+        let base = self.scratch(dst);
+        let mark = self.asm.top;
+        let is_single = parts.len() == 1;
+        for part in parts {
+            let part_dst = if is_single { dst } else { self.asm.top };
+            match part {
+                PercentPart::Text(text) => {
+                    self.asm.reserve(part_dst + 1);
+                    self.load_str(text, part_dst, span);
+                }
+                PercentPart::Value { value, conversion, spec } => {
+                    let place = self.ast.expr(*value).span;
+                    let top = self.asm.top;
+                    let src = reg(self.operand(*value)?);
+                    let k = *conversion as u8;
+                    if spec.is_empty() {
+                        self.asm.top = top;
+                        self.asm.reserve(part_dst + 1);
+                        self.emit(I::FormatSimple { dst: reg(part_dst), src, k }, place);
+                    } else {
+                        let spec_register = self.asm.push();
+                        self.load_str(spec, spec_register, place);
+                        self.asm.top = top;
+                        self.asm.reserve(part_dst + 1);
+                        let spec = reg(spec_register);
+                        self.emit(I::FormatWithSpec { dst: reg(part_dst), src, spec, k }, place);
+                    }
+                }
+            }
+            if !is_single {
+                self.asm.push();
+            }
+        }
+        self.asm.top = mark;
+        if !is_single {
+            self.emit(
+                I::BuildString { dst: reg(dst), base: reg(base), count: parts.len() as u16 },
+                span,
+            );
+        }
+        Ok(())
+    }
+
     // ---- awaiting
 
     /// Awaits what is in the temporary `base`; the result lands there. `base + 1` is used. `k` as in `GetAwaitable`.
@@ -1023,6 +1141,18 @@ impl Compiler<'_> {
         self.asm.jump(I::Jump { target: 0 }, again, span);
         self.asm.place(end);
     }
+}
+
+/// A part of a format with `%`.
+enum PercentPart {
+    Text(String),
+    Value { value: ExprId, conversion: Conversion, spec: String },
+}
+
+/// Up to two leading digits, and the rest; `None` for more, which are left to run.
+fn leading_digits(text: &str) -> Option<(&str, &str)> {
+    let n_digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    (n_digits < 3).then(|| text.split_at(n_digits))
 }
 
 /// The instruction with an immediate right operand, where there is one.

@@ -322,7 +322,9 @@ impl<'a> Compiler<'a> {
         {
             return text;
         }
-        let between = if self.scopes[scope].kind == ScopeKind::Class { "." } else { ".<locals>." };
+        let is_function =
+            matches!(self.scopes[scope].kind, ScopeKind::Function | ScopeKind::Lambda);
+        let between = if is_function { ".<locals>." } else { "." };
         format!("{qualname}{between}{text}").into()
     }
 

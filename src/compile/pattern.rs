@@ -369,7 +369,7 @@ impl Compiler<'_> {
         if let Some(star) = star
             && patterns[star + 1..].iter().any(|&id| is_star(id))
         {
-            return Err(Failure::syntax("multiple starred expressions in sequence pattern", span));
+            return Err(Failure::syntax("multiple starred names in sequence pattern", span));
         }
         let has_star_wildcard = patterns
             .iter()

@@ -956,6 +956,10 @@ impl<'a> Builder<'a, '_> {
             }
             self.mark(name, flags);
             self.scope().directives.push((name, span));
+            if flags == flag::GLOBAL {
+                // The module's own code goes to the globals for it, too, whatever its namespace is.
+                self.scopes.get_mut(ScopeId::ROOT).symbols.entry(name).flags |= flag::GLOBAL;
+            }
         }
         Ok(())
     }

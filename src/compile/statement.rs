@@ -124,7 +124,7 @@ impl Compiler<'_> {
 
     // ---- assignments
 
-    fn assign(&mut self, targets: &[ExprId], value: ExprId, span: Span) -> Result {
+    pub(super) fn assign(&mut self, targets: &[ExprId], value: ExprId, span: Span) -> Result {
         let mark = self.asm.top;
         if let &[target] = targets {
             if let Some(local) = self.local_target(target) {
