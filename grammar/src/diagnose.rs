@@ -140,7 +140,8 @@ impl Diagnosis<'_> {
     /// The same, unless the parser stopped between the two.
     fn read(&self, index: usize) -> Option<usize> {
         let close = self.close(index)? as usize;
-        (index >= self.stop.index || close < self.stop.index).then_some(close)
+        let whole = index >= self.stop.index || close < self.stop.index || close == index + 1;
+        whole.then_some(close)
     }
 
     /// From the first byte of one token to the last of the token before another.
@@ -183,6 +184,11 @@ impl Diagnosis<'_> {
         {
             return fault;
         }
+        if self.before(index, 1) == Token::Not
+            && let Some(fault) = self.forgotten_comma(index - 1, context)
+        {
+            return fault;
+        }
         self.expression_faults(index, context)
             .or_else(|| self.bracket_faults(index, context))
             .or_else(|| self.statement_faults(index, context))
@@ -190,6 +196,17 @@ impl Diagnosis<'_> {
     }
 
     fn generic(&self, index: usize) -> Box<Fault> {
+        let line = self.context(index).line;
+        if self.before(index, 1) == Token::Colon
+            && !self.token(line).is_keyword()
+            && self.expression(line) == Some(index - 1)
+            && self.kind_name(line, index - 1).is_some_and(|name| {
+                !matches!(name, "attribute" | "subscript" | "name" | "list" | "tuple")
+            })
+        {
+            // What cannot have an annotation is wrong before the annotation is.
+            return Fault::at("invalid syntax", self.span(index - 1));
+        }
         match self.token(index) {
             Token::Dedent => {
                 return Fault::indentation("unexpected unindent", self.block_end(index));
@@ -895,22 +912,21 @@ impl Diagnosis<'_> {
             });
         }
         let keyword = self.token(line);
+        if keyword == Token::Def
+            && let Some(end) = self.end_of_signature(line, index)
+        {
+            let close = (line..end).rev().find(|&at| self.token(at) == Token::RightParen);
+            if let Some(star) = close.and_then(|close| close.checked_sub(1))
+                && self.token(star) == Token::Star
+            {
+                return Some(Fault::at("named arguments must follow bare *", self.span(star)));
+            }
+            return Some(Fault::at("expected ':'", self.span(end)));
+        }
         if context.open.is_none() {
             match keyword {
                 Token::Else | Token::Try | Token::Finally if index == line + 1 => {
                     return Some(Fault::at("expected ':'", span));
-                }
-                Token::Def if let Some(end) = self.end_of_signature(line, index) => {
-                    let close = (line..end).rev().find(|&at| self.token(at) == Token::RightParen);
-                    if let Some(star) = close.and_then(|close| close.checked_sub(1))
-                        && self.token(star) == Token::Star
-                    {
-                        return Some(Fault::at(
-                            "named arguments must follow bare *",
-                            self.span(star),
-                        ));
-                    }
-                    return Some(Fault::at("expected ':'", self.span(end)));
                 }
                 Token::Def
                     if self.expects("(")

@@ -8,10 +8,11 @@ use crate::error::SyntaxError;
 pub(crate) fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
     let marked = source.starts_with(b"\xEF\xBB\xBF");
     let text = if marked { &source[3..] } else { source };
-    let declared = declared(text);
+    let declared = declared_encoding(text);
     let encoding = declared.as_deref().map_or(Some("utf-8"), known);
     // CPython knows the encoding of a marked source by one name only.
     if let Some(name) = declared.as_ref().filter(|name| marked && !is_utf_8(name)) {
+        let name = if encoding == Some("latin-1") { "iso-8859-1" } else { name };
         return Err(error(format!("encoding problem: {name} with BOM"), 0));
     }
     match encoding {
@@ -23,7 +24,7 @@ pub(crate) fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
             None => Ok(String::from_utf8_lossy(text)),
             Some(at) => {
                 let message = format!(
-                    "(unicode error) 'ascii' codec can't decode byte 0x{:02x} in position {at}: \
+                    "'ascii' codec can't decode byte 0x{:02x} in position {at}: \
                      ordinal not in range(128)",
                     text[at]
                 );
@@ -38,19 +39,25 @@ pub(crate) fn decode(source: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
     }
 }
 
-/// The encoding that a comment on the first or second line names; on the second only if the first
-/// has nothing but a comment.
-fn declared(text: &[u8]) -> Option<String> {
-    for line in text.split(|&byte| byte == b'\n').take(2) {
+/// The encoding that a PEP 263 comment on the first or second line names; on the second only if the
+/// first has nothing but a comment.
+pub fn declared_encoding(source: &[u8]) -> Option<String> {
+    let text = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
+    let mut rest = text;
+    for _ in 0..2 {
+        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+        let line = &rest[..end];
+        let after = if rest[end..].starts_with(b"\r\n") { end + 2 } else { end + 1 };
         let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\x0C')).count();
-        let rest = &line[blank..];
-        if rest.first() == Some(&b'#') {
-            if let Some(name) = named(rest) {
+        let line = &line[blank..];
+        if line.first() == Some(&b'#') {
+            if let Some(name) = named(line) {
                 return Some(name);
             }
-        } else if !rest.is_empty() && rest != b"\r" {
+        } else if !line.is_empty() {
             return None;
         }
+        rest = rest.get(after..)?;
     }
     None
 }

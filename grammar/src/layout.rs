@@ -46,7 +46,8 @@ impl Layout {
                         (Some(b'\r' | b'\n'), _) => 1,
                         _ => break,
                     };
-                    continued = continued.or(Some(column));
+                    // As for CPython, column 0 is no column to remember.
+                    continued = continued.or((column.0 > 0).then_some((column.0, column.0)));
                     at += width;
                     if at + 1 == bytes.len() {
                         let place = Place::after(at as u32);

@@ -40,6 +40,7 @@ mod token;
 mod tree;
 mod validate;
 
+pub use encoding::declared_encoding;
 pub use error::{SyntaxError, SyntaxErrorKind, SyntaxWarning};
 pub use line_index::LineIndex;
 
@@ -248,7 +249,9 @@ fn unless_unclosed(source: &str, lexed: &Lexed, fault: Box<Fault>, last_read: u3
     if at_end || later { diagnose::never_closed(bracket) } else { fault }
 }
 
-/// Parses a source that is still bytes: UTF-8, or what a PEP 263 comment says.
+/// Parses a source that is still bytes: UTF-8, or what a PEP 263 comment says. Of the encodings that
+/// a comment may name, this knows UTF-8, ASCII and Latin-1; whoever knows more decodes the bytes by
+/// [`declared_encoding`] and calls [`parse`].
 pub fn parse_bytes(source: &[u8], mode: Mode, options: Options) -> Result<Parsed, SyntaxError> {
     parse(&encoding::decode(source)?, mode, options)
 }

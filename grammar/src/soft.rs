@@ -41,7 +41,7 @@ pub(crate) fn rewrite(tokens: &mut [Lexeme], names: SoftNames) {
                     }
                     if name == names.case
                         && blocks.last() == Some(&true)
-                        && begins_operand(tokens[index + 1].1)
+                        && follows_operand(tokens, index)
                     {
                         tokens[index].1 = Token::Case(name);
                         continue;
@@ -85,9 +85,14 @@ fn begins_operand(token: Token) -> bool {
     )
 }
 
+/// Whether an expression or pattern can begin after the token.
+fn follows_operand(tokens: &[Lexeme], index: usize) -> bool {
+    tokens.get(index + 1).is_some_and(|lexeme| begins_operand(lexeme.1))
+}
+
 /// A line that begins with `match` and ends with a colon is no expression statement.
 fn is_match(tokens: &[Lexeme], index: usize) -> bool {
-    if !begins_operand(tokens[index + 1].1) {
+    if !follows_operand(tokens, index) {
         return false;
     }
     let end =

@@ -520,7 +520,10 @@ impl<'s> Tree<'s> {
         let StringPartKind::Plain(token) = part.kind else { return };
         let token = self.strings[token as usize];
         match literal::decode_text(self.source, token.body, token.raw, false, out) {
-            Ok(warning) => self.warnings.extend(warning),
+            // CPython names the line on which the literal begins.
+            Ok(warning) => {
+                self.warnings.extend(warning.map(|(_, message)| (part.span.start, message)));
+            }
             Err(message) => self.fault(message, part.span),
         }
     }
@@ -535,7 +538,9 @@ impl<'s> Tree<'s> {
                 self.fault(message, part.span);
             }
             match literal::decode_bytes(self.source, token.body, token.raw, &mut bytes) {
-                Ok(warning) => self.warnings.extend(warning),
+                Ok(warning) => {
+                    self.warnings.extend(warning.map(|(_, message)| (part.span.start, message)));
+                }
                 Err(message) => self.fault(message, part.span),
             }
         }
