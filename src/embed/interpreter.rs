@@ -4,6 +4,8 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use scrip_grammar::Mode;
+
 use super::convert::{self, Context, FromScript, IntoScript, Slot};
 use super::error::{Error, Raised as RaisedError};
 use crate::gil::{Limits, Shared};
@@ -12,7 +14,7 @@ use crate::object::type_object::CallArgs;
 use crate::object::types::TypeId;
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::value::{Ref, Value};
-use crate::vm::source::SourceOptions;
+use crate::vm::import::CompileFlags;
 use crate::vm::state::{Library, Options, State};
 use crate::vm::{Result as VmResult, Vm, bootstrap};
 
@@ -43,6 +45,9 @@ struct Inner {
 unsafe impl Send for Inner {}
 // SAFETY: as above.
 unsafe impl Sync for Inner {}
+
+/// A program's own body may await.
+const AWAITING: CompileFlags = CompileFlags { future_annotations: false, top_level_await: true };
 
 const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
@@ -110,7 +115,7 @@ impl Builder {
         let library = Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find };
         let main = shared.register_thread();
         if self.handles_signals {
-            crate::os::signal::install(&shared);
+            crate::thread::install_signals(&shared);
         }
         let state = bootstrap::into_pointer(bootstrap::new_state(shared.clone(), seed, self.options, library));
         let interpreter = Interpreter { inner: Arc::new(Inner { state, shared, main, main_is_busy: std::sync::atomic::AtomicBool::new(false) }) };
@@ -193,7 +198,7 @@ impl Interpreter {
     /// The value of an expression, in the namespace of `__main__`.
     pub fn eval<T: FromScript>(&self, expression: &str) -> Result<T, Error> {
         self.with(|vm| {
-            let code = vm.compile_text(expression, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_text(expression, "<string>", Mode::Expression, CompileFlags::default()).map_err(|_| interpreter_error(vm))?;
             let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
             convert_out(vm, value)
         })
@@ -207,8 +212,7 @@ impl Interpreter {
     /// Runs a program given as bytes in the namespace of `__main__`; `name` is its file's name in tracebacks.
     pub fn exec_named(&self, source: &[u8], name: &str) -> Result<(), Error> {
         self.with(|vm| {
-            let options = SourceOptions { top_level_await: true, ..SourceOptions::MODULE };
-            let code = vm.compile_bytes(source, name, options).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_bytes(source, name, Mode::Module, AWAITING).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
         })
     }
@@ -216,12 +220,11 @@ impl Interpreter {
     /// Runs one input of a prompt: values of expressions are printed. `None`: more lines are needed.
     pub fn interact(&self, source: &str) -> Result<Option<()>, Error> {
         self.with(|vm| {
-            match scrip_grammar::parse(source, scrip_grammar::Mode::Interactive, scrip_grammar::Options { top_level_await: true }) {
+            match scrip_grammar::parse(source, Mode::Interactive, scrip_grammar::Options { top_level_await: true }) {
                 Err(error) if error.incomplete => return Ok(None),
                 _ => {}
             }
-            let options = SourceOptions { top_level_await: true, ..SourceOptions::INTERACTIVE };
-            let code = vm.compile_text(source, "<stdin>", options).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_text(source, "<stdin>", Mode::Interactive, AWAITING).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| Some(()))
         })
     }
@@ -238,21 +241,20 @@ impl Interpreter {
 
     /// Runs a module or package's `__main__` by its name, as `-m` does.
     pub fn run_module(&self, name: &str) -> Result<(), Error> {
-        self.with(|vm| crate::vm::import::run_module(vm, name).map_err(|_| interpreter_error(vm)))
+        self.with(|vm| crate::vm::import::run_as_main(vm, name).map_err(|_| interpreter_error(vm)))
     }
 
     /// Compiles a program without running it.
     pub fn compile(&self, source: &[u8], name: &str) -> Result<Compiled, Error> {
         self.with(|vm| {
-            let options = SourceOptions { top_level_await: true, ..SourceOptions::MODULE };
-            let code = vm.compile_bytes(source, name, options).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_bytes(source, name, Mode::Module, AWAITING).map_err(|_| interpreter_error(vm))?;
             Ok(Compiled { unit: code.get(vm).unit.clone() })
         })
     }
 
     /// Checks programs without running them: the report for a program that is none.
     pub fn check(&self, source: &[u8], name: &str) -> Result<(), Error> {
-        match scrip_grammar::parse_bytes(source, scrip_grammar::Mode::Module, scrip_grammar::Options { top_level_await: true }) {
+        match scrip_grammar::parse_bytes(source, Mode::Module, scrip_grammar::Options { top_level_await: true }) {
             Ok(_) => Ok(()),
             Err(error) => self.with(|vm| {
                 let _ = vm.raise_syntax_error(&error, name);
@@ -347,7 +349,7 @@ impl Interpreter {
     /// A handle to the value of a name of `__main__`.
     pub fn handle(&self, name: &str) -> Result<Handle, Error> {
         self.with(|vm| {
-            let code = vm.compile_text(name, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_text(name, "<string>", Mode::Expression, CompileFlags::default()).map_err(|_| interpreter_error(vm))?;
             let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
             Ok(Handle { interpreter: self.clone(), value: std::mem::ManuallyDrop::new(value) })
         })
