@@ -1,0 +1,532 @@
+//! `type`: the methods and attributes of classes.
+
+use crate::object::heap::extra_word;
+use crate::object::layout::{LAYOUTS, Layout};
+use crate::object::native::{Args, GetSet, GetSetSpec, getter, native};
+use crate::object::type_object::{
+    ABSTRACT, BASE_TYPE, BinaryOperator, CallArgs, HAS_DICT, HEAP_TYPE, IMMUTABLE, IS_METACLASS, MATCH_MAPPING, MATCH_SEQUENCE, Slots, Type, TypeSpec, binary,
+};
+use crate::object::types::TypeId;
+use crate::object::types::descriptor::MappingProxy;
+use crate::object::types::dict::Dict;
+use crate::object::types::object::{merge_class_names, plain, receiver};
+use crate::object::types::str::Str;
+use crate::object::types::tuple::Tuple;
+use crate::object::value::{Ref, Value};
+use crate::object::weak;
+use crate::vm::state::Name;
+use crate::vm::{Result, Vm};
+
+pub(crate) static TYPE: TypeSpec = TypeSpec {
+    name: "type",
+    doc: "type(object) -> the object's type\ntype(name, bases, dict, **kwds) -> a new type",
+    layout: Layout::Type,
+    flags: BASE_TYPE | IS_METACLASS,
+    slots: Slots {
+        repr: Some(repr),
+        call: Some(call),
+        get_attribute: Some(Vm::class_get_attr),
+        set_attribute: Some(Vm::class_set_attr),
+        binary: binary(&[(BinaryOperator::Or, crate::object::types::generic_alias_methods::type_or)]),
+        new: Some(new),
+        init: Some(init),
+        ..Slots::NONE
+    },
+    methods: &[
+        native("mro(self, /)", mro),
+        native("__subclasses__(self, /)", subclasses),
+        native("__instancecheck__(self, instance, /)", instance_check),
+        native("__subclasscheck__(self, subclass, /)", subclass_check),
+        native("__dir__(self, /)", dir),
+        native("__sizeof__(self, /)", size_of_class),
+    ],
+    class_methods: &[native("__prepare__(cls, /, *args, **kwargs)", prepare)],
+    getset: &[
+        GetSetSpec { name: "__name__", get: get_name, set: Some(set_name) },
+        GetSetSpec { name: "__qualname__", get: get_qualname, set: Some(set_qualname) },
+        GetSetSpec { name: "__module__", get: get_module, set: Some(set_module) },
+        GetSetSpec { name: "__bases__", get: get_bases, set: Some(set_bases) },
+        GetSetSpec { name: "__abstractmethods__", get: get_abstract_methods, set: Some(set_abstract_methods) },
+        GetSetSpec { name: "__doc__", get: get_doc, set: Some(set_doc) },
+        GetSetSpec { name: "__annotations__", get: get_annotations, set: Some(set_annotations) },
+        GetSetSpec { name: "__type_params__", get: get_type_params, set: Some(set_type_params) },
+        getter("__mro__", get_mro),
+        getter("__base__", get_base),
+        getter("__dict__", get_dict),
+        getter("__text_signature__", get_text_signature),
+        getter("__flags__", get_flags),
+        getter("__basicsize__", get_basic_size),
+        getter("__itemsize__", |_, _| Ok(Value::small(0))),
+        getter("__dictoffset__", |vm, class| {
+            let has = receiver::<Type>(vm, class)?.get(vm).has(HAS_DICT);
+            Ok(Value::small(if has { -1 } else { 0 }))
+        }),
+        getter("__weakrefoffset__", |_, _| Ok(Value::small(0))),
+    ],
+    ..TypeSpec::DEFAULT
+};
+
+/// `type.__new__(metaclass, name, bases, namespace, **keywords)`.
+fn new(vm: &mut Vm, metaclass: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Value> {
+    let given = arguments.unnamed();
+    let [name, bases, namespace] = given else {
+        let message = format!("type.__new__() takes exactly 3 arguments ({} given)", given.len());
+        return Err(vm.type_error(message));
+    };
+    for (place, (value, kind, wanted)) in [(name, TypeId::Str, "str"), (bases, TypeId::Tuple, "tuple"), (namespace, TypeId::Dict, "dict")].into_iter().enumerate()
+    {
+        if !vm.is_kind(value, kind) {
+            let message = format!("type.__new__() argument {} must be {wanted}, not {}", place + 1, vm.type_name(value));
+            return Err(vm.type_error(message));
+        }
+    }
+    for base in vm.tuple_items(bases) {
+        if base.holds::<Type>() {
+            continue;
+        }
+        if vm.find_special(&base, "__mro_entries__")?.is_some() || vm.find_attr_str(&base, "__mro_entries__")?.is_some() {
+            return Err(vm.type_error("type() doesn't support MRO entry resolution; use types.new_class()"));
+        }
+    }
+    let keywords = CallArgs { values: &arguments.values[3..], names: arguments.names };
+    vm.type_new(metaclass, name, bases, namespace, keywords)
+}
+
+/// `type.__init__`: nothing is left to do.
+fn init(vm: &mut Vm, _: &Value, arguments: CallArgs<'_>) -> Result<()> {
+    match arguments.unnamed().len() {
+        1 if !arguments.names.is_empty() => Err(vm.type_error("type.__init__() takes no keyword arguments")),
+        1 | 3 => Ok(()),
+        _ => Err(vm.type_error("type.__init__() takes 1 or 3 arguments")),
+    }
+}
+
+/// `cls(…)`: makes an instance, and initialises it if it is one.
+pub(crate) fn call(vm: &mut Vm, callable: &Value, arguments: CallArgs<'_>) -> Result<Value> {
+    let class = receiver::<Type>(vm, callable)?;
+    if class.is(vm.state().builtin(TypeId::Type)) {
+        if arguments.names.is_empty() && arguments.values.len() == 1 {
+            return Ok(vm.type_of(&arguments.values[0]).into_value());
+        }
+        if arguments.unnamed().len() != 3 {
+            return Err(vm.type_error("type() takes 1 or 3 arguments"));
+        }
+    }
+    let Some(new) = class.get(vm).slots.new else {
+        let message = format!("cannot create '{}' instances", vm.class_full_name(class));
+        return Err(vm.type_error(message));
+    };
+    let object = new(vm, class, arguments)?;
+    if !vm.is_instance(&object, class) {
+        return Ok(object);
+    }
+    if let Some(init) = vm.type_payload(&object).slots.init {
+        init(vm, &object, arguments)?;
+    }
+    Ok(object)
+}
+
+fn repr(vm: &mut Vm, class: &Value) -> Result<Value> {
+    let class = receiver::<Type>(vm, class)?;
+    let name = vm.class_full_name(class);
+    Ok(vm.new_str(format!("<class '{name}'>")))
+}
+
+fn mro(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let class = receiver::<Type>(vm, &args[0])?;
+    let bases = class.get(vm).bases.clone();
+    let bases = vm.tuple_items(&bases);
+    let order = vm.linearize(class, &bases)?;
+    let order = order.into_iter().map(Ref::into_value).collect();
+    Ok(vm.new_list(order))
+}
+
+fn subclasses(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let class = receiver::<Type>(vm, &args[0])?;
+    let live = vm.live_subclasses(class).into_iter().map(Ref::into_value).collect();
+    Ok(vm.new_list(live))
+}
+
+fn instance_check(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    vm.recursive_isinstance(&args[1], &args[0]).map(Value::from_bool)
+}
+
+fn subclass_check(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    vm.recursive_issubclass(&args[1], &args[0]).map(Value::from_bool)
+}
+
+fn prepare(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
+    Ok(vm.new_dict().into_value())
+}
+
+fn dir(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let names = vm.new_dict();
+    merge_class_names(vm, &names, &args[0])?;
+    let keys = names.get(vm).keys().cloned().collect();
+    Ok(vm.new_list(keys))
+}
+
+fn size_of_class(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let class = receiver::<Type>(vm, &args[0])?;
+    let dict = class.get(vm).dict.clone();
+    Ok(Value::small((LAYOUTS[Layout::Type as usize].size + dict.get(vm).heap_size()) as i64))
+}
+
+// ---- attributes
+
+/// Refuses the deletion of a class's attribute, and its change in an immutable class.
+fn value_to_set<'a>(vm: &mut Vm, class: &Value, name: &str, value: Option<&'a Value>) -> Result<(Ref<Type>, &'a Value)> {
+    let class = receiver::<Type>(vm, class)?.clone();
+    let class_name = vm.class_name(&class);
+    if class.get(vm).has(IMMUTABLE) {
+        return Err(vm.type_error(format!("cannot set '{name}' attribute of immutable type '{class_name}'")));
+    }
+    match value {
+        Some(value) => Ok((class, value)),
+        None => Err(vm.type_error(format!("cannot delete '{name}' attribute of type '{class_name}'"))),
+    }
+}
+
+fn get_name(vm: &mut Vm, class: &Value) -> Result<Value> {
+    Ok(receiver::<Type>(vm, class)?.get(vm).name.clone())
+}
+
+fn set_name(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
+    let (class, value) = value_to_set(vm, class, "__name__", value)?;
+    let Some(text) = vm.text_of(value).cloned() else {
+        let message = format!("can only assign string to {}.__name__, not '{}'", vm.class_name(&class), vm.type_name(value));
+        return Err(vm.type_error(message));
+    };
+    if text.codes().any(|code| code == 0) {
+        return Err(vm.value_error("type name must not contain null characters"));
+    }
+    let old = std::mem::replace(&mut class.get_mut(vm).name, value.clone());
+    drop(old);
+    Ok(())
+}
+
+fn get_qualname(vm: &mut Vm, class: &Value) -> Result<Value> {
+    Ok(receiver::<Type>(vm, class)?.get(vm).qualname.clone())
+}
+
+fn set_qualname(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
+    let (class, value) = value_to_set(vm, class, "__qualname__", value)?;
+    if !value.holds::<Str>() {
+        let message = format!("can only assign string to {}.__qualname__, not '{}'", vm.class_name(&class), vm.type_name(value));
+        return Err(vm.type_error(message));
+    }
+    let old = std::mem::replace(&mut class.get_mut(vm).qualname, value.clone());
+    drop(old);
+    Ok(())
+}
+
+/// What the class's own namespace has under a name.
+fn own(vm: &mut Vm, class: &Value, name: &str) -> Result<Option<Value>> {
+    let dict = receiver::<Type>(vm, class)?.get(vm).dict.clone();
+    vm.dict_get_str(&dict, name)
+}
+
+fn set_own(vm: &mut Vm, class: &Ref<Type>, name: &str, value: &Value) -> Result<()> {
+    let dict = class.get(vm).dict.clone();
+    vm.class_changed(class);
+    vm.dict_set_str(&dict, name, value.clone())
+}
+
+fn missing(vm: &mut Vm, class: &Value, name: &str) -> crate::vm::Raised {
+    let name_value = vm.intern(name);
+    let class_name = class.downcast::<Type>().map(|class| vm.class_name(class)).unwrap_or_default();
+    vm.attribute_error(class, &name_value, format!("type object '{class_name}' has no attribute '{name}'"))
+}
+
+fn get_module(vm: &mut Vm, class: &Value) -> Result<Value> {
+    if let Some(module) = own(vm, class, "__module__")? {
+        return Ok(module);
+    }
+    if receiver::<Type>(vm, class)?.get(vm).has(HEAP_TYPE) {
+        let name = vm.intern("__module__");
+        return Err(vm.attribute_error(class, &name, "__module__"));
+    }
+    Ok(vm.intern("builtins"))
+}
+
+fn set_module(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
+    let (class, value) = value_to_set(vm, class, "__module__", value)?;
+    set_own(vm, &class, "__module__", value)
+}
+
+fn get_bases(vm: &mut Vm, class: &Value) -> Result<Value> {
+    Ok(receiver::<Type>(vm, class)?.get(vm).bases.clone())
+}
+
+fn set_bases(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
+    let (class, value) = value_to_set(vm, class, "__bases__", value)?;
+    let name = vm.class_name(&class);
+    if !value.holds::<Tuple>() {
+        let message = format!("can only assign tuple to {name}.__bases__, not {}", vm.type_name(value));
+        return Err(vm.type_error(message));
+    }
+    let bases = vm.tuple_items(value);
+    if bases.is_empty() {
+        return Err(vm.type_error(format!("can only assign non-empty tuple to {name}.__bases__, not ()")));
+    }
+    for base in &bases {
+        let Some(base) = base.downcast::<Type>() else {
+            let message = format!("{name}.__bases__ must be tuple of classes, not '{}'", vm.type_name(base));
+            return Err(vm.type_error(message));
+        };
+        if base.get(vm).is_subtype_of(&class) {
+            return Err(vm.type_error("a __bases__ item causes an inheritance cycle"));
+        }
+    }
+    let Some(new_base) = bases[0].downcast::<Type>().cloned() else { return Ok(()) };
+    let (old_layout, old_fixed) = match &class.get(vm).base {
+        Some(base) => (base.get(vm).layout, base.get(vm).fixed_slots),
+        None => (Layout::Instance, 0),
+    };
+    for base in &bases {
+        let Some(base) = base.downcast::<Type>() else { continue };
+        let payload = base.get(vm);
+        let is_plain_object = payload.layout == Layout::Instance && payload.fixed_slots == 0 && old_layout == Layout::Instance;
+        if payload.layout != old_layout || (payload.fixed_slots != old_fixed && !is_plain_object) {
+            let old_base = class.get(vm).base.clone();
+            let old_name = old_base.map(|base| vm.class_name(&base)).unwrap_or_default();
+            let message = format!("__bases__ assignment: '{}' object layout differs from '{old_name}'", vm.class_name(base));
+            return Err(vm.type_error(message));
+        }
+    }
+    let order = vm.linearize(&class, &bases)?;
+    let old_bases = class.get(vm).bases.clone();
+    for base in vm.tuple_items(&old_bases) {
+        if let Some(base) = base.downcast::<Type>() {
+            base.get_mut(vm).subclasses.retain(|word| *word != class.word());
+        }
+    }
+    for base in &bases {
+        if let Some(base) = base.downcast::<Type>() {
+            base.get_mut(vm).subclasses.push(class.word());
+        }
+    }
+    let payload = class.get_mut(vm);
+    payload.mro = order;
+    payload.bases = value.clone();
+    payload.base = Some(new_base);
+    refresh(vm, &class)
+}
+
+/// After a class's bases changed: the order of its subclasses, and everybody's slots.
+fn refresh(vm: &mut Vm, class: &Ref<Type>) -> Result<()> {
+    vm.class_changed(class);
+    for subclass in vm.live_subclasses(class) {
+        let bases = subclass.get(vm).bases.clone();
+        let bases = vm.tuple_items(&bases);
+        let order = vm.linearize(&subclass, &bases)?;
+        subclass.get_mut(vm).mro = order;
+        refresh(vm, &subclass)?;
+    }
+    vm.update_slots_below(class);
+    Ok(())
+}
+
+fn get_abstract_methods(vm: &mut Vm, class: &Value) -> Result<Value> {
+    if !class.is(vm.state().builtin(TypeId::Type)) {
+        if let Some(names) = own(vm, class, "__abstractmethods__")? {
+            return Ok(names);
+        }
+    }
+    Err(missing(vm, class, "__abstractmethods__"))
+}
+
+fn set_abstract_methods(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
+    let class = receiver::<Type>(vm, class)?.clone();
+    let dict = class.get(vm).dict.clone();
+    let name = vm.name(Name::AbstractMethods);
+    vm.class_changed(&class);
+    let is_abstract = match value {
+        Some(value) => {
+            let is_abstract = vm.is_true(value)?;
+            vm.dict_set(&dict, &name, value.clone())?;
+            is_abstract
+        }
+        None => {
+            if vm.dict_remove(&dict, &name)?.is_none() {
+                return Err(missing(vm, &class, "__abstractmethods__"));
+            }
+            false
+        }
+    };
+    class.get(vm).set_flag(ABSTRACT, is_abstract);
+    Ok(())
+}
+
+fn get_doc(vm: &mut Vm, class: &Value) -> Result<Value> {
+    match own(vm, class, "__doc__")? {
+        Some(doc) => {
+            let class = receiver::<Type>(vm, class)?.clone();
+            vm.bind(&doc, None, &class)
+        }
+        None => Ok(Value::NONE),
+    }
+}
+
+fn set_doc(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
+    let (class, value) = value_to_set(vm, class, "__doc__", value)?;
+    set_own(vm, &class, "__doc__", value)
+}
+
+fn get_annotations(vm: &mut Vm, class: &Value) -> Result<Value> {
+    let payload = receiver::<Type>(vm, class)?.clone();
+    if !payload.get(vm).has(HEAP_TYPE) {
+        return Err(missing(vm, class, "__annotations__"));
+    }
+    if let Some(annotations) = own(vm, class, "__annotations__")? {
+        return vm.bind(&annotations, None, &payload);
+    }
+    let fresh = vm.new_dict().into_value();
+    set_own(vm, &payload, "__annotations__", &fresh)?;
+    Ok(fresh)
+}
+
+fn set_annotations(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
+    let payload = receiver::<Type>(vm, class)?.clone();
+    if payload.get(vm).has(IMMUTABLE) {
+        let message = format!("cannot set '__annotations__' attribute of immutable type '{}'", vm.class_name(&payload));
+        return Err(vm.type_error(message));
+    }
+    match value {
+        Some(value) => set_own(vm, &payload, "__annotations__", value),
+        None => {
+            let dict = payload.get(vm).dict.clone();
+            let name = vm.name(Name::Annotations);
+            vm.class_changed(&payload);
+            if vm.dict_remove(&dict, &name)?.is_none() {
+                return Err(vm.attribute_error(class, &name, "__annotations__"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn get_type_params(vm: &mut Vm, class: &Value) -> Result<Value> {
+    match own(vm, class, "__type_params__")? {
+        Some(params) => Ok(params),
+        None => Ok(vm.empty_tuple()),
+    }
+}
+
+fn set_type_params(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
+    let (class, value) = value_to_set(vm, class, "__type_params__", value)?;
+    set_own(vm, &class, "__type_params__", value)
+}
+
+fn get_mro(vm: &mut Vm, class: &Value) -> Result<Value> {
+    let order: Vec<Value> = receiver::<Type>(vm, class)?.get(vm).mro.iter().map(|class| (**class).clone()).collect();
+    Ok(vm.new_tuple(order))
+}
+
+fn get_base(vm: &mut Vm, class: &Value) -> Result<Value> {
+    Ok(receiver::<Type>(vm, class)?.get(vm).base.clone().map_or(Value::NONE, Ref::into_value))
+}
+
+fn get_dict(vm: &mut Vm, class: &Value) -> Result<Value> {
+    let mapping = receiver::<Type>(vm, class)?.get(vm).dict.clone().into_value();
+    Ok(vm.alloc(TypeId::MappingProxy, MappingProxy { mapping }).into_value())
+}
+
+fn get_text_signature(vm: &mut Vm, class: &Value) -> Result<Value> {
+    let spec = receiver::<Type>(vm, class)?.get(vm).spec;
+    match spec.and_then(|spec| spec.new.as_ref()) {
+        Some(native) => {
+            let parameters = native.signature.find('(').map_or("()", |at| &native.signature[at..]);
+            Ok(vm.new_str(parameters))
+        }
+        None => Ok(Value::NONE),
+    }
+}
+
+/// CPython's bits, as far as a script may want to know them.
+fn get_flags(vm: &mut Vm, class: &Value) -> Result<Value> {
+    let class = receiver::<Type>(vm, class)?.get(vm);
+    let mut flags: i64 = 1 << 12;
+    for (own, bit) in [(HEAP_TYPE, 9), (BASE_TYPE, 10), (IMMUTABLE, 8), (ABSTRACT, 20), (MATCH_SEQUENCE, 5), (MATCH_MAPPING, 6), (IS_METACLASS, 31)] {
+        if class.has(own) {
+            flags |= 1 << bit;
+        }
+    }
+    let by_layout = match class.layout {
+        Layout::Int => 24,
+        Layout::List => 25,
+        Layout::Tuple => 26,
+        Layout::Bytes => 27,
+        Layout::Str => 28,
+        Layout::Dict => 29,
+        Layout::Exception => 30,
+        _ => 14,
+    };
+    Ok(Value::small(flags | 1 << by_layout))
+}
+
+fn get_basic_size(vm: &mut Vm, class: &Value) -> Result<Value> {
+    let class = receiver::<Type>(vm, class)?.get(vm);
+    let words = class.extra_words() + usize::from(class.fixed_slots);
+    Ok(Value::small((LAYOUTS[class.layout as usize].size + words * 8) as i64))
+}
+
+// ---- __dict__ and __weakref__ of instances
+
+/// `instance.__dict__`
+pub(crate) fn get_instance_dict(vm: &mut Vm, object: &Value) -> Result<Value> {
+    match vm.instance_dict(object)? {
+        Some(dict) => Ok(dict.into_value()),
+        None => {
+            let name = vm.name(Name::Dict);
+            Err(vm.no_attribute(object, &name))
+        }
+    }
+}
+
+/// `instance.__dict__ = …`
+pub(crate) fn set_instance_dict(vm: &mut Vm, object: &Value, value: Option<&Value>) -> Result<()> {
+    let Some(value) = value else {
+        let fresh = vm.new_dict();
+        return vm.replace_dict(object, fresh);
+    };
+    match value.downcast::<Dict>() {
+        Some(dict) => vm.replace_dict(object, dict.clone()),
+        None => {
+            let message = format!("__dict__ must be set to a dictionary, not a '{}'", vm.type_name(value));
+            Err(vm.type_error(message))
+        }
+    }
+}
+
+/// The row that native types whose instances have a `__dict__` add to their attributes.
+pub(crate) const DICT: GetSetSpec = GetSetSpec { name: "__dict__", get: get_instance_dict, set: Some(set_instance_dict) };
+
+fn get_weakref(vm: &mut Vm, object: &Value) -> Result<Value> {
+    let _ = vm;
+    Ok(weak::references(object).into_iter().next().map_or(Value::NONE, Ref::into_value))
+}
+
+impl Vm {
+    /// The descriptor `__dict__` of a class whose instances have one.
+    pub(crate) fn dict_descriptor(&mut self, class: &Value) -> Value {
+        self.alloc(TypeId::GetSetDescriptor, GetSet { spec: DICT, owner: class.clone() }).into_value()
+    }
+
+    /// The descriptor `__weakref__` of a class whose instances can be weakly referenced.
+    pub(crate) fn weakref_descriptor(&mut self, class: &Value) -> Value {
+        let spec = getter("__weakref__", get_weakref);
+        self.alloc(TypeId::GetSetDescriptor, GetSet { spec, owner: class.clone() }).into_value()
+    }
+
+    /// Whether an object has a place for attributes of its own.
+    pub(crate) fn may_have_dict(&self, object: &Value) -> bool {
+        self.type_payload(object).has(HAS_DICT) || extra_word(object, 0).is_some()
+    }
+
+    /// The name of a class or function, for messages: `__qualname__` when it is a string.
+    pub(crate) fn qualname_text(&mut self, object: &Value) -> Result<Option<String>> {
+        let found = self.find_attr_str(object, "__qualname__")?;
+        Ok(found.filter(|name| name.holds::<Str>()).map(|name| plain(self, &name)))
+    }
+}
