@@ -52,11 +52,11 @@ macro_rules! exceptions {
             /// All, bases before what derives from them.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$name),+];
             /// The class's name.
-            pub(crate) fn name(self) -> &'static str {
+            pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
             /// The class it derives from; `BaseException` for itself.
-            pub(crate) fn base(self) -> Self {
+            pub(crate) const fn base(self) -> Self {
                 match self { $(Self::$name => Self::$base),+ }
             }
             /// The attributes it adds; those of its bases stand before them.
