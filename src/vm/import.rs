@@ -1,0 +1,826 @@
+//! Finding, compiling and running modules; `import` in its forms.
+//!
+//! A module comes from, in this order: `sys.modules`; the natives; the entries of `sys.path` (or of a package's `__path__`), where a directory with an
+//! `__init__` file is a package; the library that is embedded in the program, whose files show as `<stdlib>/NAME.scr`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use scrip_grammar::{Mode, SyntaxError, SyntaxErrorKind};
+
+use super::state::Name;
+use super::vm::{Raised, Result, Vm};
+use crate::code::unit::Unit;
+use crate::compile::{self, CompileError};
+use crate::object::layout::Layout;
+use crate::object::type_object::{BASE_TYPE, HAS_DICT, HAS_WEAKREFS, Slots, TypeSpec};
+use crate::object::types::code::Code;
+use crate::object::types::dict::Dict;
+use crate::object::types::exception::ExceptionKind;
+use crate::object::types::module::Module;
+use crate::object::types::object::plain;
+use crate::object::types::str::Str;
+use crate::object::types::tuple::Tuple;
+use crate::object::value::{Ref, Value};
+use crate::text::TextBuilder;
+
+/// The start of the file names of the embedded library.
+pub(crate) const LIBRARY: &str = "<stdlib>";
+
+// ---- locks
+
+/// Who is importing what: a module is run by one thread, and others that import it wait.
+#[derive(Default)]
+pub(crate) struct ImportLocks {
+    held: Vec<Held>,
+    /// Threads that wait, and for which module.
+    waiting: Vec<(usize, Value)>,
+}
+
+struct Held {
+    name: Value,
+    thread: usize,
+    depth: u32,
+}
+
+impl ImportLocks {
+    fn holder(&self, name: &Value) -> Option<usize> {
+        self.held.iter().find(|held| held.name.is(name)).map(|held| held.thread)
+    }
+
+    /// Whether waiting for `name` would close a ring of waiting threads.
+    fn would_deadlock(&self, name: &Value, own: usize) -> bool {
+        let mut name = name.clone();
+        for _ in 0..=self.waiting.len() {
+            let Some(holder) = self.holder(&name) else { return false };
+            if holder == own {
+                return true;
+            }
+            match self.waiting.iter().find(|(thread, _)| *thread == holder) {
+                Some((_, next)) => name = next.clone(),
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+impl Vm {
+    fn thread_key(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+
+    /// Waits until this thread may run the module; `false` when waiting would never end, so that the module is used as far as it is made.
+    fn lock_import(&mut self, name: &Value) -> Result<bool> {
+        let own = self.thread_key();
+        loop {
+            let locks = &mut self.state_mut().import_locks;
+            match locks.holder(name) {
+                None => {
+                    locks.held.push(Held { name: name.clone(), thread: own, depth: 1 });
+                    return Ok(true);
+                }
+                Some(holder) if holder == own => {
+                    if let Some(held) = locks.held.iter_mut().find(|held| held.name.is(name)) {
+                        held.depth += 1;
+                    }
+                    return Ok(true);
+                }
+                Some(_) if locks.would_deadlock(name, own) => return Ok(false),
+                Some(_) => {}
+            }
+            locks.waiting.push((own, name.clone()));
+            self.detached(|| std::thread::park_timeout(Duration::from_millis(1)));
+            self.state_mut().import_locks.waiting.retain(|(thread, _)| *thread != own);
+            self.poll()?;
+        }
+    }
+
+    fn unlock_import(&mut self, name: &Value) {
+        let own = self.thread_key();
+        let locks = &mut self.state_mut().import_locks;
+        if let Some(place) = locks.held.iter().position(|held| held.name.is(name) && held.thread == own) {
+            locks.held[place].depth -= 1;
+            if locks.held[place].depth == 0 {
+                locks.held.remove(place);
+            }
+        }
+    }
+}
+
+// ---- import statements
+
+/// `import name`: the module of that full name itself, not the package it starts with.
+pub(crate) fn import_module(vm: &mut Vm, name: &Value) -> Result<Value> {
+    let name = &vm.intern_value(name);
+    let modules = vm.state().modules.clone();
+    if let Some(known) = vm.dict_get(&modules, name)? {
+        if known.is_none() {
+            let text = plain(vm, name);
+            return Err(import_error(vm, ExceptionKind::ModuleNotFoundError, format!("import of {text} halted; None in sys.modules"), Some(name), None, None));
+        }
+        if vm.state().import_locks.holder(name).is_some_and(|holder| holder != vm.thread_key()) && vm.lock_import(name)? {
+            vm.unlock_import(name);
+            if let Some(known) = vm.dict_get(&modules, name)? {
+                return Ok(known);
+            }
+        } else {
+            return Ok(known);
+        }
+    }
+    vm.enter_native()?;
+    let locked = vm.lock_import(name)?;
+    let result = find_and_load(vm, name, &modules);
+    if locked {
+        vm.unlock_import(name);
+    }
+    result
+}
+
+/// `__import__(name, globals, …, fromlist, level)`.
+pub(crate) fn import_name(vm: &mut Vm, name: &Value, globals: Option<&Ref<Dict>>, from_list: &Value, level: i64) -> Result<Value> {
+    let text = plain(vm, name);
+    let full = if level > 0 {
+        let package = calling_package(vm, globals)?;
+        let mut base = package.as_str();
+        for _ in 1..level {
+            match base.rsplit_once('.') {
+                Some((outer, _)) => base = outer,
+                None => return Err(vm.raise(ExceptionKind::ImportError, "attempted relative import beyond top-level package")),
+            }
+        }
+        let full = if text.is_empty() { base.to_owned() } else { format!("{base}.{text}") };
+        vm.intern(&full)
+    } else {
+        if level < 0 {
+            return Err(vm.value_error("level must be >= 0"));
+        }
+        if text.is_empty() {
+            return Err(vm.value_error("Empty module name"));
+        }
+        name.clone()
+    };
+    let module = import_module(vm, &full)?;
+    let wants_names = !from_list.is_none() && vm.is_true(from_list)?;
+    if wants_names {
+        let path_name = vm.name(Name::Path);
+        if vm.find_attr(&module, &path_name)?.is_some() {
+            import_listed(vm, &module, from_list, false)?;
+        }
+        return Ok(module);
+    }
+    let Some((head, _)) = text.split_once('.') else { return Ok(module) };
+    if level == 0 {
+        let head = vm.intern(head);
+        return import_module(vm, &head);
+    }
+    // `__import__("a.b", …, level=1)` gives the module of `.a`.
+    let full = plain(vm, &full);
+    let cut = full.len() - (text.len() - head.len());
+    let head = vm.intern(&full[..cut]);
+    let modules = vm.state().modules.clone();
+    match vm.dict_get(&modules, &head)? {
+        Some(module) => Ok(module),
+        None => {
+            let text = plain(vm, &head);
+            let message = vm.new_str(format!("'{text}' not in sys.modules as expected"));
+            Err(vm.raise_new(ExceptionKind::KeyError, vec![message]))
+        }
+    }
+}
+
+/// Imports those names of a `from` list that are submodules of a package.
+fn import_listed(vm: &mut Vm, module: &Value, from_list: &Value, is_all: bool) -> Result<()> {
+    let module_name = vm.get_attr_str(module, "__name__")?;
+    let module_text = plain(vm, &module_name);
+    for item in vm.collect(from_list)? {
+        let Some(text) = vm.text_of(&item).map(ToString::to_string) else {
+            let place = if is_all { format!("{module_text}.__all__") } else { "``from list''".to_owned() };
+            let message = format!("Item in {place} must be str, not {}", vm.type_name(&item));
+            return Err(vm.type_error(message));
+        };
+        if text == "*" {
+            if !is_all {
+                if let Some(all) = vm.find_attr_str(module, "__all__")? {
+                    import_listed(vm, module, &all, true)?;
+                }
+            }
+            continue;
+        }
+        if vm.find_attr(module, &item)?.is_some() {
+            continue;
+        }
+        let full = vm.intern(&format!("{module_text}.{text}"));
+        if let Err(raised) = import_module(vm, &full) {
+            // That there is no such submodule is told by whoever looks the name up.
+            let missing = vm.raised_is(ExceptionKind::ModuleNotFoundError) && {
+                let exception = vm.take_raised();
+                let name = vm.find_attr_str(&exception, "name")?;
+                let is_it = match &name {
+                    Some(name) => vm.equal(name, &full)?,
+                    None => false,
+                };
+                if !is_it {
+                    return Err(vm.reraise(exception));
+                }
+                is_it
+            };
+            if !missing {
+                return Err(raised);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The package that a relative import starts from.
+fn calling_package(vm: &mut Vm, globals: Option<&Ref<Dict>>) -> Result<String> {
+    let no_parent = "attempted relative import with no known parent package";
+    let Some(globals) = globals else { return Err(vm.raise(ExceptionKind::ImportError, no_parent)) };
+    let package_name = vm.name(Name::Package);
+    if let Some(package) = vm.dict_get(globals, &package_name)?.filter(|package| !package.is_none()) {
+        if !package.holds::<Str>() {
+            return Err(vm.type_error("package must be a string"));
+        }
+        let text = plain(vm, &package);
+        if text.is_empty() {
+            return Err(vm.raise(ExceptionKind::ImportError, no_parent));
+        }
+        return Ok(text);
+    }
+    let spec_name = vm.name(Name::Spec);
+    if let Some(spec) = vm.dict_get(globals, &spec_name)?.filter(|spec| !spec.is_none()) {
+        let parent = vm.get_attr_str(&spec, "parent")?;
+        let text = plain(vm, &parent);
+        if text.is_empty() {
+            return Err(vm.raise(ExceptionKind::ImportError, no_parent));
+        }
+        return Ok(text);
+    }
+    let name = vm.name(Name::Name);
+    let Some(name) = vm.dict_get(globals, &name)? else {
+        let message = vm.new_str("'__name__' not in globals");
+        return Err(vm.raise_new(ExceptionKind::KeyError, vec![message]));
+    };
+    let text = plain(vm, &name);
+    let path = vm.name(Name::Path);
+    if vm.dict_get(globals, &path)?.is_some() {
+        return Ok(text);
+    }
+    match text.rsplit_once('.') {
+        Some((package, _)) => Ok(package.to_owned()),
+        None => Err(vm.raise(ExceptionKind::ImportError, no_parent)),
+    }
+}
+
+/// An `ImportError` with its attributes.
+fn import_error(vm: &mut Vm, kind: ExceptionKind, message: String, name: Option<&Value>, path: Option<&Value>, name_from: Option<&Value>) -> Raised {
+    let class = vm.state().exception(kind).clone();
+    let message = vm.new_str(message);
+    let mut named = Vec::new();
+    for (key, value) in [("name", name), ("path", path), ("name_from", name_from)] {
+        if let Some(value) = value {
+            named.push((key, value.clone()));
+        }
+    }
+    match vm.call_named(&class, &[message], &named) {
+        Ok(exception) => vm.raise_value(exception),
+        Err(raised) => raised,
+    }
+}
+
+/// Where a module's file is, by its `__spec__` or `__file__`.
+fn origin_of(vm: &mut Vm, module: &Value) -> Result<Option<Value>> {
+    if let Some(spec) = vm.find_attr_str(module, "__spec__")?.filter(|spec| !spec.is_none()) {
+        let has_location = match vm.find_attr_str(&spec, "has_location")? {
+            Some(flag) => vm.is_true(&flag)?,
+            None => false,
+        };
+        if has_location {
+            if let Some(origin) = vm.find_attr_str(&spec, "origin")?.filter(|origin| origin.holds::<Str>()) {
+                return Ok(Some(origin));
+            }
+        }
+    }
+    Ok(vm.find_attr_str(module, "__file__")?.filter(|file| file.holds::<Str>()))
+}
+
+/// Whether a module is still being run.
+pub(crate) fn is_initializing(vm: &mut Vm, module: &Value) -> Result<bool> {
+    let Some(spec) = vm.find_attr_str(module, "__spec__")?.filter(|spec| !spec.is_none()) else { return Ok(false) };
+    match vm.find_attr_str(&spec, "_initializing")? {
+        Some(flag) => vm.is_true(&flag),
+        None => Ok(false),
+    }
+}
+
+/// Whether the module in this file hides one of the library by its name, being in the first directory of the search path.
+pub(crate) fn shadows_library(vm: &mut Vm, name: &str, origin: &str) -> Result<bool> {
+    if origin.starts_with(LIBRARY) || !is_library_name(name) {
+        return Ok(false);
+    }
+    let Some(path) = vm.sys_get("path")? else { return Ok(false) };
+    let Some(first) = vm.collect(&path)?.into_iter().next() else { return Ok(false) };
+    let first = plain(vm, &first);
+    let file = Path::new(origin);
+    let folder = if file.file_stem().is_some_and(|stem| stem == "__init__") { file.parent().and_then(Path::parent) } else { file.parent() };
+    Ok(folder.is_some_and(|folder| folder == Path::new(&first) || (first.is_empty() && folder.as_os_str().is_empty())))
+}
+
+/// Whether a module of this name belongs to the library.
+pub(crate) fn is_library_name(name: &str) -> bool {
+    crate::stdlib::NATIVE_MODULES.iter().any(|native| native.name == name) || crate::stdlib::scripts::find(name).is_some()
+}
+
+/// `from module import name`.
+pub(crate) fn import_from(vm: &mut Vm, module: &Value, name: &Value) -> Result<Value> {
+    if let Some(value) = vm.find_attr(module, name)? {
+        return Ok(value);
+    }
+    let module_name = vm.find_attr_str(module, "__name__")?.filter(|name| name.holds::<Str>());
+    let name_text = plain(vm, name);
+    let Some(module_name) = module_name else {
+        let message = format!("cannot import name '{name_text}' from '<unknown module name>' (unknown location)");
+        return Err(import_error(vm, ExceptionKind::ImportError, message, None, None, Some(name)));
+    };
+    let module_text = plain(vm, &module_name);
+    let full = vm.intern(&format!("{module_text}.{name_text}"));
+    let modules = vm.state().modules.clone();
+    if let Some(submodule) = vm.dict_get(&modules, &full)? {
+        return Ok(submodule);
+    }
+    let origin = origin_of(vm, module)?;
+    let initializing = is_initializing(vm, module)?;
+    let message = match &origin {
+        Some(origin) => {
+            let origin = plain(vm, origin);
+            if shadows_library(vm, &module_text, &origin)? {
+                format!(
+                    "cannot import name '{name_text}' from '{module_text}' (consider renaming '{origin}' since it has the same name as the standard library module named '{module_text}' and the import system gives it precedence)"
+                )
+            } else if initializing {
+                format!("cannot import name '{name_text}' from partially initialized module '{module_text}' (most likely due to a circular import) ({origin})")
+            } else {
+                format!("cannot import name '{name_text}' from '{module_text}' ({origin})")
+            }
+        }
+        None => format!("cannot import name '{name_text}' from '{module_text}' (unknown location)"),
+    };
+    Err(import_error(vm, ExceptionKind::ImportError, message, Some(&module_name), origin.as_ref(), Some(name)))
+}
+
+/// `from module import *` into a namespace.
+pub(crate) fn import_star(vm: &mut Vm, module: &Value, namespace: &Value) -> Result<()> {
+    let all_name = vm.name(Name::All);
+    let (names, from_all) = match vm.find_attr(module, &all_name)? {
+        Some(all) => (vm.collect(&all)?, true),
+        None => {
+            let dict_name = vm.name(Name::Dict);
+            let Some(dict) = vm.find_attr(module, &dict_name)? else {
+                return Err(vm.raise(ExceptionKind::ImportError, "from-import-* object has no __dict__ and no __all__"));
+            };
+            (vm.mapping_keys(&dict)?, false)
+        }
+    };
+    for name in names {
+        let Some(text) = vm.text_of(&name).cloned() else {
+            let module_name = vm.get_attr_str(module, "__name__")?;
+            let module_name = plain(vm, &module_name);
+            let place = if from_all { "Item in " } else { "Key in " };
+            let list = if from_all { "__all__" } else { "__dict__" };
+            let message = format!("{place}{module_name}.{list} must be str, not {}", vm.type_name(&name));
+            return Err(vm.type_error(message));
+        };
+        if !from_all && text.len() > 0 && text.get(0) == u32::from('_') {
+            continue;
+        }
+        let value = vm.get_attr(module, &name)?;
+        match namespace.downcast::<Dict>() {
+            Some(dict) => vm.dict_set(dict, &name, value)?,
+            None => vm.set_item(namespace, &name, &value)?,
+        }
+    }
+    Ok(())
+}
+
+// ---- finding
+
+/// Where a module's code is.
+enum Found {
+    Native(&'static crate::object::native::NativeModule),
+    /// A file of the library: its text and its name.
+    Library(&'static str, String, bool),
+    File(PathBuf, bool),
+    /// A directory without an `__init__` file.
+    Namespace(Vec<Value>),
+}
+
+fn find_and_load(vm: &mut Vm, name: &Value, modules: &Ref<Dict>) -> Result<Value> {
+    let text = plain(vm, name);
+    let (parent, tail) = match text.rsplit_once('.') {
+        Some((parent, tail)) => (Some(parent.to_owned()), tail.to_owned()),
+        None => (None, text.clone()),
+    };
+    let mut search: Option<Vec<Value>> = None;
+    let mut parent_module = None;
+    if let Some(parent) = &parent {
+        let parent_name = vm.intern(parent);
+        let module = import_module(vm, &parent_name)?;
+        // The parent's code may have imported it.
+        if let Some(known) = vm.dict_get(modules, name)? {
+            return Ok(known);
+        }
+        let path_name = vm.name(Name::Path);
+        let Some(path) = vm.find_attr(&module, &path_name)? else {
+            let message = format!("No module named '{text}'; '{parent}' is not a package");
+            return Err(import_error(vm, ExceptionKind::ModuleNotFoundError, message, Some(name), None, None));
+        };
+        search = Some(vm.collect(&path)?);
+        parent_module = Some(module);
+    } else if let Some(known) = vm.dict_get(modules, name)? {
+        return Ok(known);
+    }
+    let Some(found) = find(vm, &text, &tail, search)? else {
+        let message = format!("No module named '{text}'");
+        return Err(import_error(vm, ExceptionKind::ModuleNotFoundError, message, Some(name), None, None));
+    };
+    let module = load(vm, name, &text, found, modules)?;
+    if let Some(parent) = parent_module {
+        let tail = vm.intern(&tail);
+        if let Err(raised) = vm.set_attr(&parent, &tail, &module) {
+            if !vm.clear_if(ExceptionKind::AttributeError) {
+                return Err(raised);
+            }
+        }
+    }
+    Ok(module)
+}
+
+fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Result<Option<Found>> {
+    if let Some(native) = crate::stdlib::NATIVE_MODULES.iter().find(|native| native.name == full) {
+        return Ok(Some(Found::Native(native)));
+    }
+    let entries = match search {
+        Some(entries) => entries,
+        None => match vm.sys_get("path")? {
+            Some(path) => vm.collect(&path)?,
+            None => Vec::new(),
+        },
+    };
+    let mut portions = Vec::new();
+    for entry in entries {
+        let Some(entry_text) = vm.text_of(&entry).map(ToString::to_string) else { continue };
+        if entry_text.starts_with(LIBRARY) {
+            continue;
+        }
+        let folder = if entry_text.is_empty() { PathBuf::from(".") } else { PathBuf::from(&entry_text) };
+        let package = folder.join(tail);
+        for file in ["__init__.scr", "__init__.py"] {
+            let candidate = package.join(file);
+            if candidate.is_file() {
+                return Ok(Some(Found::File(tidy(&candidate), true)));
+            }
+        }
+        for extension in ["scr", "py"] {
+            let candidate = folder.join(format!("{tail}.{extension}"));
+            if candidate.is_file() {
+                return Ok(Some(Found::File(tidy(&candidate), false)));
+            }
+        }
+        if package.is_dir() {
+            portions.push(vm.new_str(package.to_string_lossy().into_owned()));
+        }
+    }
+    if let Some((source, is_package)) = crate::stdlib::scripts::find(full) {
+        return Ok(Some(Found::Library(source, library_file(full, is_package), is_package)));
+    }
+    Ok(if portions.is_empty() { None } else { Some(Found::Namespace(portions)) })
+}
+
+/// The path without a leading `./`, absolute where the working directory is known.
+fn tidy(path: &Path) -> PathBuf {
+    let path = path.strip_prefix(".").unwrap_or(path);
+    if path.is_absolute() {
+        return path.to_owned();
+    }
+    std::env::current_dir().map_or_else(|_| path.to_owned(), |folder| folder.join(path))
+}
+
+/// How a file of the library is called in tracebacks.
+pub(crate) fn library_file(name: &str, is_package: bool) -> String {
+    let path = name.replace('.', "/");
+    if is_package { format!("{LIBRARY}/{path}/__init__.scr") } else { format!("{LIBRARY}/{path}.scr") }
+}
+
+// ---- loading
+
+/// `importlib`'s description of a module, as far as it is used.
+pub(crate) static MODULE_SPEC: TypeSpec = TypeSpec {
+    name: "importlib._bootstrap.ModuleSpec",
+    layout: Layout::Instance,
+    flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
+    slots: Slots { repr: Some(spec_repr), init: Some(spec_init), ..Slots::NONE },
+    ..TypeSpec::DEFAULT
+};
+
+fn spec_init(vm: &mut Vm, spec: &Value, arguments: crate::object::type_object::CallArgs<'_>) -> Result<()> {
+    let mut values = [None, None, None, None, None];
+    let names = ["name", "loader", "origin", "loader_state", "is_package"];
+    let places = [0, 1, 2, 3, 4];
+    for (place, value) in places.into_iter().zip(arguments.unnamed()) {
+        values[place] = Some(value.clone());
+    }
+    for (key, value) in arguments.named() {
+        let key = plain(vm, key);
+        match names.iter().position(|known| **known == key) {
+            Some(place) => values[place] = Some(value.clone()),
+            None => return Err(vm.type_error(format!("ModuleSpec.__init__() got an unexpected keyword argument '{key}'"))),
+        }
+    }
+    let [name, loader, origin, loader_state, is_package] = values;
+    let Some(name) = name else { return Err(vm.type_error("ModuleSpec.__init__() missing 1 required positional argument: 'name'")) };
+    let is_package = match is_package {
+        Some(flag) => vm.is_true(&flag)?,
+        None => false,
+    };
+    fill_spec(vm, spec, &name, origin, is_package.then(Vec::new), false)?;
+    vm.set_attr_str(spec, "loader", &loader.unwrap_or(Value::NONE))?;
+    vm.set_attr_str(spec, "loader_state", &loader_state.unwrap_or(Value::NONE))
+}
+
+fn spec_repr(vm: &mut Vm, spec: &Value) -> Result<Value> {
+    let mut builder = TextBuilder::new();
+    builder.push_str("ModuleSpec(name=");
+    let name = vm.get_attr_str(spec, "name")?;
+    builder.push_text(&vm.repr_text(&name)?);
+    let loader = vm.get_attr_str(spec, "loader")?;
+    builder.push_str(", loader=");
+    builder.push_text(&vm.repr_text(&loader)?);
+    for key in ["origin", "submodule_search_locations"] {
+        let value = vm.get_attr_str(spec, key)?;
+        if !value.is_none() {
+            builder.push_str(&format!(", {key}="));
+            builder.push_text(&vm.repr_text(&value)?);
+        }
+    }
+    builder.push_str(")");
+    Ok(vm.new_str(builder.finish()))
+}
+
+fn fill_spec(vm: &mut Vm, spec: &Value, name: &Value, origin: Option<Value>, locations: Option<Vec<Value>>, has_location: bool) -> Result<()> {
+    let text = plain(vm, name);
+    let parent = if locations.is_some() { text.as_str() } else { text.rsplit_once('.').map_or("", |(parent, _)| parent) };
+    let parent = vm.new_str(parent);
+    let locations = match locations {
+        Some(locations) => vm.new_list(locations),
+        None => Value::NONE,
+    };
+    let rows = [
+        ("name", name.clone()),
+        ("loader", Value::NONE),
+        ("origin", origin.unwrap_or(Value::NONE)),
+        ("submodule_search_locations", locations),
+        ("cached", Value::NONE),
+        ("parent", parent),
+        ("has_location", Value::from_bool(has_location)),
+        ("loader_state", Value::NONE),
+        ("_initializing", Value::FALSE),
+    ];
+    for (key, value) in rows {
+        vm.set_attr_str(spec, key, &value)?;
+    }
+    Ok(())
+}
+
+/// A module's `__spec__`.
+pub(crate) fn make_spec(vm: &mut Vm, name: &Value, origin: Option<Value>, locations: Option<Vec<Value>>, has_location: bool) -> Result<Value> {
+    let class = vm.native_type(&MODULE_SPEC);
+    let spec = vm.alloc_instance(&class);
+    fill_spec(vm, &spec, name, origin, locations, has_location)?;
+    Ok(spec)
+}
+
+/// Sets a module's import-related attributes.
+fn set_module_attributes(vm: &mut Vm, dict: &Ref<Dict>, spec: &Value, package: &str, file: Option<Value>, path: Option<Value>) -> Result<()> {
+    let package = vm.new_str(package);
+    let mut rows = vec![(Name::Spec, spec.clone()), (Name::Loader, Value::NONE), (Name::Package, package)];
+    if let Some(path) = path {
+        rows.push((Name::Path, path));
+    }
+    if let Some(file) = file {
+        rows.push((Name::File, file));
+        rows.push((Name::Cached, Value::NONE));
+    }
+    for (key, value) in rows {
+        let key = vm.name(key);
+        vm.dict_set(dict, &key, value)?;
+    }
+    Ok(())
+}
+
+fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>) -> Result<Value> {
+    let parent = text.rsplit_once('.').map_or("", |(parent, _)| parent);
+    let (bytes, file, is_package) = match found {
+        Found::Native(native) => {
+            let module = vm.make_native_module(native)?;
+            let origin = vm.new_str("built-in");
+            let spec = make_spec(vm, name, Some(origin), None, false)?;
+            if let Some(dict) = module.downcast::<Module>().map(|module| module.get(vm).dict.clone()) {
+                set_module_attributes(vm, &dict, &spec, parent, None, None)?;
+            }
+            vm.dict_set(modules, name, module.clone())?;
+            return Ok(module);
+        }
+        Found::Namespace(portions) => {
+            let module = vm.new_module(text, Value::NONE)?;
+            let spec = make_spec(vm, name, None, Some(portions.clone()), false)?;
+            let dict = module.get(vm).dict.clone();
+            let path = vm.new_list(portions);
+            set_module_attributes(vm, &dict, &spec, text, None, Some(path))?;
+            let module = module.into_value();
+            vm.dict_set(modules, name, module.clone())?;
+            return Ok(module);
+        }
+        Found::Library(source, file, is_package) => (std::borrow::Cow::Borrowed(source.as_bytes()), file, is_package),
+        Found::File(path, is_package) => {
+            let read = vm.detached(|| std::fs::read(&path));
+            let file = path.to_string_lossy().into_owned();
+            match read {
+                Ok(bytes) => (std::borrow::Cow::Owned(bytes), file, is_package),
+                Err(error) => {
+                    let number = vm.new_int(i64::from(error.raw_os_error().unwrap_or(5)));
+                    let reason = error.to_string();
+                    let reason = vm.new_str(reason.split(" (os error").next().unwrap_or_default());
+                    let file = vm.new_str(file);
+                    let class = vm.state().exception(ExceptionKind::OSError).clone();
+                    let exception = vm.call(&class, &[number, reason, file])?;
+                    return Err(vm.raise_value(exception));
+                }
+            }
+        }
+    };
+    let module = vm.new_module(text, Value::NONE)?;
+    let dict = module.get(vm).dict.clone();
+    let file_value = vm.new_str(file.as_str());
+    let path = if is_package {
+        let folder = file.rsplit_once('/').map_or(file.as_str(), |(folder, _)| folder);
+        Some(vm.new_str(folder))
+    } else {
+        None
+    };
+    let spec = make_spec(vm, name, Some(file_value.clone()), path.clone().map(|path| vec![path]), true)?;
+    let path_list = path.map(|path| vm.new_list(vec![path]));
+    set_module_attributes(vm, &dict, &spec, if is_package { text } else { parent }, Some(file_value), path_list)?;
+    vm.set_attr_str(&spec, "_initializing", &Value::TRUE)?;
+    let module = module.into_value();
+    vm.dict_set(modules, name, module.clone())?;
+    let result = run_module(vm, &bytes, &file, &dict);
+    match result {
+        Ok(()) => {
+            vm.set_attr_str(&spec, "_initializing", &Value::FALSE)?;
+            // The module may have put something else in its place.
+            match vm.dict_get(modules, name)? {
+                Some(module) => Ok(module),
+                None => Err(vm.key_error(name)),
+            }
+        }
+        Err(raised) => {
+            let exception = vm.take_raised();
+            vm.set_attr_str(&spec, "_initializing", &Value::FALSE)?;
+            vm.dict_remove(modules, name)?;
+            let _ = raised;
+            Err(vm.reraise(exception))
+        }
+    }
+}
+
+fn run_module(vm: &mut Vm, bytes: &[u8], file: &str, dict: &Ref<Dict>) -> Result<()> {
+    let code = vm.compile_bytes(bytes, file, Mode::Module, CompileFlags::default())?;
+    let function = vm.new_function(code, dict.clone())?;
+    vm.run_code(&function, dict)?;
+    Ok(())
+}
+
+// ---- compiling
+
+/// What a compilation takes over from its caller.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CompileFlags {
+    pub(crate) future_annotations: bool,
+    pub(crate) top_level_await: bool,
+}
+
+impl Vm {
+    /// Compiles a source that is bytes, raising what is wrong with it.
+    pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, mode: Mode, flags: CompileFlags) -> Result<Ref<Code>> {
+        let options = scrip_grammar::Options { top_level_await: flags.top_level_await };
+        let parsed = scrip_grammar::parse_bytes(source, mode, options);
+        self.compile_parsed(parsed, filename, flags)
+    }
+
+    /// Compiles a source, raising what is wrong with it.
+    pub(crate) fn compile_text(&mut self, source: &str, filename: &str, mode: Mode, flags: CompileFlags) -> Result<Ref<Code>> {
+        let options = scrip_grammar::Options { top_level_await: flags.top_level_await };
+        let parsed = scrip_grammar::parse(source, mode, options);
+        self.compile_parsed(parsed, filename, flags)
+    }
+
+    fn compile_parsed(
+        &mut self,
+        parsed: std::result::Result<scrip_grammar::Parsed, SyntaxError>,
+        filename: &str,
+        flags: CompileFlags,
+    ) -> Result<Ref<Code>> {
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(self.raise_syntax_error(&error, filename)),
+        };
+        for warning in &parsed.warnings {
+            self.show_syntax_warning(&warning.message, filename, warning.line)?;
+        }
+        let options = compile::Options { future_annotations: flags.future_annotations, top_level_await: flags.top_level_await, ..compile::Options::default() };
+        match compile::compile(&parsed, filename, &options) {
+            Ok(unit) => Ok(self.code_of(unit)),
+            Err(CompileError::Syntax(error)) => Err(self.raise_syntax_error(&error, filename)),
+            Err(CompileError::TooDeep) => {
+                Err(self.raise(ExceptionKind::RecursionError, "maximum recursion depth exceeded during compilation"))
+            }
+        }
+    }
+
+    fn code_of(&mut self, unit: Arc<Unit>) -> Ref<Code> {
+        self.make_code(unit)
+    }
+
+    /// Raises a `SyntaxError` of the parser's or the compiler's as the exception.
+    pub(crate) fn raise_syntax_error(&mut self, error: &SyntaxError, filename: &str) -> Raised {
+        let kind = match error.kind {
+            SyntaxErrorKind::Syntax => ExceptionKind::SyntaxError,
+            SyntaxErrorKind::Indentation => ExceptionKind::IndentationError,
+            SyntaxErrorKind::Tab => ExceptionKind::TabError,
+            SyntaxErrorKind::Recursion => return self.raise(ExceptionKind::RecursionError, error.message.clone()),
+        };
+        let class = self.state().exception(kind).clone();
+        let message = self.new_str(error.message.as_str());
+        let file = self.new_str(filename);
+        let details = if error.line == 0 {
+            vec![file, Value::NONE, Value::NONE, Value::NONE, Value::NONE, Value::NONE]
+        } else {
+            let text = match &error.text {
+                Some(text) => self.new_str(text.as_str()),
+                None => Value::NONE,
+            };
+            vec![
+                file,
+                Value::small(i64::from(error.line)),
+                Value::small(i64::from(error.offset)),
+                text,
+                Value::small(i64::from(error.end_line)),
+                Value::small(i64::from(error.end_offset)),
+            ]
+        };
+        let details = self.new_tuple(details);
+        match self.call(&class, &[message, details]) {
+            Ok(exception) => self.raise_value(exception),
+            Err(raised) => raised,
+        }
+    }
+
+    fn show_syntax_warning(&mut self, message: &str, filename: &str, line: u32) -> Result<()> {
+        let warnings = self.import("warnings")?;
+        let function = self.get_attr_str(&warnings, "warn_explicit")?;
+        let category = self.state().exception(ExceptionKind::SyntaxWarning).clone().into_value();
+        let (text, file) = (self.new_str(message), self.new_str(filename));
+        match self.call(&function, &[text, category, file, Value::small(i64::from(line))]) {
+            Ok(_) => Ok(()),
+            Err(raised) => {
+                // A filter that makes errors of warnings: the error is a SyntaxError then.
+                if !self.clear_if(ExceptionKind::SyntaxWarning) {
+                    return Err(raised);
+                }
+                let error = SyntaxError {
+                    kind: SyntaxErrorKind::Syntax,
+                    message: message.to_owned(),
+                    line,
+                    offset: 1,
+                    end_line: line,
+                    end_offset: 0,
+                    text: super::traceback::source_line(self, filename, line),
+                    incomplete: false,
+                };
+                Err(self.raise_syntax_error(&error, filename))
+            }
+        }
+    }
+
+    /// Runs a source as the module `__main__`, whose namespace is `dict`.
+    pub(crate) fn run_main(&mut self, source: &[u8], filename: &str, dict: &Ref<Dict>) -> Result<()> {
+        run_module(self, source, filename, dict)
+    }
+
+    /// Whether a value is a tuple, as `__import__`'s list of names usually is.
+    pub(crate) fn is_name_list(&self, value: &Value) -> bool {
+        value.holds::<Tuple>()
+    }
+}
