@@ -115,7 +115,7 @@ impl Builder {
         let library = Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find };
         let main = shared.register_thread();
         if self.handles_signals {
-            crate::thread::install_signals(&shared);
+            shared.install_signals().map_err(|error| io_error("signals", &error))?;
         }
         let state = bootstrap::into_pointer(bootstrap::new_state(shared.clone(), seed, self.options, library));
         let interpreter = Interpreter { inner: Arc::new(Inner { state, shared, main, main_is_busy: std::sync::atomic::AtomicBool::new(false) }) };

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::breaker::{Breaker, DROP, QUIT};
+use super::breaker::{Breaker, DROP, QUIT, SIGNAL};
 use super::wait::{Reason, Ticket, WaitCell};
 
 const LOCKED: u32 = 1;
@@ -182,9 +182,18 @@ impl Shared {
         self.handles_signals.load(Relaxed)
     }
 
-    /// This interpreter gets the process's signals.
-    pub(crate) fn take_signals(&self) {
+    /// Has the process's signals come to this interpreter, from its main thread; for the program, not for embedders.
+    pub(crate) fn install_signals(self: &Arc<Self>) -> std::io::Result<()> {
+        crate::os::signal::install(self, |shared| shared.breaker.word(), SIGNAL, Self::interrupt_main)?;
         self.handles_signals.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// As if a signal had come: `_thread.interrupt_main`.
+    pub(crate) fn pretend_signal(&self, number: i32) {
+        crate::os::signal::note_pending(number);
+        self.breaker.set(SIGNAL);
+        self.interrupt_main();
     }
 
     /// Whether [`Shared::start_closing`] was called.

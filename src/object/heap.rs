@@ -128,6 +128,8 @@ struct PageHeader {
     cell: usize,
     /// Bytes from the page's start up to which cells have been handed out at least once.
     bump: Cell<usize>,
+    /// The collector's number of the first cell.
+    first_number: Cell<usize>,
 }
 
 const FIRST_CELL: usize = 64;
@@ -154,6 +156,8 @@ pub(crate) struct Heap {
     pub(crate) weak: RefCell<super::weak::WeakTable>,
     /// Bytes of cells in use.
     pub(crate) bytes: Cell<usize>,
+    /// Counts the plain instances made, so that the collector can tell which is older.
+    serial: Cell<u16>,
 }
 
 #[repr(C)]
@@ -178,6 +182,7 @@ impl Heap {
             interned: RefCell::default(),
             weak: RefCell::default(),
             bytes: Cell::new(0),
+            serial: Cell::new(0),
         })
     }
 
@@ -285,6 +290,24 @@ impl Heap {
         self.shared.breaker.set(crate::gil::COLLECT);
     }
 
+    /// The serial number of the next plain instance.
+    #[inline(always)]
+    pub(super) fn serial(&self) -> u16 {
+        self.serial.get()
+    }
+
+    /// Numbers all cells from zero on; how many there are. The numbers hold until a page is added or filled further.
+    pub(super) fn number_cells(&self) -> usize {
+        let mut next = 0;
+        for &page in self.pages.borrow().iter() {
+            // SAFETY: pages live as long as the heap.
+            let page = unsafe { &*page };
+            page.first_number.set(next);
+            next += (page.bump.get() - FIRST_CELL) / page.cell;
+        }
+        next
+    }
+
     /// Calls `visit` with every object; nothing may be allocated or freed meanwhile.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(NonNull<Header>)) {
         for &page in self.pages.borrow().iter() {
@@ -340,6 +363,17 @@ pub(crate) fn heap_of(header: *mut Header) -> *const Heap {
     let page = (header as usize & !(PAGE - 1)) as *const PageHeader;
     // SAFETY: every object lies in a page (H3).
     unsafe { (*page).heap }
+}
+
+/// The number that `number_cells` gave the object's cell.
+#[inline(always)]
+pub(super) fn cell_number(header: NonNull<Header>) -> usize {
+    let address = header.as_ptr() as usize;
+    let page = (address & !(PAGE - 1)) as *const PageHeader;
+    // SAFETY: every object lies in a page (H3).
+    let page = unsafe { &*page };
+    // Both are below 2^32, and that division is the faster one.
+    page.first_number.get() + (((address & (PAGE - 1)) - FIRST_CELL) as u32 / page.cell as u32) as usize
 }
 
 /// # Safety
@@ -524,6 +558,8 @@ pub(crate) fn extra_word(object: &Value, index: usize) -> Option<NonNull<Word>> 
 pub(crate) fn allocate_instance(heap: &Heap, type_object: *mut Object<Type>, shape: u32, capacity: u16) -> NonNull<Header> {
     let size = size_of::<Object<Instance>>() + usize::from(capacity) * 8;
     let cell = heap.cell(size).cast::<Object<Instance>>();
+    let serial = heap.serial.get();
+    heap.serial.set(serial.wrapping_add(1));
     let header = Header {
         count: AtomicU32::new(1),
         flags: AtomicU8::new(0),
@@ -533,7 +569,7 @@ pub(crate) fn allocate_instance(heap: &Heap, type_object: *mut Object<Type>, sha
     };
     // SAFETY: the cell is free and large enough. The instance owns a count of its class when that is counted.
     unsafe {
-        cell.as_ptr().write(Object { header, payload: Instance::new(shape, capacity) });
+        cell.as_ptr().write(Object { header, payload: Instance::new(shape, capacity, serial) });
         let words = cell.as_ptr().add(1).cast::<Word>();
         for index in 0..usize::from(capacity) {
             words.add(index).write(Word::UNBOUND);

@@ -16,14 +16,19 @@ pub(crate) struct Instance {
     /// Which attribute is in which slot; [`DICT_MODE`] when they are in `dict`.
     pub(crate) shape: u32,
     capacity: u16,
-    reserved: u16,
+    serial: u16,
     /// The attributes in dict mode, else unbound.
     pub(crate) dict: Option<Value>,
 }
 
 impl Instance {
-    pub(super) fn new(shape: u32, capacity: u16) -> Self {
-        Self { shape, capacity, reserved: 0, dict: None }
+    pub(super) fn new(shape: u32, capacity: u16, serial: u16) -> Self {
+        Self { shape, capacity, serial, dict: None }
+    }
+
+    /// Counts on from instance to instance, and wraps around.
+    pub(super) fn serial(&self) -> u16 {
+        self.serial
     }
 
     /// How many slots there are.

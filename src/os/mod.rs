@@ -2,11 +2,11 @@
 
 pub(crate) mod c_math;
 pub(crate) mod clock;
-pub(crate) mod memory;
 pub(crate) mod errno;
 pub(crate) mod file;
+pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod signal;
 pub(crate) mod stack;
-pub(crate) mod memory;
+pub(crate) mod thread;

@@ -37,9 +37,6 @@ impl Vm {
         if !shared.breaker.take(SIGNAL) {
             return Ok(());
         }
-        if crate::os::signal::take_requested_interrupt(&shared) {
-            self.run_signal_handler(crate::os::signal::INTERRUPT)?;
-        }
         while shared.handles_signals() {
             let Some(number) = crate::os::signal::take_pending() else { break };
             if let Err(raised) = self.run_signal_handler(number) {
@@ -58,8 +55,12 @@ impl Vm {
             list.get(self).items.get(usize::try_from(number).ok()?).cloned()
         });
         match handler {
-            Some(handler) if self.is_callable(&handler) => {
-                let frame = self.current_frame_object();
+            // SIG_DFL and SIG_IGN are integers; the system does what they say.
+            Some(handler) if !handler.is_none() && !self.is_int(&handler) => {
+                let frame = match self.frames.records.len() {
+                    0 => Value::NONE,
+                    n_frames => self.frame_object(n_frames - 1).into_value(),
+                };
                 self.call(&handler, &[Value::small(i64::from(number)), frame])?;
                 Ok(())
             }

@@ -1,0 +1,501 @@
+//! The cycle collector: finds what only refers to itself, finalises it in PEP 442's order and lets it go.
+//!
+//! Trial deletion: from every container's count the references that other containers hold are subtracted; what has counts left is
+//! referred to from outside (a frame, the interpreter's state, a native), and whatever that reaches lives. The rest is garbage.
+//!
+//! - **C1** Between the numbering of cells and the last use of the table nothing is allocated or freed on the heap, so a cell keeps its number.
+//! - **C2** A payload's `traverse` names each word it owns a count of, and nothing else. (A word it forgets keeps the target alive; one it
+//!   names without owning it would free what is in use, which the stress build checks.)
+//! - **C3** Garbage is kept by a count of ours from the moment it is found until it was cleared, so clearing one object frees no other
+//!   object of the same garbage.
+//! - **C4** Clearing drops values, which runs no scripts (H5 in heap.rs).
+#![allow(unsafe_code, reason = "walks headers and payloads of all objects; see C1 to C4")]
+
+use std::ptr::NonNull;
+
+use rustc_hash::FxHashMap;
+
+use super::heap::{Header, Heap, cell_number, flag, release};
+use super::instance::Instance;
+use super::layout::{LAYOUTS, Layout};
+use super::type_object::{HAS_DEL, HEAP_TYPE};
+use super::types::dict::Dict;
+use super::types::list::List;
+use super::types::tuple::Tuple;
+use super::types::weakref::WeakRef;
+use super::value::{Ref, Value};
+use super::weak;
+use super::word::Word;
+use crate::vm::Vm;
+
+/// Keep what is found in `gc.garbage` instead of freeing it.
+pub(crate) const DEBUG_SAVEALL: i64 = 32;
+
+/// No container, or not to be looked at.
+const UNTRACKED: i32 = i32::MIN;
+/// Lives.
+const REACHED: i32 = i32::MIN + 1;
+/// The least growth between two collections that were not asked for, while the script has not set a threshold.
+const BASE_THRESHOLD: i64 = 10_000;
+
+/// What a generation has seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Statistics {
+    pub(crate) collections: i64,
+    pub(crate) collected: i64,
+    pub(crate) uncollectable: i64,
+}
+
+/// The collector's settings and figures.
+pub(crate) struct Collector {
+    pub(crate) is_enabled: bool,
+    is_collecting: bool,
+    pub(crate) debug: i64,
+    pub(crate) thresholds: [i64; 3],
+    thresholds_were_set: bool,
+    pub(crate) statistics: [Statistics; 3],
+    /// How many containers lived after the last collection.
+    live: i64,
+    /// How many containers `freeze` set aside.
+    pub(crate) frozen: usize,
+    /// `gc.garbage`
+    pub(crate) garbage: Value,
+    /// `gc.callbacks`
+    pub(crate) callbacks: Value,
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self {
+            is_enabled: true,
+            is_collecting: false,
+            debug: 0,
+            thresholds: [2000, 10, 10],
+            thresholds_were_set: false,
+            statistics: [Statistics::default(); 3],
+            live: 0,
+            frozen: 0,
+            garbage: Value::NONE,
+            callbacks: Value::NONE,
+        }
+    }
+}
+
+/// Calls `visit` with every word that the object at `header` owns a count of.
+///
+/// # Safety
+/// The object is intact and nothing changes it meanwhile.
+unsafe fn traverse(header: NonNull<Header>, visit: &mut dyn FnMut(Word)) {
+    let header = header.as_ptr();
+    // SAFETY: intact; the layout names the payload, and the words behind it are as many as the type says (heap.rs).
+    unsafe {
+        let info = &LAYOUTS[usize::from((*header).layout_id())];
+        (info.traverse)(header, visit);
+        let class = (*header).type_pointer();
+        let words = header.cast::<u8>().add(info.size).cast::<Word>();
+        for index in 0..(*class).payload.extra_words() {
+            visit(*words.add(index));
+        }
+        if (*class).payload.flags() & HEAP_TYPE != 0
+            && let Some(class) = NonNull::new(class.cast())
+        {
+            visit(Word::from_pointer(class));
+        }
+    }
+}
+
+fn is_container(header: NonNull<Header>) -> bool {
+    // SAFETY: a header of the heap, which is intact while its layout is not `Free`.
+    unsafe { LAYOUTS[usize::from(header.as_ref().layout_id())].is_container && header.as_ref().count() > 0 }
+}
+
+/// What a pass over the heap found.
+struct Found {
+    garbage: Vec<NonNull<Header>>,
+    /// Containers in all.
+    n_containers: usize,
+    /// By cell number (C1).
+    counts: Vec<i32>,
+}
+
+impl Found {
+    fn is_garbage(&self, header: NonNull<Header>) -> bool {
+        self.counts.get(cell_number(header)).is_some_and(|&count| count == 0)
+    }
+}
+
+/// Finds the containers that nothing outside refers to.
+fn find_garbage(heap: &Heap) -> Found {
+    let mut counts = vec![UNTRACKED; heap.number_cells()];
+    let mut n_containers = 0;
+    heap.for_each(|header| {
+        if is_container(header) {
+            n_containers += 1;
+            // SAFETY: intact (C1).
+            let count = unsafe { header.as_ref().count() };
+            counts[cell_number(header)] = i32::try_from(count).unwrap_or(i32::MAX);
+        }
+    });
+    heap.for_each(|header| {
+        if counts[cell_number(header)] == UNTRACKED {
+            return;
+        }
+        // SAFETY: intact (C1).
+        unsafe {
+            traverse(header, &mut |word| {
+                if let Some(target) = word.pointer().and_then(NonNull::new) {
+                    let count = &mut counts[cell_number(target)];
+                    if *count != UNTRACKED {
+                        *count -= 1;
+                        debug_assert!(*count >= 0, "{} names what it does not own", LAYOUTS[usize::from(header.as_ref().layout_id())].name);
+                    }
+                }
+            });
+        }
+    });
+    let mut pending = Vec::new();
+    heap.for_each(|header| {
+        let count = &mut counts[cell_number(header)];
+        if *count == UNTRACKED || *count == REACHED || *count == 0 {
+            return;
+        }
+        *count = REACHED;
+        pending.push(header);
+        while let Some(header) = pending.pop() {
+            // SAFETY: intact (C1).
+            unsafe {
+                traverse(header, &mut |word| {
+                    if let Some(target) = word.pointer().and_then(NonNull::new) {
+                        let count = &mut counts[cell_number(target)];
+                        if *count != UNTRACKED && *count != REACHED {
+                            *count = REACHED;
+                            pending.push(target);
+                        }
+                    }
+                });
+            }
+        }
+    });
+    let mut garbage = Vec::new();
+    heap.for_each(|header| {
+        if counts[cell_number(header)] == 0 {
+            garbage.push(header);
+        }
+    });
+    Found { garbage, n_containers, counts }
+}
+
+/// Whether the object's finaliser is still to run.
+fn needs_finalizer(header: NonNull<Header>) -> bool {
+    // SAFETY: garbage that we keep (C3).
+    unsafe {
+        let flags = header.as_ref().flags();
+        let class_flags = (*header.as_ref().type_pointer()).payload.flags();
+        flags & flag::FINALIZED == 0 && (flags & flag::NEEDS_FINALIZER != 0 || class_flags & HAS_DEL != 0)
+    }
+}
+
+fn header_of(value: &Value) -> NonNull<Header> {
+    value.word().pointer().and_then(NonNull::new).expect("garbage is made of heap objects")
+}
+
+/// Drops from `garbage` what finalisers and callbacks have made reachable again.
+fn drop_resurrected(garbage: &mut Vec<Value>) {
+    let places: FxHashMap<u64, usize> = garbage.iter().enumerate().map(|(place, value)| (value.address(), place)).collect();
+    let mut counts: Vec<i64> = garbage.iter().map(|value| i64::from(super::heap::reference_count(value)) - 1).collect();
+    for value in garbage.iter() {
+        // SAFETY: kept by `garbage` (C3); nothing runs meanwhile.
+        unsafe {
+            traverse(header_of(value), &mut |word| {
+                if let Some(&place) = places.get(&word.bits()) {
+                    counts[place] -= 1;
+                }
+            });
+        }
+    }
+    let mut pending: Vec<usize> = (0..counts.len()).filter(|&place| counts[place] != 0).collect();
+    if pending.is_empty() {
+        return;
+    }
+    let mut lives: Vec<bool> = counts.iter().map(|&count| count != 0).collect();
+    while let Some(place) = pending.pop() {
+        // SAFETY: as above.
+        unsafe {
+            traverse(header_of(&garbage[place]), &mut |word| {
+                if let Some(&place) = places.get(&word.bits())
+                    && !lives[place]
+                {
+                    lives[place] = true;
+                    pending.push(place);
+                }
+            });
+        }
+    }
+    let mut place = 0;
+    garbage.retain(|_| {
+        place += 1;
+        !lives[place - 1]
+    });
+}
+
+/// Lets go of what an object of the garbage owns.
+fn clear(value: &Value) {
+    let header = header_of(value).as_ptr();
+    // SAFETY: kept by the caller (C3); nobody holds a reference into the payload, since the collector has the `Vm` to itself.
+    unsafe {
+        let info = &LAYOUTS[usize::from((*header).layout_id())];
+        (info.clear)(header);
+        let words = header.cast::<u8>().add(info.size).cast::<Word>();
+        for index in 0..(*(*header).type_pointer()).payload.extra_words() {
+            let word = words.add(index).replace(Word::UNBOUND);
+            release(word);
+        }
+    }
+}
+
+/// The order in which things were made, the oldest first, as far as objects remember it.
+fn sort_by_age(heap: &Heap, garbage: &mut [NonNull<Header>]) {
+    let now = heap.serial();
+    garbage.sort_by_key(|header| {
+        // SAFETY: intact (C1); the layout has been checked.
+        unsafe {
+            if header.as_ref().layout_id() == Layout::Instance as u16 {
+                let instance = header.as_ptr().add(1).cast::<Instance>();
+                // A wrapping counter: the larger the distance the older.
+                u16::MAX - now.wrapping_sub((*instance).serial())
+            } else {
+                u16::MAX
+            }
+        }
+    });
+}
+
+/// The breaker asked for a collection.
+#[cold]
+pub(crate) fn collect_automatically(vm: &mut Vm) {
+    let collector = &vm.state().collector;
+    if !collector.is_enabled || collector.is_collecting || collector.thresholds[0] == 0 {
+        return;
+    }
+    collect(vm, 2);
+}
+
+/// Collects; how many objects were found unreachable. The generation is only counted.
+pub(crate) fn collect(vm: &mut Vm, generation: usize) -> usize {
+    if vm.state().collector.is_collecting {
+        return 0;
+    }
+    vm.state_mut().collector.is_collecting = true;
+    call_callbacks(vm, "start", generation, 0, 0);
+    let (collected, uncollectable) = run(vm);
+    let state = vm.state_mut();
+    let statistics = &mut state.collector.statistics[generation.min(2)];
+    statistics.collections += 1;
+    statistics.collected += collected as i64;
+    statistics.uncollectable += uncollectable as i64;
+    call_callbacks(vm, "stop", generation, collected, uncollectable);
+    vm.state_mut().collector.is_collecting = false;
+    if vm.heap().has_dead() {
+        vm.drain_dead();
+    }
+    collected + uncollectable
+}
+
+fn run(vm: &mut Vm) -> (usize, usize) {
+    let mut found = find_garbage(vm.heap());
+    sort_by_age(vm.heap(), &mut found.garbage);
+    // SAFETY: they live: each is referred to by another of them.
+    let mut garbage: Vec<Value> =
+        found.garbage.iter().map(|&header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();
+    let n_found = garbage.len();
+    vm.heap().growth.set(0);
+    vm.state_mut().collector.live = (found.n_containers - n_found) as i64;
+    update_threshold(vm);
+    if n_found == 0 {
+        return (0, 0);
+    }
+
+    // Weak references first: afterwards nothing can reach the garbage through one.
+    let mut to_call: Vec<Ref<WeakRef>> = Vec::new();
+    for value in &garbage {
+        let header = header_of(value);
+        // SAFETY: kept (C3).
+        if unsafe { header.as_ref().flags() } & flag::HAS_WEAKREFS != 0 {
+            to_call.extend(weak::take_all(header).into_iter().filter(|reference| !found.is_garbage(header_of(reference))));
+        }
+    }
+    let mut ran_script = false;
+    for reference in to_call {
+        let callback = reference.get_mut(vm).callback.take();
+        if let Some(callback) = callback {
+            ran_script = true;
+            let argument: Value = (*reference).clone();
+            if vm.call(&callback, &[argument]).is_err() {
+                vm.write_unraisable("Exception ignored in: ", &callback);
+            }
+        }
+    }
+    drop(found);
+
+    for index in 0..garbage.len() {
+        if needs_finalizer(header_of(&garbage[index])) {
+            ran_script = true;
+            let object = garbage[index].clone();
+            vm.finalize(&object);
+        }
+    }
+    if ran_script {
+        drop_resurrected(&mut garbage);
+    }
+
+    let n_collected = garbage.len();
+    if vm.state().collector.debug & DEBUG_SAVEALL != 0 {
+        let list = garbage_list(vm);
+        list.get_mut(vm).items.append(&mut garbage);
+        return (0, n_collected);
+    }
+    for value in &garbage {
+        clear(value);
+    }
+    drop(garbage);
+    (n_collected, 0)
+}
+
+/// Sets when the next collection is due: when as many containers have been made as lived after the last one.
+pub(crate) fn update_threshold(vm: &mut Vm) {
+    let collector = &vm.state().collector;
+    let base = if collector.thresholds_were_set { collector.thresholds[0] } else { BASE_THRESHOLD };
+    let threshold = if !collector.is_enabled || collector.thresholds[0] == 0 { i64::MAX } else { base.max(collector.live) };
+    vm.heap().threshold.set(threshold);
+}
+
+/// `gc.set_threshold`
+pub(crate) fn set_thresholds(vm: &mut Vm, thresholds: [i64; 3]) {
+    let collector = &mut vm.state_mut().collector;
+    collector.thresholds = thresholds;
+    collector.thresholds_were_set = true;
+    update_threshold(vm);
+}
+
+/// `gc.enable`, `gc.disable`
+pub(crate) fn set_enabled(vm: &mut Vm, on: bool) {
+    vm.state_mut().collector.is_enabled = on;
+    update_threshold(vm);
+}
+
+/// `gc.garbage`
+pub(crate) fn garbage_list(vm: &mut Vm) -> Ref<List> {
+    let known = vm.state().collector.garbage.clone();
+    list_or_new(vm, known, |collector| &mut collector.garbage)
+}
+
+/// `gc.callbacks`
+pub(crate) fn callback_list(vm: &mut Vm) -> Ref<List> {
+    let known = vm.state().collector.callbacks.clone();
+    list_or_new(vm, known, |collector| &mut collector.callbacks)
+}
+
+fn list_or_new(vm: &mut Vm, known: Value, place: fn(&mut Collector) -> &mut Value) -> Ref<List> {
+    if let Ok(list) = known.into_ref::<List>() {
+        return list;
+    }
+    let list = vm.new_list(Vec::new());
+    *place(&mut vm.state_mut().collector) = list.clone();
+    list.into_ref().expect("a list was made")
+}
+
+fn call_callbacks(vm: &mut Vm, phase: &str, generation: usize, collected: usize, uncollectable: usize) {
+    let Some(list) = vm.state().collector.callbacks.downcast::<List>().cloned() else { return };
+    let callbacks = list.get(vm).items.clone();
+    if callbacks.is_empty() {
+        return;
+    }
+    let raised = vm.take_raised();
+    for callback in callbacks {
+        let info = vm.new_dict();
+        let figures = [("generation", generation), ("collected", collected), ("uncollectable", uncollectable)];
+        let filled = figures.iter().all(|(name, figure)| vm.dict_set_str(&info, name, Value::small(*figure as i64)).is_ok());
+        let phase = vm.new_str(phase);
+        if !filled || vm.call(&callback, &[phase, info.into_value()]).is_err() {
+            vm.write_unraisable("Exception ignored in: ", &callback);
+        }
+    }
+    if !raised.is_none() {
+        let _ = vm.raise_value(raised);
+    }
+}
+
+/// Whether the collector would look at the object: a container that can be part of a cycle.
+pub(crate) fn is_tracked(vm: &Vm, value: &Value) -> bool {
+    let Some(header) = value.word().pointer().and_then(NonNull::new) else { return false };
+    if !is_container(header) {
+        return false;
+    }
+    if vm.is_exact(value, super::types::TypeId::Dict)
+        && let Some(dict) = value.downcast::<Dict>()
+    {
+        return dict.get(vm).items().any(|(key, item)| may_refer(key) || may_refer(item));
+    }
+    if let Some(tuple) = value.downcast::<Tuple>() {
+        return tuple.get(vm).items().iter().any(may_refer);
+    }
+    !matches!(LAYOUTS[usize::from(value.layout_id().unwrap_or(0))].name, "Code" | "NativeFunction" | "Member" | "GetSet")
+}
+
+fn may_refer(value: &Value) -> bool {
+    value.word().pointer().and_then(NonNull::new).is_some_and(is_container)
+}
+
+/// Whether the finaliser of the object has run.
+pub(crate) fn is_finalized(value: &Value) -> bool {
+    // SAFETY: lives (H1).
+    value.word().pointer().is_some_and(|header| unsafe { (*header).flags() } & flag::FINALIZED != 0)
+}
+
+/// All containers.
+pub(crate) fn objects(vm: &Vm) -> Vec<Value> {
+    let mut headers = Vec::new();
+    vm.heap().for_each(|header| {
+        if is_container(header) {
+            headers.push(header);
+        }
+    });
+    // SAFETY: they live, being counted.
+    let values: Vec<Value> = headers.into_iter().map(|header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();
+    values.into_iter().filter(|value| is_tracked(vm, value)).collect()
+}
+
+/// The containers that refer to one of `targets`.
+pub(crate) fn referrers(vm: &Vm, targets: &[Value]) -> Vec<Value> {
+    let mut found = Vec::new();
+    vm.heap().for_each(|header| {
+        if is_container(header) {
+            let mut refers = false;
+            // SAFETY: lives; nothing runs meanwhile.
+            unsafe { traverse(header, &mut |word| refers |= targets.iter().any(|target| target.word() == word)) };
+            if refers {
+                found.push(header);
+            }
+        }
+    });
+    // SAFETY: they live, being counted.
+    found.into_iter().map(|header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect()
+}
+
+/// What the object refers to directly.
+pub(crate) fn referents(value: &Value) -> Vec<Value> {
+    let mut found = Vec::new();
+    if let Some(header) = value.word().pointer().and_then(NonNull::new)
+        && is_container(header)
+    {
+        // SAFETY: lives; what it owns lives too.
+        unsafe {
+            traverse(header, &mut |word| {
+                if word != Word::UNBOUND {
+                    found.push(Value::from_borrowed(word));
+                }
+            });
+        }
+    }
+    found
+}

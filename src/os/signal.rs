@@ -1,0 +1,328 @@
+//! The process's signals: a handler that only takes notes, a thread that wakes whoever waits, and the calls behind the `signal` module.
+//!
+//! A process has one table of handlers, so one interpreter gets the signals: the one that called [`install`] (the command line's).
+//!
+//! - **S1** The handler does only what is allowed in one: it stores to atomics and writes one byte to a pipe.
+//! - **S2** `BREAKER` points to a word that is never freed: `install` leaks a reference to its interpreter's scheduler.
+#![allow(unsafe_code, reason = "sigaction and its kin; see S1 and S2")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+/// Ctrl-C's number.
+pub(crate) const INTERRUPT: i32 = libc::SIGINT;
+/// Signals have numbers below this one.
+pub(crate) const COUNT: i32 = 65;
+
+static PENDING: [AtomicBool; COUNT as usize] = [const { AtomicBool::new(false) }; COUNT as usize];
+static BREAKER: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
+static BREAKER_BIT: AtomicU32 = AtomicU32::new(0);
+static PIPE: AtomicI32 = AtomicI32::new(-1);
+/// A descriptor that gets each signal's number as a byte, for event loops (`set_wakeup_fd`).
+static WAKEUP: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn note(number: libc::c_int) {
+    // SAFETY: errno is the thread's own and put back as it was (S1).
+    let errno = unsafe { *libc::__errno_location() };
+    if let Some(pending) = PENDING.get(number as usize) {
+        pending.store(true, Release);
+    }
+    let breaker = BREAKER.load(Acquire);
+    if !breaker.is_null() {
+        // SAFETY: S2.
+        unsafe { &*breaker }.fetch_or(BREAKER_BIT.load(Relaxed), Release);
+    }
+    let byte = number as u8;
+    for descriptor in [PIPE.load(Relaxed), WAKEUP.load(Relaxed)] {
+        if descriptor >= 0 {
+            // SAFETY: one byte of ours to a descriptor that does not block (S1).
+            unsafe { libc::write(descriptor, (&raw const byte).cast(), 1) };
+        }
+    }
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+/// Directs the process's signals to one interpreter, Ctrl-C first of all: a signal sets `bit` in `word` at once, and a thread calls `wake`.
+/// Output to a closed pipe is an error from now on, no signal.
+pub(crate) fn install<T: Send + Sync + 'static>(shared: &Arc<T>, word: fn(&T) -> &AtomicU32, bit: u32, wake: fn(&T)) -> io::Result<()> {
+    let mut pipe = [0; 2];
+    // SAFETY: room for two descriptors.
+    if unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let [reader, writer] = pipe;
+    // SAFETY: a descriptor of ours; the handler must never block on it.
+    unsafe { libc::fcntl(writer, libc::F_SETFL, libc::O_NONBLOCK) };
+    // The reader holds this reference for good (S2).
+    let for_reader = shared.clone();
+    let word: *const AtomicU32 = word(&for_reader);
+    let started = super::thread::spawn("signals", 64 * 1024, move || {
+        let mut bytes = [0_u8; 64];
+        loop {
+            // SAFETY: the buffer is as long as we say.
+            let n_read = unsafe { libc::read(reader, bytes.as_mut_ptr().cast(), bytes.len()) };
+            if n_read > 0 {
+                wake(&for_reader);
+            } else if n_read == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                // The other end is never closed; should it be, the scheduler must outlive the handler all the same.
+                std::mem::forget(for_reader);
+                return;
+            }
+        }
+    });
+    started?;
+    BREAKER_BIT.store(bit, Relaxed);
+    BREAKER.store(word.cast_mut(), Release);
+    PIPE.store(writer, Relaxed);
+    set_action(libc::SIGPIPE, Action::Ignore)?;
+    set_action(libc::SIGXFSZ, Action::Ignore)?;
+    if action(libc::SIGINT)? == Action::Default {
+        set_action(libc::SIGINT, Action::Note)?;
+    }
+    Ok(())
+}
+
+/// One signal that came and was not taken yet; the lowest number first.
+pub(crate) fn take_pending() -> Option<i32> {
+    (1..COUNT).find(|&number| PENDING[number as usize].load(Relaxed) && PENDING[number as usize].swap(false, AcqRel))
+}
+
+/// As if the signal had come; the caller wakes the interpreter.
+pub(crate) fn note_pending(number: i32) {
+    if let Some(pending) = PENDING.get(number as usize) {
+        pending.store(true, Release);
+    }
+}
+
+/// What happens when a signal comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Default,
+    Ignore,
+    /// It is noted for the script's handler.
+    Note,
+    /// Somebody else's handler.
+    Foreign,
+}
+
+/// What happens now when the signal comes.
+pub(crate) fn action(number: i32) -> io::Result<Action> {
+    let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: the structure is ours.
+    if unsafe { libc::sigaction(number, std::ptr::null(), old.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: filled by the call.
+    let handler = unsafe { old.assume_init() }.sa_sigaction;
+    Ok(if handler == libc::SIG_DFL {
+        Action::Default
+    } else if handler == libc::SIG_IGN {
+        Action::Ignore
+    } else if handler == note as extern "C" fn(libc::c_int) as usize {
+        Action::Note
+    } else {
+        Action::Foreign
+    })
+}
+
+/// Sets what happens when the signal comes.
+pub(crate) fn set_action(number: i32, action: Action) -> io::Result<()> {
+    let handler = match action {
+        Action::Default => libc::SIG_DFL,
+        Action::Ignore => libc::SIG_IGN,
+        Action::Note => note as extern "C" fn(libc::c_int) as usize,
+        Action::Foreign => return Ok(()),
+    };
+    // SAFETY: all zeros is a valid structure: no flags, an empty mask. System calls are not restarted, so that waits can end.
+    let mut new: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    new.sa_sigaction = handler;
+    // SAFETY: the structure is ours, and the handler keeps to S1.
+    if unsafe { libc::sigaction(number, &raw const new, std::ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Sends a signal to this thread; its handler has run when this returns.
+pub(crate) fn raise(number: i32) -> io::Result<()> {
+    // SAFETY: touches no memory of ours.
+    if unsafe { libc::raise(number) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends a signal to a thread of this process.
+pub(crate) fn kill_thread(thread: u64, number: i32) -> io::Result<()> {
+    // SAFETY: touches no memory of ours.
+    match unsafe { libc::pthread_kill(thread as libc::pthread_t, number) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Ends the process as the signal does when nobody handles it: what a shell expects after Ctrl-C.
+pub(crate) fn die_by(number: i32) -> ! {
+    let _ = set_action(number, Action::Default);
+    let _ = raise(number);
+    super::process::exit_now(128 + number)
+}
+
+/// Ends the process by SIGINT.
+pub(crate) fn die_by_interrupt() -> ! {
+    die_by(INTERRUPT)
+}
+
+/// The system's words for a signal.
+pub(crate) fn description(number: i32) -> Option<String> {
+    // SAFETY: gives null or a text that holds until the next call; nobody else calls it (the GIL is held).
+    let text = unsafe { libc::strsignal(number) };
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: NUL-terminated.
+    let text = unsafe { std::ffi::CStr::from_ptr(text) }.to_string_lossy().into_owned();
+    (!text.starts_with("Unknown signal")).then_some(text)
+}
+
+/// Has `SIGALRM` sent after so many seconds; what was left of the alarm before.
+pub(crate) fn alarm(seconds: u32) -> u32 {
+    // SAFETY: touches no memory of ours.
+    unsafe { libc::alarm(seconds) }
+}
+
+/// Sets an interval timer to (value, interval) in seconds; gives the old ones. `None` for the values reads only.
+pub(crate) fn interval_timer(which: i32, new: Option<(f64, f64)>) -> io::Result<(f64, f64)> {
+    let split = |seconds: f64| libc::timeval { tv_sec: seconds.trunc() as i64, tv_usec: (seconds.fract() * 1e6).round() as i64 };
+    let mut old = MaybeUninit::<libc::itimerval>::zeroed();
+    let result = match new {
+        // SAFETY: both structures are ours.
+        Some((value, interval)) => unsafe {
+            let new = libc::itimerval { it_value: split(value), it_interval: split(interval) };
+            libc::setitimer(which as _, &raw const new, old.as_mut_ptr())
+        },
+        // SAFETY: the structure is ours.
+        None => unsafe { libc::getitimer(which as _, old.as_mut_ptr()) },
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: filled by the call.
+    let old = unsafe { old.assume_init() };
+    let join = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    Ok((join(old.it_value), join(old.it_interval)))
+}
+
+/// Changes which signals this thread holds back; those it held back before.
+pub(crate) fn set_mask(how: i32, signals: &[i32]) -> io::Result<Vec<i32>> {
+    let set = mask(signals);
+    let mut old = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: both structures are ours.
+    match unsafe { libc::pthread_sigmask(how, &raw const set, old.as_mut_ptr()) } {
+        // SAFETY: filled by the call.
+        0 => Ok(members(&unsafe { old.assume_init() })),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Signals that were sent and are held back.
+pub(crate) fn held_back() -> Vec<i32> {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the structure is ours, and filled by the call.
+    unsafe {
+        libc::sigpending(set.as_mut_ptr());
+        members(&set.assume_init())
+    }
+}
+
+/// Waits for one of the signals, which are held back.
+pub(crate) fn wait_for(signals: &[i32]) -> io::Result<i32> {
+    let set = mask(signals);
+    let mut number = 0;
+    // SAFETY: both are ours.
+    match unsafe { libc::sigwait(&raw const set, &raw mut number) } {
+        0 => Ok(number),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+fn mask(signals: &[i32]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the structure is ours, and filled by the call.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for &number in signals {
+            libc::sigaddset(set.as_mut_ptr(), number);
+        }
+        set.assume_init()
+    }
+}
+
+fn members(set: &libc::sigset_t) -> Vec<i32> {
+    // SAFETY: a filled structure.
+    (1..COUNT).filter(|&number| unsafe { libc::sigismember(set, number) } == 1).collect()
+}
+
+/// All signals there are; those the C library keeps to itself are not among them.
+pub(crate) fn valid() -> Vec<i32> {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the structure is ours, and filled by the call.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        members(&set.assume_init())
+    }
+}
+
+/// The descriptor that gets a byte for each signal; the one before.
+pub(crate) fn set_wakeup(descriptor: i32) -> i32 {
+    WAKEUP.swap(descriptor, Relaxed)
+}
+
+/// Names and numbers of the signals.
+pub(crate) const NAMES: &[(&str, i32)] = &[
+    ("SIGABRT", libc::SIGABRT),
+    ("SIGALRM", libc::SIGALRM),
+    ("SIGBUS", libc::SIGBUS),
+    ("SIGCHLD", libc::SIGCHLD),
+    ("SIGCLD", libc::SIGCHLD),
+    ("SIGCONT", libc::SIGCONT),
+    ("SIGFPE", libc::SIGFPE),
+    ("SIGHUP", libc::SIGHUP),
+    ("SIGILL", libc::SIGILL),
+    ("SIGINT", libc::SIGINT),
+    ("SIGIO", libc::SIGIO),
+    ("SIGIOT", libc::SIGABRT),
+    ("SIGKILL", libc::SIGKILL),
+    ("SIGPIPE", libc::SIGPIPE),
+    ("SIGPOLL", libc::SIGPOLL),
+    ("SIGPROF", libc::SIGPROF),
+    ("SIGPWR", libc::SIGPWR),
+    ("SIGQUIT", libc::SIGQUIT),
+    ("SIGRTMAX", 64),
+    ("SIGRTMIN", 34),
+    ("SIGSEGV", libc::SIGSEGV),
+    ("SIGSTKFLT", libc::SIGSTKFLT),
+    ("SIGSTOP", libc::SIGSTOP),
+    ("SIGSYS", libc::SIGSYS),
+    ("SIGTERM", libc::SIGTERM),
+    ("SIGTRAP", libc::SIGTRAP),
+    ("SIGTSTP", libc::SIGTSTP),
+    ("SIGTTIN", libc::SIGTTIN),
+    ("SIGTTOU", libc::SIGTTOU),
+    ("SIGURG", libc::SIGURG),
+    ("SIGUSR1", libc::SIGUSR1),
+    ("SIGUSR2", libc::SIGUSR2),
+    ("SIGVTALRM", libc::SIGVTALRM),
+    ("SIGWINCH", libc::SIGWINCH),
+    ("SIGXCPU", libc::SIGXCPU),
+    ("SIGXFSZ", libc::SIGXFSZ),
+    ("SIG_BLOCK", libc::SIG_BLOCK),
+    ("SIG_UNBLOCK", libc::SIG_UNBLOCK),
+    ("SIG_SETMASK", libc::SIG_SETMASK),
+    ("ITIMER_REAL", 0),
+    ("ITIMER_VIRTUAL", 1),
+    ("ITIMER_PROF", 2),
+    ("SIG_DFL", 0),
+    ("SIG_IGN", 1),
+    ("NSIG", COUNT),
+];

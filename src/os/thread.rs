@@ -1,0 +1,35 @@
+//! OS threads: starting one, who one is.
+#![allow(unsafe_code, reason = "asks the C library who the thread is; nothing but numbers goes in and out")]
+
+use std::io;
+
+/// Starts a thread.
+pub(crate) fn spawn(name: &str, stack_size: usize, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let builder = std::thread::Builder::new().name(name.to_owned()).stack_size(stack_size);
+    builder.spawn(work).map(drop)
+}
+
+/// The thread's identity as scripts see it (`threading.get_ident`).
+pub(crate) fn ident() -> u64 {
+    // SAFETY: touches no memory of ours.
+    unsafe { libc::pthread_self() as u64 }
+}
+
+/// The system's number of the thread (`threading.get_native_id`).
+#[cfg(target_os = "linux")]
+pub(crate) fn native_id() -> i64 {
+    // SAFETY: touches no memory of ours.
+    unsafe { libc::syscall(libc::SYS_gettid) }
+}
+
+/// The system's number of the thread (`threading.get_native_id`).
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn native_id() -> i64 {
+    ident() as i64
+}
+
+/// Whether the descriptor is a terminal.
+pub(crate) fn is_terminal(descriptor: i32) -> bool {
+    // SAFETY: touches no memory of ours.
+    unsafe { libc::isatty(descriptor) == 1 }
+}
