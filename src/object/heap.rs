@@ -241,7 +241,7 @@ impl Heap {
             handle_alloc_error(block);
         }
         // SAFETY: freshly allocated, aligned and large enough.
-        unsafe { page.write(PageHeader { heap: self, cell: class * GRAIN, bump: Cell::new(FIRST_CELL) }) };
+        unsafe { page.write(PageHeader { heap: self, cell: class * GRAIN, bump: Cell::new(FIRST_CELL), first_number: Cell::new(0) }) };
         self.pages.borrow_mut().push(page);
         self.current[class].set(page);
     }

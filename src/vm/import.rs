@@ -12,7 +12,7 @@ use scrip_grammar::{Mode, SyntaxError, SyntaxErrorKind};
 use super::state::Name;
 use super::vm::{Raised, Result, Vm};
 use crate::code::unit::Unit;
-use crate::compile::{self, CompileError};
+use crate::compile;
 use crate::object::layout::Layout;
 use crate::object::type_object::{BASE_TYPE, HAS_DICT, HAS_WEAKREFS, Slots, TypeSpec};
 use crate::object::types::code::Code;
@@ -742,10 +742,7 @@ impl Vm {
         let options = compile::Options { future_annotations: flags.future_annotations, top_level_await: flags.top_level_await, ..compile::Options::default() };
         match compile::compile(&parsed, filename, &options) {
             Ok(unit) => Ok(self.code_of(unit)),
-            Err(CompileError::Syntax(error)) => Err(self.raise_syntax_error(&error, filename)),
-            Err(CompileError::TooDeep) => {
-                Err(self.raise(ExceptionKind::RecursionError, "maximum recursion depth exceeded during compilation"))
-            }
+            Err(error) => Err(self.raise_syntax_error(&error, filename)),
         }
     }
 

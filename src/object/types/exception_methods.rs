@@ -305,7 +305,7 @@ fn named_fields(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>, functio
     for (name, value) in arguments.named() {
         let text = plain(vm, name);
         let Some((_, place)) = rows.iter().find(|(known, _)| *known == text) else {
-            let close = crate::text::similar::suggestion(&text, rows.iter().map(|(known, _)| *known));
+            let close = crate::text::similar::closest(&text, rows.iter().map(|(known, _)| *known));
             let hint = close.map_or_else(String::new, |close| format!(". Did you mean '{close}'?"));
             let message = format!("{function}() got an unexpected keyword argument '{text}'{hint}");
             return Err(vm.type_error(message));
