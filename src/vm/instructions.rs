@@ -1661,7 +1661,7 @@ impl Vm {
 
     /// PEP 695's objects are made by functions of `typing`.
     fn call_typing(&mut self, function: &str, arguments: &[Value]) -> Result<Value> {
-        let typing = self.import("typing")?;
+        let typing = self.import("_typing")?;
         let function = self.get_attr_str(&typing, function)?;
         self.call(&function, arguments)
     }
