@@ -649,18 +649,17 @@ mod tests {
     fn check(source: &str, expected: &str) {
         let mut ast = Ast::default();
         let (lexed, fault) = lex(source, &mut ast, Token::StartModule);
-        let text = match fault {
-            Some(fault) => fault.fault.message,
-            None => {
-                let inner = &lexed.tokens[1..lexed.tokens.len() - 1];
-                let words = inner.iter().map(|lexeme| match lexeme.1 {
-                    Token::Name(name) => ast.name(name).to_string(),
-                    Token::Number(_) => "number".to_string(),
-                    Token::FText { .. } => Span::new(lexeme.0, lexeme.2).text(source).to_string(),
-                    token => format!("{token:?}"),
-                });
-                words.collect::<Vec<_>>().join(" ")
-            }
+        let text = if let Some(fault) = fault {
+            fault.fault.message
+        } else {
+            let inner = &lexed.tokens[1..lexed.tokens.len() - 1];
+            let words = inner.iter().map(|lexeme| match lexeme.1 {
+                Token::Name(name) => ast.name(name).to_string(),
+                Token::Number(_) => "number".to_string(),
+                Token::FText { .. } => Span::new(lexeme.0, lexeme.2).text(source).to_string(),
+                token => format!("{token:?}"),
+            });
+            words.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(text, expected, "{source}");
     }
