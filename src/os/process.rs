@@ -105,9 +105,12 @@ pub(crate) fn configuration(name: i32) -> i64 {
 
 /// The name the user logged in by.
 pub(crate) fn login_name() -> io::Result<String> {
+    unsafe extern "C" {
+        fn getlogin_r(name: *mut libc::c_char, size: libc::size_t) -> libc::c_int;
+    }
     let mut buffer = [0_u8; 256];
     // SAFETY: the buffer is as long as we say.
-    match unsafe { libc::getlogin_r(buffer.as_mut_ptr().cast(), buffer.len()) } {
+    match unsafe { getlogin_r(buffer.as_mut_ptr().cast(), buffer.len()) } {
         0 => Ok(CStr::from_bytes_until_nul(&buffer).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()),
         error => Err(io::Error::from_raw_os_error(error)),
     }

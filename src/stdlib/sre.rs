@@ -199,7 +199,7 @@ static MATCH: TypeSpec = TypeSpec {
         }),
         getter("regs", |vm, value| {
             let captures = this_match(value).get(vm).captures.clone();
-            let spans = (0..=captures.groups()).map(|number| span_tuple(vm, captures.group(number))).collect();
+            let spans: Vec<Value> = (0..=captures.groups()).map(|number| span_tuple(vm, captures.group(number))).collect();
             Ok(vm.new_tuple(spans))
         }),
     ],
@@ -474,7 +474,7 @@ fn findall(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             0 => part(0),
             1 => part(1),
             count => {
-                let parts = (1..=count).map(part).collect();
+                let parts: Vec<Value> = (1..=count).map(part).collect();
                 vm.new_tuple(parts)
             }
         };

@@ -248,7 +248,7 @@ fn pack_into(vm: &mut Vm, format: &Format, target: &Value, offset: &Value, value
 }
 
 fn unpacked(vm: &mut Vm, format: &Format, bytes: &[u8]) -> Value {
-    let values = format
+    let values: Vec<Value> = format
         .slots()
         .map(|slot| match slot.unpack(bytes) {
             Unpacked::Int(int) => vm.new_big(int),

@@ -169,11 +169,11 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
         getter("ndim", |vm, value| Ok(Value::small(this(vm, value)?.get(vm).shape.len() as i64))),
         getter("shape", |vm, value| {
-            let items = this(vm, value)?.get(vm).shape.iter().map(|&length| Value::small(length as i64)).collect();
+            let items: Vec<Value> = this(vm, value)?.get(vm).shape.iter().map(|&length| Value::small(length as i64)).collect();
             Ok(vm.new_tuple(items))
         }),
         getter("strides", |vm, value| {
-            let items = this(vm, value)?.get(vm).strides.iter().map(|&stride| Value::small(stride as i64)).collect();
+            let items: Vec<Value> = this(vm, value)?.get(vm).strides.iter().map(|&stride| Value::small(stride as i64)).collect();
             Ok(vm.new_tuple(items))
         }),
         getter("suboffsets", |vm, value| {
@@ -564,7 +564,7 @@ fn nested(vm: &mut Vm, shape: &[usize], flat: &mut impl Iterator<Item = Value>) 
     match shape {
         [] => flat.next().unwrap_or(Value::NONE),
         [length, rest @ ..] => {
-            let rows = (0..*length).map(|_| nested(vm, rest, flat)).collect();
+            let rows: Vec<Value> = (0..*length).map(|_| nested(vm, rest, flat)).collect();
             vm.new_list(rows)
         }
     }

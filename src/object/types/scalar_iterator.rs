@@ -1,7 +1,7 @@
 //! Iterators over `str`, `bytes`, `bytearray` and `memoryview`: one payload, a type each.
 
 use crate::object::layout::{Layout, Payload};
-use crate::object::native::{Args, native};
+use crate::object::native::{Args, Native, native};
 use crate::object::type_object::{Slots, TypeSpec};
 use crate::object::types::bytes::Bytes;
 use crate::object::types::bytearray::ByteArray;
@@ -30,16 +30,18 @@ impl Payload for ScalarIterator {
     }
 }
 
+const METHODS: &[Native] = &[
+    native("__length_hint__(self, /)", length_hint),
+    native("__reduce__(self, /)", reduce),
+    native("__setstate__(self, state, /)", set_state),
+];
+
 const fn spec(name: &'static str) -> TypeSpec {
     TypeSpec {
         name,
         layout: Layout::ScalarIterator,
         slots: Slots { iter: Some(same), next: Some(next), ..Slots::NONE },
-        methods: &[
-            native("__length_hint__(self, /)", length_hint),
-            native("__reduce__(self, /)", reduce),
-            native("__setstate__(self, state, /)", set_state),
-        ],
+        methods: METHODS,
         ..TypeSpec::DEFAULT
     }
 }

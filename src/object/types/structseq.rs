@@ -17,6 +17,8 @@ pub(crate) struct Fields {
     pub(crate) hidden: &'static [&'static str],
 }
 
+const METHODS: &[Native] = &[native("__reduce__(self, /)", reduce)];
+
 /// The spec of such a type. `getset` comes from [`getters`].
 pub(crate) const fn spec(name: &'static str, doc: &'static str, new: Option<Native>, getset: &'static [GetSetSpec], repr: Slots) -> TypeSpec {
     TypeSpec {
@@ -27,7 +29,7 @@ pub(crate) const fn spec(name: &'static str, doc: &'static str, new: Option<Nati
         flags: HAS_DICT,
         new,
         slots: repr,
-        methods: &[native("__reduce__(self, /)", reduce)],
+        methods: METHODS,
         getset,
         ..TypeSpec::DEFAULT
     }
@@ -67,7 +69,7 @@ pub(crate) fn class(vm: &mut Vm, spec: &'static TypeSpec, fields: &Fields) -> Re
         {
             vm.dict_set_str(&dict, name, Value::small(value))?;
         }
-        let names = fields.items.iter().map(|name| vm.intern(name)).collect();
+        let names: Vec<Value> = fields.items.iter().map(|name| vm.intern(name)).collect();
         let names = vm.new_tuple(names);
         vm.dict_set_str(&dict, "__match_args__", names)?;
     }

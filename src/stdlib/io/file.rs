@@ -81,11 +81,13 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
                 None => 0,
             };
             let place = vm.index_i64(&args[1])?;
-            Ok(vm.new_int(seek(vm, this.fd, place, whence)?))
+            let place = seek(vm, this.fd, place, whence)?;
+            Ok(vm.new_int(place))
         }),
         native("tell(self, /)", |vm, args| {
             let this = open(vm, &args[0])?;
-            Ok(vm.new_int(seek(vm, this.fd, 0, 1)?))
+            let place = seek(vm, this.fd, 0, 1)?;
+            Ok(vm.new_int(place))
         }),
         native("truncate(self, size=None, /)", truncate),
         native("close(self, /)", |vm, args| close(vm, &args[0])),
