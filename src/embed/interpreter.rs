@@ -14,7 +14,7 @@ use crate::object::type_object::CallArgs;
 use crate::object::types::TypeId;
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::value::{Ref, Value};
-use crate::vm::import::CompileFlags;
+use crate::vm::source::SourceOptions;
 use crate::vm::state::{Library, Options, State};
 use crate::vm::{Result as VmResult, Vm, bootstrap};
 
@@ -47,7 +47,7 @@ unsafe impl Send for Inner {}
 unsafe impl Sync for Inner {}
 
 /// A program's own body may await.
-const AWAITING: CompileFlags = CompileFlags { future_annotations: false, top_level_await: true };
+const AWAITING: SourceOptions = SourceOptions { top_level_await: true, ..SourceOptions::MODULE };
 
 const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
@@ -198,7 +198,7 @@ impl Interpreter {
     /// The value of an expression, in the namespace of `__main__`.
     pub fn eval<T: FromScript>(&self, expression: &str) -> Result<T, Error> {
         self.with(|vm| {
-            let code = vm.compile_text(expression, "<string>", Mode::Expression, CompileFlags::default()).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_text(expression, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
             let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
             convert_out(vm, value)
         })
@@ -212,7 +212,7 @@ impl Interpreter {
     /// Runs a program given as bytes in the namespace of `__main__`; `name` is its file's name in tracebacks.
     pub fn exec_named(&self, source: &[u8], name: &str) -> Result<(), Error> {
         self.with(|vm| {
-            let code = vm.compile_bytes(source, name, Mode::Module, AWAITING).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_bytes(source, name, AWAITING).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
         })
     }
@@ -224,7 +224,7 @@ impl Interpreter {
                 Err(error) if error.incomplete => return Ok(None),
                 _ => {}
             }
-            let code = vm.compile_text(source, "<stdin>", Mode::Interactive, AWAITING).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_text(source, "<stdin>", SourceOptions { mode: Mode::Interactive, ..AWAITING }).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| Some(()))
         })
     }
@@ -241,13 +241,13 @@ impl Interpreter {
 
     /// Runs a module or package's `__main__` by its name, as `-m` does.
     pub fn run_module(&self, name: &str) -> Result<(), Error> {
-        self.with(|vm| crate::vm::import::run_as_main(vm, name).map_err(|_| interpreter_error(vm)))
+        self.with(|vm| crate::vm::import::run_module(vm, name).map_err(|_| interpreter_error(vm)))
     }
 
     /// Compiles a program without running it.
     pub fn compile(&self, source: &[u8], name: &str) -> Result<Compiled, Error> {
         self.with(|vm| {
-            let code = vm.compile_bytes(source, name, Mode::Module, AWAITING).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_bytes(source, name, AWAITING).map_err(|_| interpreter_error(vm))?;
             Ok(Compiled { unit: code.get(vm).unit.clone() })
         })
     }
@@ -349,7 +349,7 @@ impl Interpreter {
     /// A handle to the value of a name of `__main__`.
     pub fn handle(&self, name: &str) -> Result<Handle, Error> {
         self.with(|vm| {
-            let code = vm.compile_text(name, "<string>", Mode::Expression, CompileFlags::default()).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_text(name, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
             let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
             Ok(Handle { interpreter: self.clone(), value: std::mem::ManuallyDrop::new(value) })
         })

@@ -16,6 +16,7 @@ pub(crate) mod dispatch;
 pub(crate) mod arithmetic;
 pub(crate) mod instructions;
 pub(crate) mod unwind;
+pub(crate) mod source;
 pub(crate) mod suspend;
 pub(crate) mod bootstrap;
 pub(crate) mod finalize;

@@ -1,0 +1,102 @@
+//! From a program's text to a code object, with what is wrong about it raised as CPython's exceptions.
+
+use scrip_grammar::{Mode, SyntaxError, SyntaxErrorKind};
+
+use super::vm::{Raised, Result, Vm};
+use crate::compile;
+use crate::object::types::code::Code;
+use crate::object::types::exception::{Exception, ExceptionKind};
+use crate::object::value::{Ref, Value};
+
+/// How a program is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceOptions {
+    pub(crate) mode: Mode,
+    /// The module's body may await.
+    pub(crate) top_level_await: bool,
+    /// As if after `from __future__ import annotations`.
+    pub(crate) future_annotations: bool,
+}
+
+impl SourceOptions {
+    /// A file or module.
+    pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false };
+    /// One expression.
+    pub(crate) const EXPRESSION: Self = Self { mode: Mode::Expression, top_level_await: false, future_annotations: false };
+    /// One input at a prompt.
+    pub(crate) const INTERACTIVE: Self = Self { mode: Mode::Interactive, top_level_await: false, future_annotations: false };
+}
+
+impl Vm {
+    /// Compiles a program given as bytes.
+    pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
+        let grammar = scrip_grammar::Options { top_level_await: options.top_level_await };
+        let parsed = match scrip_grammar::parse_bytes(source, options.mode, grammar) {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(self.raise_syntax_error(&error, filename)),
+        };
+        let here = 0_u8;
+        let room = (std::ptr::from_ref(&here) as usize).saturating_sub(self.stack_limit);
+        let compile_options = compile::Options {
+            future_annotations: options.future_annotations,
+            top_level_await: options.top_level_await,
+            stack_bytes: room.clamp(1 << 16, 4 << 20),
+        };
+        let unit = match compile::compile(&parsed, filename, &compile_options) {
+            Ok(unit) => unit,
+            Err(error) => return Err(self.raise_syntax_error(&error, filename)),
+        };
+        for warning in &parsed.warnings {
+            self.show_syntax_warning(&warning.message, filename, warning.line)?;
+        }
+        Ok(self.make_code(unit))
+    }
+
+    /// Compiles a program given as text.
+    pub(crate) fn compile_text(&mut self, source: &str, filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
+        self.compile_bytes(source.as_bytes(), filename, options)
+    }
+
+    fn show_syntax_warning(&mut self, message: &str, filename: &str, line: u32) -> Result<()> {
+        let warnings = self.import("warnings")?;
+        let class = self.state().exception(ExceptionKind::SyntaxWarning).clone().into_value();
+        let arguments = [self.new_str(message), class, self.new_str(filename), Value::small(i64::from(line))];
+        let function = self.get_attr_str(&warnings, "warn_explicit")?;
+        self.call(&function, &arguments)?;
+        Ok(())
+    }
+
+    /// Raises what is wrong with a program's text.
+    pub(crate) fn raise_syntax_error(&mut self, error: &SyntaxError, filename: &str) -> Raised {
+        let kind = match error.kind {
+            SyntaxErrorKind::Indentation => ExceptionKind::IndentationError,
+            SyntaxErrorKind::Tab => ExceptionKind::TabError,
+            SyntaxErrorKind::Recursion => return self.raise(ExceptionKind::RecursionError, error.message.clone()),
+            SyntaxErrorKind::Syntax => ExceptionKind::SyntaxError,
+        };
+        let message = self.new_str(error.message.clone());
+        let number = |value: i64| if error.line == 0 { Value::NONE } else { Value::small(value) };
+        let text = error.text.clone().map_or(Value::NONE, |text| self.new_str(text));
+        let place = [
+            self.new_str(filename),
+            number(i64::from(error.line)),
+            number(i64::from(error.offset)),
+            text,
+            number(i64::from(error.end_line)),
+            number(i64::from(error.end_offset)),
+        ];
+        let details = self.new_tuple(place.to_vec());
+        let class = self.state().exception(kind).clone();
+        let exception = self.new_exception(&class, kind, vec![message, details]);
+        if let Some(payload) = exception.downcast::<Exception>() {
+            let fields = &mut payload.get_mut(self).fields;
+            // msg, filename, lineno, offset, text, print_file_and_line, end_lineno, end_offset
+            for (field, value) in [1, 2, 3, 4, 6, 7].into_iter().zip(place) {
+                if let Some(slot) = fields.get_mut(field) {
+                    *slot = value;
+                }
+            }
+        }
+        self.raise_value(exception)
+    }
+}
