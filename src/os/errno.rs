@@ -136,3 +136,6 @@ pub(crate) const NUMBERS: &[(&str, i32)] = &[
     ("ENOTRECOVERABLE", libc::ENOTRECOVERABLE),
     ("ERFKILL", libc::ERFKILL),
 ];
+
+/// An argument has a value the call does not take.
+pub(crate) const INVALID_ARGUMENT: i32 = libc::EINVAL;

@@ -420,3 +420,33 @@ pub(crate) mod flags {
         ("O_ACCMODE", libc::O_ACCMODE),
     ];
 }
+
+/// Makes a named pipe.
+pub(crate) fn make_fifo(path: &[u8], mode: u32) -> io::Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: the path ends with NUL.
+    check(unsafe { libc::mkfifo(path.as_ptr(), mode) }).map(drop)
+}
+
+/// Block size, fragment size, blocks, free ones, those free for users, the same for files, flags, longest name, number of the file system.
+pub(crate) fn file_system(path: &[u8]) -> io::Result<[i64; 11]> {
+    let path = c_path(path)?;
+    let mut status = MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path ends with NUL, the structure is ours.
+    check(unsafe { libc::statvfs(path.as_ptr(), status.as_mut_ptr()) })?;
+    // SAFETY: filled by the call.
+    let status = unsafe { status.assume_init() };
+    Ok([
+        status.f_bsize as i64,
+        status.f_frsize as i64,
+        status.f_blocks as i64,
+        status.f_bfree as i64,
+        status.f_bavail as i64,
+        status.f_files as i64,
+        status.f_ffree as i64,
+        status.f_favail as i64,
+        status.f_flag as i64,
+        status.f_namemax as i64,
+        status.f_fsid as i64,
+    ])
+}

@@ -137,3 +137,78 @@ pub(crate) fn wait_for(process: i32, options: i32) -> io::Result<(i32, i32)> {
     let child = unsafe { libc::waitpid(process, &raw mut status, options) };
     if child < 0 { Err(io::Error::last_os_error()) } else { Ok((child, status)) }
 }
+
+/// The exit code in a status of `wait`: negative for a signal; `None` for a child that only stopped.
+pub(crate) fn exit_code(status: i32) -> Option<i32> {
+    if libc::WIFEXITED(status) {
+        Some(libc::WEXITSTATUS(status))
+    } else if libc::WIFSIGNALED(status) {
+        Some(-libc::WTERMSIG(status))
+    } else {
+        None
+    }
+}
+
+/// Ends the process by SIGABRT.
+pub(crate) fn abort() -> ! {
+    std::process::abort()
+}
+
+/// Lets another thread of the system run.
+pub(crate) fn give_way() {
+    std::thread::yield_now();
+}
+
+/// Replaces the process by a program; comes back only with an error. `environment` holds `NAME=value` items.
+pub(crate) fn execute(program: &[u8], arguments: &[Vec<u8>], environment: Option<&[Vec<u8>]>) -> io::Error {
+    let strings = |items: &[Vec<u8>]| items.iter().map(|item| CString::new(item.as_slice())).collect::<Result<Vec<_>, _>>();
+    let (Ok(program), Ok(arguments)) = (CString::new(program), strings(arguments)) else {
+        return io::Error::from_raw_os_error(libc::EINVAL);
+    };
+    let pointers = |items: &[CString]| items.iter().map(|item| item.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>();
+    let argument_pointers = pointers(&arguments);
+    match environment {
+        None => {
+            // SAFETY: the strings end with NUL, the array with a null pointer; all outlive the call.
+            unsafe { libc::execv(program.as_ptr(), argument_pointers.as_ptr()) };
+        }
+        Some(environment) => {
+            let Ok(environment) = strings(environment) else { return io::Error::from_raw_os_error(libc::EINVAL) };
+            let environment_pointers = pointers(&environment);
+            // SAFETY: as above.
+            unsafe { libc::execve(program.as_ptr(), argument_pointers.as_ptr(), environment_pointers.as_ptr()) };
+        }
+    }
+    io::Error::last_os_error()
+}
+
+/// Numbers that scripts see, by name.
+pub(crate) const NAMED: &[(&str, i32)] = &[
+    ("EX_OK", 0),
+    ("EX_USAGE", 64),
+    ("EX_DATAERR", 65),
+    ("EX_NOINPUT", 66),
+    ("EX_NOUSER", 67),
+    ("EX_NOHOST", 68),
+    ("EX_UNAVAILABLE", 69),
+    ("EX_SOFTWARE", 70),
+    ("EX_OSERR", 71),
+    ("EX_OSFILE", 72),
+    ("EX_CANTCREAT", 73),
+    ("EX_IOERR", 74),
+    ("EX_TEMPFAIL", 75),
+    ("EX_PROTOCOL", 76),
+    ("EX_NOPERM", 77),
+    ("EX_CONFIG", 78),
+    ("WNOHANG", libc::WNOHANG),
+    ("WUNTRACED", libc::WUNTRACED),
+    ("WCONTINUED", libc::WCONTINUED),
+    ("ST_RDONLY", 1),
+    ("ST_NOSUID", 2),
+    ("SEEK_DATA", libc::SEEK_DATA),
+    ("SEEK_HOLE", libc::SEEK_HOLE),
+    ("NGROUPS_MAX", 65536),
+    ("TMP_MAX", 238_328),
+    ("GRND_NONBLOCK", 1),
+    ("GRND_RANDOM", 2),
+];
