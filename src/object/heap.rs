@@ -192,13 +192,11 @@ impl Heap {
         self.has_dead.get()
     }
 
-    /// The next object of the dead list; its count is zero.
-    pub(crate) fn next_dead(&self) -> Option<NonNull<Header>> {
-        let next = self.dead.borrow_mut().pop();
-        if self.dead.borrow().is_empty() {
-            self.has_dead.set(false);
-        }
-        next
+    /// Moves the dead list behind `waiting`, so that popping from its end gives the objects in the order of their deaths, those that died last
+    /// as a group first: what an object's end releases is finalised before what died beside it. Counts are zero.
+    pub(crate) fn take_dead(&self, waiting: &mut Vec<NonNull<Header>>) {
+        waiting.extend(self.dead.borrow_mut().drain(..).rev());
+        self.has_dead.set(false);
     }
 
     /// A cell of at least `size` bytes.
@@ -506,7 +504,7 @@ pub(crate) fn set_type(object: &Value, type_object: &Value) {
 /// Gives an object of count zero, taken from the dead list, a count again: it may be referred to while it is finalised.
 ///
 /// # Safety
-/// `header` came from [`Heap::next_dead`].
+/// `header` came from [`Heap::take_dead`].
 pub(crate) unsafe fn revive(header: NonNull<Header>) -> Value {
     // SAFETY: objects on the dead list are intact.
     unsafe {

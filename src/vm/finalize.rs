@@ -17,7 +17,10 @@ impl Vm {
         }
         self.draining = true;
         let raised = self.raised.take();
-        while let Some(header) = self.heap().next_dead() {
+        let mut waiting = Vec::new();
+        loop {
+            self.heap().take_dead(&mut waiting);
+            let Some(header) = waiting.pop() else { break };
             // SAFETY: from the dead list.
             let object = unsafe { revive(header) };
             self.draining = false;

@@ -18,6 +18,13 @@ impl Payload for List {
         }
     }
     fn clear(&mut self) {
-        drop(std::mem::take(&mut self.items));
+        crate::object::sequence::release_backwards(std::mem::take(&mut self.items));
+    }
+}
+
+impl Drop for List {
+    /// The last item goes first, as a script's finalisers can see.
+    fn drop(&mut self) {
+        while self.items.pop().is_some() {}
     }
 }

@@ -8,7 +8,7 @@ use crate::code::instruction::Comparison;
 use crate::object::layout::Layout;
 use crate::object::native::{Args, native};
 use crate::object::sequence;
-use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_SELF, NO_NEW, Slots, Type, TypeSpec, binary, constructor};
+use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, HAS_WEAKREFS, MATCH_SELF, NO_NEW, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
 use crate::object::types::exception::ExceptionKind;
@@ -35,7 +35,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "set",
     doc: "Build an unordered collection of unique elements.",
     layout: Layout::Set,
-    flags: BASE_TYPE | MATCH_SELF,
+    flags: BASE_TYPE | MATCH_SELF | HAS_WEAKREFS,
     new: constructor("set(*args, **kwargs)", new_set),
     slots: Slots {
         init: Some(init),
@@ -76,7 +76,7 @@ pub(crate) static FROZEN: TypeSpec = TypeSpec {
     name: "frozenset",
     doc: "Build an immutable unordered collection of unique elements.",
     layout: Layout::Set,
-    flags: BASE_TYPE | MATCH_SELF,
+    flags: BASE_TYPE | MATCH_SELF | HAS_WEAKREFS,
     slots: Slots { new: Some(new_frozenset), hash: Some(hash), ..COMMON },
     methods: &[
         native("copy(self, /)", copy_method),

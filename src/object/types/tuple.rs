@@ -39,3 +39,10 @@ impl Payload for Tuple {
         drop(std::mem::take(&mut self.items));
     }
 }
+
+impl Drop for Tuple {
+    /// The last item goes first, as a script's finalisers can see.
+    fn drop(&mut self) {
+        while self.items.pop().is_some() {}
+    }
+}
