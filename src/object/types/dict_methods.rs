@@ -294,7 +294,7 @@ fn get(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn view(vm: &mut Vm, this: &Value, part: DictPart) -> Result<Value> {
     let view = DictView { dict: Some(dict_of(this).clone()), part };
-    Ok(sequence::make(vm, dict_view_methods::view_type(part), view))
+    Ok(vm.alloc(dict_view_methods::view_type(part), view).into_value())
 }
 
 fn items(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

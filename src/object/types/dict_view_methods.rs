@@ -68,28 +68,28 @@ pub(crate) static REVERSE_VALUE_ITERATOR: TypeSpec = iterator_spec("dict_reverse
 pub(crate) static REVERSE_ITEM_ITERATOR: TypeSpec = iterator_spec("dict_reverseitemiterator");
 
 /// The type of a view.
-pub(crate) fn view_type(part: DictPart) -> &'static TypeSpec {
+pub(crate) fn view_type(part: DictPart) -> TypeId {
     match part {
-        DictPart::Keys => &KEYS,
-        DictPart::Values => &VALUES,
-        DictPart::Items => &ITEMS,
+        DictPart::Keys => TypeId::DictKeys,
+        DictPart::Values => TypeId::DictValues,
+        DictPart::Items => TypeId::DictItems,
     }
 }
 
 /// An iterator over a dict.
 pub(crate) fn iterator(vm: &mut Vm, dict: &Ref<Dict>, part: DictPart, reverse: bool) -> Value {
-    let spec = match (part, reverse) {
-        (DictPart::Keys, false) => &KEY_ITERATOR,
-        (DictPart::Values, false) => &VALUE_ITERATOR,
-        (DictPart::Items, false) => &ITEM_ITERATOR,
-        (DictPart::Keys, true) => &REVERSE_KEY_ITERATOR,
-        (DictPart::Values, true) => &REVERSE_VALUE_ITERATOR,
-        (DictPart::Items, true) => &REVERSE_ITEM_ITERATOR,
-    };
     let table = dict.get(vm);
     let used = table.len();
     let position = if reverse { table.entries().len() } else { 0 };
-    sequence::make(vm, spec, DictIterator { dict: Some(dict.clone()), part, reverse, position, used, left: used })
+    let iterator = DictIterator { dict: Some(dict.clone()), part, reverse, position, used, left: used };
+    match (part, reverse) {
+        (DictPart::Keys, false) => vm.alloc(TypeId::DictKeyIterator, iterator).into_value(),
+        (DictPart::Values, false) => vm.alloc(TypeId::DictValueIterator, iterator).into_value(),
+        (DictPart::Items, false) => vm.alloc(TypeId::DictItemIterator, iterator).into_value(),
+        (DictPart::Keys, true) => sequence::make(vm, &REVERSE_KEY_ITERATOR, iterator),
+        (DictPart::Values, true) => sequence::make(vm, &REVERSE_VALUE_ITERATOR, iterator),
+        (DictPart::Items, true) => sequence::make(vm, &REVERSE_ITEM_ITERATOR, iterator),
+    }
 }
 
 fn iterator_of(value: &Value) -> &Ref<DictIterator> {

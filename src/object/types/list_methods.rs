@@ -104,7 +104,7 @@ fn compare(vm: &mut Vm, left: &Value, right: &Value, operation: Comparison) -> R
 }
 
 fn iter(vm: &mut Vm, this: &Value) -> Result<Value> {
-    Ok(sequence::make(vm, &iterator_methods::LIST_ITERATOR, SequenceIterator { sequence: Some(this.clone()), index: 0 }))
+    Ok(vm.alloc(TypeId::ListIterator, SequenceIterator { sequence: Some(this.clone()), index: 0 }).into_value())
 }
 
 fn reversed(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -557,6 +557,8 @@ fn sorted_order(vm: &mut Vm, keys: &[Value], reverse: bool) -> (Vec<u32>, Result
             outcome
         }
         KeyKind::Str => {
+            let ascii = keys.iter().all(|key| vm.text_of(key).is_some_and(|text| text.is_ascii()));
+            let prefix = if ascii { ascii_prefix } else { wide_prefix };
             let mut pairs: Vec<(u64, u32)> = order.iter().map(|&at| (prefix(vm, &keys[at as usize]), at)).collect();
             let outcome = sort::sort(&mut pairs, |a, b| {
                 count_step(vm, &mut steps)?;
@@ -587,8 +589,17 @@ fn sorted_order(vm: &mut Vm, keys: &[Value], reverse: bool) -> (Vec<u32>, Result
     (order, outcome)
 }
 
-/// The first code points of a string, packed so that packed words compare as the strings do where they differ.
-fn prefix(vm: &Vm, key: &Value) -> u64 {
+/// The first eight characters of an ASCII string, packed so that packed words compare as the strings do where they differ.
+fn ascii_prefix(vm: &Vm, key: &Value) -> u64 {
+    let mut bytes = [0; 8];
+    let ascii = vm.text_of(key).and_then(|text| text.as_ascii()).unwrap_or_default().as_bytes();
+    let len = ascii.len().min(8);
+    bytes[..len].copy_from_slice(&ascii[..len]);
+    u64::from_be_bytes(bytes)
+}
+
+/// The same for any strings, of three code points.
+fn wide_prefix(vm: &Vm, key: &Value) -> u64 {
     let Some(string) = key.downcast::<Str>() else { return 0 };
     let text = &string.get(vm).text;
     text.codes().chain([0; 3]).take(3).fold(0, |packed, code| packed << 21 | u64::from(code))

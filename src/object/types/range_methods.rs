@@ -203,7 +203,7 @@ fn iterator(vm: &mut Vm, start: Int, step: Int, length: Int) -> Value {
     if let (Some(next), Some(by), Some(left)) = (start.as_ref().to_i64(), step.as_ref().to_i64(), length.as_ref().to_i64()) {
         // The last number, and the one behind it, must not overflow.
         if i64::try_from(i128::from(next) + i128::from(by) * i128::from(left)).is_ok() {
-            return sequence::make(vm, &ITERATOR, RangeIterator { next, step: by, left });
+            return vm.alloc(TypeId::RangeIterator, RangeIterator { next, step: by, left }).into_value();
         }
     }
     sequence::make(vm, &LONG_ITERATOR, LongRangeIterator { next: start, step, left: length })

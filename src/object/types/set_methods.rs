@@ -783,7 +783,7 @@ fn size_of(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn iter(vm: &mut Vm, this: &Value) -> Result<Value> {
     let set = set_of(this).clone();
     let used = set.get(vm).len();
-    Ok(sequence::make(vm, &ITERATOR, SetIterator { set: Some(set), position: 0, used, left: used }))
+    Ok(vm.alloc(TypeId::SetIterator, SetIterator { set: Some(set), position: 0, used, left: used }).into_value())
 }
 
 fn iterator_of(value: &Value) -> &Ref<SetIterator> {
@@ -827,7 +827,7 @@ fn length_hint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn reduce_iterator(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let state = iterator_of(&args[0]).get(vm);
     let copy = SetIterator { set: state.set.clone(), position: state.position, used: state.used, left: state.left };
-    let copy = sequence::make(vm, &ITERATOR, copy);
+    let copy = vm.alloc(TypeId::SetIterator, copy).into_value();
     let items = vm.collect(&copy)?;
     let items = vm.new_list(items);
     let iter = sequence::builtin_function(vm, "iter")?;

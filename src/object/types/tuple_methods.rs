@@ -3,7 +3,7 @@
 use super::iterator::SequenceIterator;
 use super::slice::Slice;
 use super::tuple::Tuple;
-use super::{TypeId, generic_alias_methods, iterator_methods, list_methods};
+use super::{TypeId, generic_alias_methods, list_methods};
 use crate::code::instruction::Comparison;
 use crate::object::layout::Layout;
 use crate::object::native::{Args, native};
@@ -121,7 +121,7 @@ fn compare(vm: &mut Vm, left: &Value, right: &Value, operation: Comparison) -> R
 }
 
 fn iter(vm: &mut Vm, this: &Value) -> Result<Value> {
-    Ok(sequence::make(vm, &iterator_methods::TUPLE_ITERATOR, SequenceIterator { sequence: Some(this.clone()), index: 0 }))
+    Ok(vm.alloc(TypeId::TupleIterator, SequenceIterator { sequence: Some(this.clone()), index: 0 }).into_value())
 }
 
 fn len(vm: &mut Vm, this: &Value) -> Result<usize> {
