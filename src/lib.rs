@@ -17,6 +17,7 @@ mod object;
 mod os;
 mod stdlib;
 mod text;
+mod thread;
 mod vm;
 
 #[cfg(feature = "cli")]

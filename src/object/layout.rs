@@ -154,4 +154,7 @@ layouts! {
     OperatorGetter => crate::stdlib::operator::Getter,
     MethodCaller => crate::stdlib::operator::MethodCaller,
     Array => crate::stdlib::array::Array,
+    Lock => crate::thread::lock::Lock,
+    ThreadObject => crate::thread::handle::ThreadObject,
+    ThreadLocal => crate::thread::local::Local,
 }

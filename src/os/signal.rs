@@ -213,6 +213,11 @@ pub(crate) fn interval_timer(which: i32, new: Option<(f64, f64)>) -> io::Result<
     Ok((join(old.it_value), join(old.it_interval)))
 }
 
+/// Whether a signal of this number can be sent.
+pub(crate) fn is_number(number: i64) -> bool {
+    (1..i64::from(COUNT)).contains(&number)
+}
+
 /// Changes which signals this thread holds back; those it held back before.
 pub(crate) fn set_mask(how: i32, signals: &[i32]) -> io::Result<Vec<i32>> {
     let set = mask(signals);

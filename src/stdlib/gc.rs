@@ -1,5 +1,6 @@
 //! `gc`: the cycle collector as scripts see it.
 
+use crate::object::cycle;
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::value::Value;
 use crate::vm::{Result, Vm};
@@ -10,118 +11,122 @@ pub(crate) static MODULE: NativeModule = NativeModule {
     functions: &[
         native("collect(generation=2)", collect),
         native("enable()", |vm, _| {
-            vm.state_mut().collector.enabled = true;
+            cycle::set_enabled(vm, true);
             Ok(Value::NONE)
         }),
         native("disable()", |vm, _| {
-            vm.state_mut().collector.enabled = false;
+            cycle::set_enabled(vm, false);
             Ok(Value::NONE)
         }),
-        native("isenabled()", |vm, _| Ok(Value::from_bool(vm.state().collector.enabled))),
-        native("get_threshold()", get_threshold),
-        native("set_threshold(threshold0, threshold1=None, threshold2=None, /)", set_threshold),
-        native("get_count()", get_count),
-        native("get_debug()", |_, _| Ok(Value::small(0))),
-        native("set_debug(flags, /)", |_, _| Ok(Value::NONE)),
+        native("isenabled()", |vm, _| Ok(Value::from_bool(vm.state().collector.is_enabled))),
+        native("get_threshold()", |vm, _| {
+            let thresholds = vm.state().collector.thresholds.map(Value::small).to_vec();
+            Ok(vm.new_tuple(thresholds))
+        }),
+        native("set_threshold(*thresholds)", set_threshold),
+        native("get_count()", |vm, _| {
+            let growth = vm.heap().growth.get().max(0);
+            Ok(vm.new_tuple(vec![Value::small(growth), Value::small(0), Value::small(0)]))
+        }),
+        native("get_debug()", |vm, _| Ok(vm.new_int(vm.state().collector.debug))),
+        native("set_debug(flags, /)", |vm, args| {
+            vm.state_mut().collector.debug = vm.index_i64(&args[0])?;
+            Ok(Value::NONE)
+        }),
         native("get_objects(generation=None)", get_objects),
         native("get_referents(*objs)", get_referents),
         native("get_referrers(*objs)", get_referrers),
-        native("is_tracked(obj, /)", is_tracked),
-        native("is_finalized(obj, /)", is_finalized),
-        native("freeze()", |_, _| Ok(Value::NONE)),
-        native("unfreeze()", |_, _| Ok(Value::NONE)),
-        native("get_freeze_count()", |_, _| Ok(Value::small(0))),
+        native("is_tracked(obj, /)", |vm, args| Ok(Value::from_bool(cycle::is_tracked(vm, &args[0])))),
+        native("is_finalized(obj, /)", |_, args| Ok(Value::from_bool(cycle::is_finalized(&args[0])))),
+        native("freeze()", |vm, _| {
+            vm.state_mut().collector.frozen = cycle::objects(vm).len();
+            Ok(Value::NONE)
+        }),
+        native("unfreeze()", |vm, _| {
+            vm.state_mut().collector.frozen = 0;
+            Ok(Value::NONE)
+        }),
+        native("get_freeze_count()", |vm, _| Ok(Value::small(vm.state().collector.frozen as i64))),
         native("get_stats()", get_stats),
     ],
     types: &[],
     init: Some(|vm, module| {
-        for (name, value) in [("DEBUG_STATS", 1), ("DEBUG_COLLECTABLE", 2), ("DEBUG_UNCOLLECTABLE", 4), ("DEBUG_SAVEALL", 32), ("DEBUG_LEAK", 38)] {
+        for (name, value) in [("DEBUG_STATS", 1), ("DEBUG_COLLECTABLE", 2), ("DEBUG_UNCOLLECTABLE", 4), ("DEBUG_SAVEALL", cycle::DEBUG_SAVEALL), ("DEBUG_LEAK", 38)] {
             vm.set_attr_str(module, name, &Value::small(value))?;
         }
-        for name in ["garbage", "callbacks"] {
-            let list = vm.new_list(Vec::new());
-            vm.set_attr_str(module, name, &list)?;
-        }
-        Ok(())
+        let garbage = cycle::garbage_list(vm);
+        vm.set_attr_str(module, "garbage", &garbage)?;
+        let callbacks = cycle::callback_list(vm);
+        vm.set_attr_str(module, "callbacks", &callbacks)
     }),
 };
 
 fn collect(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    if let Some(generation) = args.given(0) {
-        let generation = vm.index_i64(generation)?;
-        if !(0..=2).contains(&generation) {
-            return Err(vm.value_error("invalid generation"));
-        }
+    let generation = match args.given(0) {
+        Some(generation) => vm.index_i64(generation)?,
+        None => 2,
+    };
+    if !(0..=2).contains(&generation) {
+        return Err(vm.value_error("invalid generation"));
     }
-    let found = vm.collect_cycles()?;
+    let found = cycle::collect(vm, generation as usize);
     Ok(Value::small(found as i64))
 }
 
-fn get_threshold(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
-    let first = vm.heap().threshold.get();
-    Ok(vm.new_tuple(vec![Value::small(first), Value::small(10), Value::small(10)]))
-}
-
 fn set_threshold(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let first = vm.index_i64(&args[0])?;
-    if first == 0 {
-        vm.state_mut().collector.enabled = false;
-    } else {
-        vm.heap().threshold.set(first.max(1));
+    let given = vm.tuple_items(&args[0]);
+    if given.is_empty() || given.len() > 3 {
+        return Err(vm.type_error("gc.set_threshold requires 1 to 3 arguments"));
     }
+    let mut thresholds = vm.state().collector.thresholds;
+    for (place, value) in thresholds.iter_mut().zip(&given) {
+        *place = vm.index_i64(value)?;
+    }
+    cycle::set_thresholds(vm, thresholds);
     Ok(Value::NONE)
 }
 
-fn get_count(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
-    let growth = vm.heap().growth.get();
-    Ok(vm.new_tuple(vec![Value::small(growth), Value::small(0), Value::small(0)]))
-}
-
-fn get_objects(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
-    let objects = crate::object::cycle::containers(vm);
+fn get_objects(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    if let Some(generation) = args.given_some(0) {
+        if !vm.is_int(generation) {
+            let name = vm.type_name(generation);
+            return Err(vm.type_error(format!("argument should be integer or None, not '{name}'")));
+        }
+        let generation = vm.index_i64(generation)?;
+        if generation >= 3 {
+            return Err(vm.value_error("generation parameter must be less than the number of available generations (3)"));
+        }
+        if generation < 0 {
+            return Err(vm.value_error("generation parameter cannot be negative"));
+        }
+    }
+    let objects = cycle::objects(vm);
     Ok(vm.new_list(objects))
 }
 
 fn get_referents(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let mut all = Vec::new();
     for object in vm.tuple_items(&args[0]) {
-        all.extend(crate::object::cycle::referents(&object));
+        all.extend(cycle::referents(&object));
     }
     Ok(vm.new_list(all))
 }
 
 fn get_referrers(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let wanted = vm.tuple_items(&args[0]);
-    let mut all = Vec::new();
-    for object in crate::object::cycle::containers(vm) {
-        if object.is(&args[0]) {
-            continue;
-        }
-        if crate::object::cycle::referents(&object).iter().any(|referent| wanted.iter().any(|wanted| wanted.is(referent))) {
-            all.push(object);
-        }
-    }
+    let targets = vm.tuple_items(&args[0]);
+    let mut all = cycle::referrers(vm, &targets);
+    all.retain(|object| !object.is(&args[0]));
     Ok(vm.new_list(all))
-}
-
-fn is_tracked(_: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let layout = args[0].layout_id().unwrap_or(0);
-    Ok(Value::from_bool(crate::object::layout::LAYOUTS[usize::from(layout)].is_container))
-}
-
-#[allow(unsafe_code, reason = "reads a flag in the header of an object that the argument keeps alive")]
-fn is_finalized(_: &mut Vm, args: Args<'_>) -> Result<Value> {
-    // SAFETY: the argument owns a count, so the header lives.
-    let flags = args[0].word().pointer().map_or(0, |header| unsafe { (*header).flags() });
-    Ok(Value::from_bool(flags & crate::object::heap::flag::FINALIZED != 0))
 }
 
 fn get_stats(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
     let mut rows = Vec::new();
-    for _ in 0..3 {
+    for statistics in vm.state().collector.statistics {
         let row = vm.new_dict();
-        for key in ["collections", "collected", "uncollectable"] {
-            vm.dict_set_str(&row, key, Value::small(0))?;
+        let figures =
+            [("collections", statistics.collections), ("collected", statistics.collected), ("uncollectable", statistics.uncollectable)];
+        for (key, figure) in figures {
+            vm.dict_set_str(&row, key, Value::small(figure))?;
         }
         rows.push(row.into_value());
     }

@@ -1,4 +1,4 @@
-//! `time`: clocks and the calendar. Sleeping is the scheduler's (`time_sleep.rs`).
+//! `time`: clocks and the calendar; sleeping is a wait of the scheduler's.
 
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::type_object::{Slots, TypeSpec, constructor};
@@ -16,6 +16,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     name: "time",
     doc: "Clocks, and conversions between moments and calendars.",
     functions: &[
+        native("sleep(seconds, /)", |vm, args| crate::thread::timeout::sleep(vm, &args[0])),
         native("time()", |vm, _| Ok(seconds(vm, Clock::Real))),
         native("time_ns()", |vm, _| Ok(vm.new_int(Clock::Real.now()))),
         native("monotonic()", |vm, _| Ok(seconds(vm, Clock::Monotonic))),

@@ -78,6 +78,7 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
         hash_seed,
         recursion_limit: 1000,
         shared,
+        starting: Vec::new(),
         module_state: FxHashMap::default(),
         options,
         library,

@@ -152,6 +152,8 @@ pub(crate) struct State {
     pub(crate) import_function: Option<Value>,
     /// Whether a collection is under way, and whether `gc` is enabled.
     pub(crate) collector: crate::object::cycle::Collector,
+    /// Threads that have not attached yet, with what they are to do.
+    pub(crate) starting: Vec<crate::thread::start::Start>,
     pub(crate) import_locks: super::import::ImportLocks,
     /// Last, since fields are dropped in order: every value must be gone before.
     pub(crate) heap: Box<Heap>,

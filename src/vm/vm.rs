@@ -12,6 +12,23 @@ use crate::object::value::Value;
 #[derive(Debug)]
 pub(crate) struct Raised(pub(super) ());
 
+/// The way to the shared state for a new thread.
+pub(crate) struct StatePointer(NonNull<State>);
+
+// SAFETY: it is used only by `attached_vm`, in a thread that holds the GIL.
+unsafe impl Send for StatePointer {}
+
+impl StatePointer {
+    pub(crate) fn new(vm: &Vm) -> Self {
+        Self(vm.state)
+    }
+
+    /// The `Vm` of the calling thread, which has attached as `thread`.
+    pub(crate) fn attached_vm(&self, thread: crate::gil::ThreadHandle, stack_limit: usize) -> Vm {
+        Vm::new(self.0, thread, false, stack_limit)
+    }
+}
+
 /// What whatever may raise returns.
 pub(crate) type Result<T> = std::result::Result<T, Raised>;
 

@@ -75,6 +75,12 @@ fn make(vm: &mut Vm, class: &Ref<Type>, object: &Value, callback: Option<Value>,
     Ok(reference.into_value())
 }
 
+/// The weak reference without a callback to an object, which all who ask for one share.
+pub(crate) fn new_reference(vm: &mut Vm, object: &Value) -> Result<Value> {
+    let class = vm.native_type(&REFERENCE);
+    make(vm, &class, object, None, true)
+}
+
 fn new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
     let exact = class.is(&vm.native_type(&REFERENCE));
     if exact {
