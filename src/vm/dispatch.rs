@@ -407,10 +407,10 @@ impl Vm {
                                 let sequence_word = sequence.word();
                                 let item = if is_layout(sequence_word, Layout::List) {
                                     // SAFETY: of that layout.
-                                    Some(unsafe { (*payload::<List>(sequence_word)).items.get(index as usize).map(Value::word) })
+                                    Some(unsafe { (&(*payload::<List>(sequence_word)).items).get(index).map(Value::word) })
                                 } else if is_layout(sequence_word, Layout::Tuple) {
                                     // SAFETY: of that layout.
-                                    Some(unsafe { (*payload::<Tuple>(sequence_word)).items().get(index as usize).map(Value::word) })
+                                    Some(unsafe { (*payload::<Tuple>(sequence_word)).items().get(index).map(Value::word) })
                                 } else {
                                     None
                                 };
