@@ -5,7 +5,7 @@
 use super::os_error::{blocking, os_fspath, path_argument, raise, raise_two};
 use crate::object::native::{Args, Native, NativeModule, native};
 use crate::object::type_object::{Slots, TypeSpec, constructor};
-use crate::object::types::buffer::{bytes_of, plain_bytes};
+use crate::object::types::buffer::buffer;
 use crate::object::types::codec::{decode_os, encode_os};
 use crate::object::types::numeric::{float_of, is_int};
 use crate::object::types::str::Str;
@@ -24,7 +24,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     init: Some(init),
 };
 
-const FUNCTIONS: [Native; 82] = [
+const FUNCTIONS: [Native; 80] = [
     // files by path
     native("stat(path, *, dir_fd=None, follow_symlinks=True)", |vm, args| {
         let follow = flag(vm, args, 2, true)?;
@@ -87,7 +87,7 @@ const FUNCTIONS: [Native; 82] = [
         if !flag(vm, args, 3, true)? {
             return Err(vm.raise(ExceptionKind::NotImplementedError, "chmod: follow_symlinks unavailable on this platform"));
         }
-        if is_int(vm, &args[0]) {
+        if is_int(&args[0]) {
             let fd = int(vm, &args[0])?;
             return descriptor_done(vm, file::change_mode_of(fd, mode));
         }
@@ -108,7 +108,7 @@ const FUNCTIONS: [Native; 82] = [
     native("utime(path, times=None, *, ns=None, dir_fd=None, follow_symlinks=True)", utime),
     native("truncate(path, length)", |vm, args| {
         let length = vm.index_i64(&args[1])?;
-        if is_int(vm, &args[0]) {
+        if is_int(&args[0]) {
             let fd = int(vm, &args[0])?;
             return descriptor_done(vm, file::truncate(fd, length));
         }
@@ -199,13 +199,13 @@ const FUNCTIONS: [Native; 82] = [
     }),
     native("write(fd, data, /)", |vm, args| {
         let fd = int(vm, &args[0])?;
-        let bytes = plain_bytes(vm, &args[1])?;
+        let bytes = buffer(vm, &args[1])?;
         let count = blocking(vm, || file::write(fd, &bytes))?;
         descriptor(vm, count).map(|count| Value::small(count as i64))
     }),
     native("pwrite(fd, data, offset, /)", |vm, args| {
         let (fd, offset) = (int(vm, &args[0])?, vm.index_i64(&args[2])?);
-        let bytes = plain_bytes(vm, &args[1])?;
+        let bytes = buffer(vm, &args[1])?;
         let count = blocking(vm, || file::write_at(fd, &bytes, offset))?;
         descriptor(vm, count).map(|count| Value::small(count as i64))
     }),
@@ -594,7 +594,7 @@ fn chown(vm: &mut Vm, args: Args<'_>, name: &str, follow: bool) -> Result<Value>
 }
 
 fn stat(vm: &mut Vm, path: &Value, folder: Option<&Value>, follow: bool, name: &str) -> Result<Value> {
-    if is_int(vm, path) && name == "stat" {
+    if is_int(path) && name == "stat" {
         let fd = int(vm, path)?;
         let status = blocking(vm, || file::status_of(fd))?;
         let status = descriptor(vm, status)?;
@@ -712,7 +712,7 @@ fn variable(vm: &mut Vm, value: &Value) -> Result<Vec<u8>> {
             None => return Err(vm.value_error("surrogates not allowed")),
         }
     } else {
-        bytes_of(vm, value)?.to_vec()
+        buffer(vm, value)?
     };
     if bytes.contains(&0) {
         return Err(vm.value_error("embedded null byte"));
