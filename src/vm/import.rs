@@ -4,24 +4,18 @@
 //! `__init__` file is a package; the library that is embedded in the program, whose files show as `<stdlib>/NAME.scr`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use scrip_grammar::{Mode, SyntaxError, SyntaxErrorKind};
-
+use super::source::SourceOptions;
 use super::state::Name;
 use super::vm::{Raised, Result, Vm};
-use crate::code::unit::Unit;
-use crate::compile;
 use crate::object::layout::Layout;
 use crate::object::type_object::{BASE_TYPE, HAS_DICT, HAS_WEAKREFS, Slots, TypeSpec};
-use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
 use crate::object::types::exception::ExceptionKind;
 use crate::object::types::module::Module;
 use crate::object::types::object::plain;
 use crate::object::types::str::Str;
-use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
 
@@ -317,7 +311,7 @@ pub(crate) fn is_initializing(vm: &mut Vm, module: &Value) -> Result<bool> {
 
 /// Whether the module in this file hides one of the library by its name, being in the first directory of the search path.
 pub(crate) fn shadows_library(vm: &mut Vm, name: &str, origin: &str) -> Result<bool> {
-    if origin.starts_with(LIBRARY) || !is_library_name(name) {
+    if origin.starts_with(LIBRARY) || !is_library_name(vm, name) {
         return Ok(false);
     }
     let Some(path) = vm.sys_get("path")? else { return Ok(false) };
@@ -329,8 +323,9 @@ pub(crate) fn shadows_library(vm: &mut Vm, name: &str, origin: &str) -> Result<b
 }
 
 /// Whether a module of this name belongs to the library.
-pub(crate) fn is_library_name(name: &str) -> bool {
-    crate::stdlib::NATIVE_MODULES.iter().any(|native| native.name == name) || crate::stdlib::scripts::find(name).is_some()
+pub(crate) fn is_library_name(vm: &Vm, name: &str) -> bool {
+    let library = vm.state().library;
+    library.natives.iter().any(|native| native.name == name) || (library.find_script)(name).is_some()
 }
 
 /// `from module import name`.
@@ -458,7 +453,7 @@ fn find_and_load(vm: &mut Vm, name: &Value, modules: &Ref<Dict>) -> Result<Value
 }
 
 fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Result<Option<Found>> {
-    if let Some(native) = crate::stdlib::NATIVE_MODULES.iter().find(|native| native.name == full) {
+    if let Some(native) = vm.state().library.natives.iter().find(|native| native.name == full) {
         return Ok(Some(Found::Native(native)));
     }
     let entries = match search {
@@ -492,7 +487,7 @@ fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Resu
             portions.push(vm.new_str(package.to_string_lossy().into_owned()));
         }
     }
-    if let Some((source, is_package)) = crate::stdlib::scripts::find(full) {
+    if let Some((source, is_package)) = (vm.state().library.find_script)(full) {
         return Ok(Some(Found::Library(source, library_file(full, is_package), is_package)));
     }
     Ok(if portions.is_empty() { None } else { Some(Found::Namespace(portions)) })
@@ -675,7 +670,7 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
     vm.set_attr_str(&spec, "_initializing", &Value::TRUE)?;
     let module = module.into_value();
     vm.dict_set(modules, name, module.clone())?;
-    let result = run_module(vm, &bytes, &file, &dict);
+    let result = run_source(vm, &bytes, &file, &dict);
     match result {
         Ok(()) => {
             vm.set_attr_str(&spec, "_initializing", &Value::FALSE)?;
@@ -695,129 +690,61 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
     }
 }
 
-fn run_module(vm: &mut Vm, bytes: &[u8], file: &str, dict: &Ref<Dict>) -> Result<()> {
-    let code = vm.compile_bytes(bytes, file, Mode::Module, CompileFlags::default())?;
+fn run_source(vm: &mut Vm, bytes: &[u8], file: &str, dict: &Ref<Dict>) -> Result<()> {
+    let code = vm.compile_bytes(bytes, file, SourceOptions::MODULE)?;
     let function = vm.new_function(code, dict.clone())?;
     vm.run_code(&function, dict)?;
     Ok(())
 }
 
-// ---- compiling
-
-/// What a compilation takes over from its caller.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct CompileFlags {
-    pub(crate) future_annotations: bool,
-    pub(crate) top_level_await: bool,
-}
-
-impl Vm {
-    /// Compiles a source that is bytes, raising what is wrong with it.
-    pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, mode: Mode, flags: CompileFlags) -> Result<Ref<Code>> {
-        let options = scrip_grammar::Options { top_level_await: flags.top_level_await };
-        let parsed = scrip_grammar::parse_bytes(source, mode, options);
-        self.compile_parsed(parsed, filename, flags)
-    }
-
-    /// Compiles a source, raising what is wrong with it.
-    pub(crate) fn compile_text(&mut self, source: &str, filename: &str, mode: Mode, flags: CompileFlags) -> Result<Ref<Code>> {
-        let options = scrip_grammar::Options { top_level_await: flags.top_level_await };
-        let parsed = scrip_grammar::parse(source, mode, options);
-        self.compile_parsed(parsed, filename, flags)
-    }
-
-    fn compile_parsed(
-        &mut self,
-        parsed: std::result::Result<scrip_grammar::Parsed, SyntaxError>,
-        filename: &str,
-        flags: CompileFlags,
-    ) -> Result<Ref<Code>> {
-        let parsed = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => return Err(self.raise_syntax_error(&error, filename)),
-        };
-        for warning in &parsed.warnings {
-            self.show_syntax_warning(&warning.message, filename, warning.line)?;
-        }
-        let options = compile::Options { future_annotations: flags.future_annotations, top_level_await: flags.top_level_await, ..compile::Options::default() };
-        match compile::compile(&parsed, filename, &options) {
-            Ok(unit) => Ok(self.code_of(unit)),
-            Err(error) => Err(self.raise_syntax_error(&error, filename)),
-        }
-    }
-
-    fn code_of(&mut self, unit: Arc<Unit>) -> Ref<Code> {
-        self.make_code(unit)
-    }
-
-    /// Raises a `SyntaxError` of the parser's or the compiler's as the exception.
-    pub(crate) fn raise_syntax_error(&mut self, error: &SyntaxError, filename: &str) -> Raised {
-        let kind = match error.kind {
-            SyntaxErrorKind::Syntax => ExceptionKind::SyntaxError,
-            SyntaxErrorKind::Indentation => ExceptionKind::IndentationError,
-            SyntaxErrorKind::Tab => ExceptionKind::TabError,
-            SyntaxErrorKind::Recursion => return self.raise(ExceptionKind::RecursionError, error.message.clone()),
-        };
-        let class = self.state().exception(kind).clone();
-        let message = self.new_str(error.message.as_str());
-        let file = self.new_str(filename);
-        let details = if error.line == 0 {
-            vec![file, Value::NONE, Value::NONE, Value::NONE, Value::NONE, Value::NONE]
-        } else {
-            let text = match &error.text {
-                Some(text) => self.new_str(text.as_str()),
-                None => Value::NONE,
-            };
-            vec![
-                file,
-                Value::small(i64::from(error.line)),
-                Value::small(i64::from(error.offset)),
-                text,
-                Value::small(i64::from(error.end_line)),
-                Value::small(i64::from(error.end_offset)),
-            ]
-        };
-        let details = self.new_tuple(details);
-        match self.call(&class, &[message, details]) {
-            Ok(exception) => self.raise_value(exception),
-            Err(raised) => raised,
-        }
-    }
-
-    fn show_syntax_warning(&mut self, message: &str, filename: &str, line: u32) -> Result<()> {
-        let warnings = self.import("warnings")?;
-        let function = self.get_attr_str(&warnings, "warn_explicit")?;
-        let category = self.state().exception(ExceptionKind::SyntaxWarning).clone().into_value();
-        let (text, file) = (self.new_str(message), self.new_str(filename));
-        match self.call(&function, &[text, category, file, Value::small(i64::from(line))]) {
-            Ok(_) => Ok(()),
-            Err(raised) => {
-                // A filter that makes errors of warnings: the error is a SyntaxError then.
-                if !self.clear_if(ExceptionKind::SyntaxWarning) {
-                    return Err(raised);
+/// Runs a module by its name as `__main__`, a package by its `__main__` submodule: what `-m` does.
+pub(crate) fn run_module(vm: &mut Vm, name: &str) -> Result<()> {
+    let mut full = name.to_owned();
+    loop {
+        let tail = full.rsplit('.').next().unwrap_or_default().to_owned();
+        let search = match full.rsplit_once('.') {
+            Some((parent, _)) => {
+                let parent = vm.intern(parent);
+                let module = import_module(vm, &parent)?;
+                let path = vm.name(Name::Path);
+                match vm.find_attr(&module, &path)? {
+                    Some(path) => Some(vm.collect(&path)?),
+                    None => Some(Vec::new()),
                 }
-                let error = SyntaxError {
-                    kind: SyntaxErrorKind::Syntax,
-                    message: message.to_owned(),
-                    line,
-                    offset: 1,
-                    end_line: line,
-                    end_offset: 0,
-                    text: super::traceback::source_line(self, filename, line),
-                    incomplete: false,
-                };
-                Err(self.raise_syntax_error(&error, filename))
+            }
+            None => None,
+        };
+        let found = find(vm, &full, &tail, search)?;
+        let (bytes, file) = match found {
+            Some(Found::Library(_, _, true) | Found::File(_, true) | Found::Namespace(_)) => {
+                full.push_str(".__main__");
+                continue;
+            }
+            Some(Found::Library(source, file, false)) => (source.as_bytes().to_vec(), file),
+            Some(Found::File(path, false)) => {
+                let bytes = vm.detached(|| std::fs::read(&path)).unwrap_or_default();
+                (bytes, path.to_string_lossy().into_owned())
+            }
+            Some(Found::Native(_)) | None => {
+                let message = format!("No module named {full}");
+                return Err(vm.raise(ExceptionKind::ImportError, message));
+            }
+        };
+        let modules = vm.state().modules.clone();
+        let main = vm.dict_get_str(&modules, "__main__")?;
+        let Some(dict) = main.as_ref().and_then(|main| main.downcast::<Module>()).map(|main| main.get(vm).dict.clone()) else {
+            return Err(vm.runtime_error("there is no module __main__"));
+        };
+        let name_value = vm.intern(&full);
+        let file_value = vm.new_str(file.as_str());
+        let spec = make_spec(vm, &name_value, Some(file_value.clone()), None, true)?;
+        let package = full.rsplit_once('.').map_or("", |(package, _)| package).to_owned();
+        set_module_attributes(vm, &dict, &spec, &package, Some(file_value.clone()), None)?;
+        if let Some(argv) = vm.sys_get("argv")? {
+            if vm.len(&argv)? > 0 {
+                vm.set_item(&argv, &Value::small(0), &file_value)?;
             }
         }
-    }
-
-    /// Runs a source as the module `__main__`, whose namespace is `dict`.
-    pub(crate) fn run_main(&mut self, source: &[u8], filename: &str, dict: &Ref<Dict>) -> Result<()> {
-        run_module(self, source, filename, dict)
-    }
-
-    /// Whether a value is a tuple, as `__import__`'s list of names usually is.
-    pub(crate) fn is_name_list(&self, value: &Value) -> bool {
-        value.holds::<Tuple>()
+        return run_source(vm, &bytes, &file, &dict);
     }
 }

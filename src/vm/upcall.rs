@@ -120,10 +120,19 @@ impl Vm {
 
     /// A native module as a module object.
     pub(crate) fn make_native_module(&mut self, native: &'static NativeModule) -> Result<Value> {
-        let doc = if native.doc.is_empty() { Value::NONE } else { self.new_str(native.doc) };
-        let module = self.new_module(native.name, doc)?;
-        let dict = module.get(self).dict.clone();
+        let module = self.new_module(native.name, Value::NONE)?.into_value();
+        self.fill_native_module(native, &module)?;
+        Ok(module)
+    }
+
+    /// Puts a native module's functions, types and constants into a module.
+    pub(crate) fn fill_native_module(&mut self, native: &'static NativeModule, module: &Value) -> Result<()> {
+        let Some(payload) = module.downcast::<crate::object::types::module::Module>() else { return Ok(()) };
+        let dict = payload.get(self).dict.clone();
         let owner = self.intern(native.name);
+        let doc = if native.doc.is_empty() { Value::NONE } else { self.new_str(native.doc) };
+        self.dict_set_str(&dict, "__name__", owner.clone())?;
+        self.dict_set_str(&dict, "__doc__", doc)?;
         for function in native.functions {
             let value = self.new_native(function, owner.clone());
             self.dict_set_str(&dict, function.name(), value)?;
@@ -133,10 +142,9 @@ impl Vm {
             let name = spec.name.rsplit('.').next().unwrap_or(spec.name);
             self.dict_set_str(&dict, name, class.into_value())?;
         }
-        let module = module.into_value();
-        if let Some(init) = native.init {
-            init(self, &module)?;
+        match native.init {
+            Some(init) => init(self, module),
+            None => Ok(()),
         }
-        Ok(module)
     }
 }

@@ -1,0 +1,161 @@
+//! The library: the native half, one file a module, and the table of them; the embedded script half; what is set up when an interpreter starts, and what runs when it ends.
+
+pub(crate) mod array;
+pub(crate) mod binascii;
+pub(crate) mod bisect;
+pub(crate) mod builtins;
+pub(crate) mod cmath;
+pub(crate) mod codecs;
+pub(crate) mod collections;
+pub(crate) mod errno;
+pub(crate) mod exception_class;
+pub(crate) mod functools;
+pub(crate) mod gc;
+pub(crate) mod heapq;
+pub(crate) mod io;
+pub(crate) mod itertools;
+pub(crate) mod json;
+pub(crate) mod math;
+pub(crate) mod operator;
+pub(crate) mod os_error;
+pub(crate) mod random;
+pub(crate) mod scripts;
+pub(crate) mod sre;
+pub(crate) mod streams;
+pub(crate) mod string_parser;
+pub(crate) mod structs;
+pub(crate) mod sys;
+pub(crate) mod time;
+pub(crate) mod weakref;
+
+use crate::object::native::NativeModule;
+use crate::object::types::TypeId;
+use crate::object::types::module::Module;
+use crate::object::value::Value;
+use crate::vm::import::make_spec;
+use crate::vm::{ExceptionKind, Result, Vm};
+
+/// The native modules. A test compares the rows with the files.
+pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
+    &array::MODULE,
+    &binascii::MODULE,
+    &bisect::MODULE,
+    &builtins::MODULE,
+    &cmath::MODULE,
+    &codecs::MODULE,
+    &collections::MODULE,
+    &errno::MODULE,
+    &functools::MODULE,
+    &gc::MODULE,
+    &heapq::MODULE,
+    &io::MODULE,
+    &itertools::MODULE,
+    &json::MODULE,
+    &math::MODULE,
+    &operator::MODULE,
+    &random::MODULE,
+    &sre::MODULE,
+    &string_parser::MODULE,
+    &structs::MODULE,
+    &sys::MODULE,
+    &time::MODULE,
+    &weakref::MODULE,
+];
+
+/// Makes the modules that are always there: `builtins`, `sys` and an empty `__main__`.
+pub(crate) fn initialize(vm: &mut Vm) -> Result<()> {
+    let modules = vm.state().modules.clone();
+    let rows: [(&'static NativeModule, _); 2] = [(&builtins::MODULE, vm.state().builtins.clone()), (&sys::MODULE, vm.state().sys.clone())];
+    for (native, dict) in rows {
+        let module = vm.alloc(TypeId::Module, Module { dict: dict.clone() }).into_value();
+        vm.fill_native_module(native, &module)?;
+        let name = vm.intern(native.name);
+        let origin = vm.new_str("built-in");
+        let spec = make_spec(vm, &name, Some(origin), None, false)?;
+        let package = vm.empty_str();
+        for (key, value) in [("__spec__", spec), ("__package__", package), ("__loader__", Value::NONE)] {
+            vm.dict_set_str(&dict, key, value)?;
+        }
+        vm.dict_set(&modules, &name, module)?;
+    }
+    let builtins = vm.state().builtins.clone();
+    let import = vm.dict_get_str(&builtins, "__import__")?;
+    vm.state_mut().import_function = import;
+    let main = vm.new_module("__main__", Value::NONE)?;
+    let main_dict = main.get(vm).dict.clone();
+    if let Some(module) = vm.dict_get_str(&modules, "builtins")? {
+        vm.dict_set_str(&main_dict, "__builtins__", module)?;
+    }
+    vm.dict_set_str(&modules, "__main__", main.into_value())?;
+    streams::initialize(vm)
+}
+
+/// Writes a text to `sys.stderr`; to the process's own when there is none.
+pub(crate) fn write_stderr(vm: &mut Vm, text: &str) {
+    streams::write_stderr(vm, text);
+}
+
+/// Waits for the threads that are no daemons, calls what `atexit` has, flushes the standard streams. An error has been shown already.
+pub(crate) fn finish(vm: &mut Vm) -> Result<()> {
+    let modules = vm.state().modules.clone();
+    for (module, function) in [("threading", "_shutdown"), ("atexit", "_run_exitfuncs")] {
+        let Some(module) = vm.dict_get_str(&modules, module)? else { continue };
+        let Some(function) = vm.find_attr_str(&module, function)? else { continue };
+        if vm.call(&function, &[]).is_err() {
+            vm.write_unraisable("", &function);
+        }
+    }
+    streams::flush(vm)
+}
+
+/// Empties the modules, `__main__` first, so that objects go in an order scripts can rely on.
+pub(crate) fn tear_down(vm: &mut Vm) {
+    vm.state_mut().module_state.insert("finalizing", Value::TRUE);
+    let modules = vm.state().modules.clone();
+    let names: Vec<Value> = modules.get(vm).keys().cloned().collect();
+    let is_always_there = |vm: &Vm, name: &Value| vm.text_of(name).is_some_and(|name| *name == *"sys" || *name == *"builtins");
+    let mut dicts = Vec::new();
+    for name in names {
+        let module = match vm.dict_remove(&modules, &name) {
+            Ok(Some((_, module))) => module,
+            _ => continue,
+        };
+        if let Some(payload) = module.downcast::<Module>() {
+            if !is_always_there(vm, &name) {
+                dicts.push(payload.get(vm).dict.clone());
+            }
+        }
+        drop(module);
+    }
+    vm.drain_if_dead();
+    let _ = vm.collect_cycles();
+    for dict in dicts {
+        for underscored in [true, false] {
+            let names: Vec<Value> = dict.get(vm).keys().cloned().collect();
+            for name in names {
+                let is_builtins = vm.text_of(&name).is_some_and(|name| *name == *"__builtins__");
+                let is_private = vm.text_of(&name).is_some_and(|name| name.len() > 1 && name.get(0) == u32::from('_') && name.get(1) != u32::from('_'));
+                if is_builtins || (underscored && !is_private) {
+                    continue;
+                }
+                if let Ok(Some(entry)) = vm.dict_remove(&dict, &name) {
+                    drop(entry);
+                    vm.drain_if_dead();
+                }
+            }
+        }
+    }
+    let _ = vm.collect_cycles();
+    if streams::flush(vm).is_err() {
+        vm.take_raised();
+    }
+    if vm.clear_if(ExceptionKind::BaseException) {
+        // Nobody is left to tell.
+    }
+}
+
+/// Runs the coroutine that a program with `await` outside functions is.
+pub(crate) fn run_coroutine(vm: &mut Vm, coroutine: Value) -> Result<Value> {
+    let asyncio = vm.import("asyncio")?;
+    vm.call_method(&asyncio, "run", &[coroutine])
+}
