@@ -128,7 +128,7 @@ pub(crate) fn tear_down(vm: &mut Vm) {
         drop(module);
     }
     vm.drain_if_dead();
-    let _ = vm.collect_cycles();
+    crate::object::cycle::collect(vm, 2);
     for dict in dicts {
         for underscored in [true, false] {
             let names: Vec<Value> = dict.get(vm).keys().cloned().collect();
@@ -145,7 +145,7 @@ pub(crate) fn tear_down(vm: &mut Vm) {
             }
         }
     }
-    let _ = vm.collect_cycles();
+    crate::object::cycle::collect(vm, 2);
     if streams::flush(vm).is_err() {
         vm.take_raised();
     }

@@ -63,7 +63,8 @@ pub(crate) fn show_unraisable(vm: &mut Vm, exception: &Value, what: &str, object
         (Some(hook), Some(own)) if !hook.is(&own) && !hook.is_none() => {
             let class = vm.type_of(exception).into_value();
             let traceback = exception.downcast::<Exception>().map_or(Value::NONE, |exception| exception.get(vm).traceback.clone());
-            let message = if what.is_empty() { Value::NONE } else { vm.new_str(what) };
+            let what = what.trim_end_matches([':', ' ']);
+            let message = if what.is_empty() || what == "Exception ignored in" { Value::NONE } else { vm.new_str(what) };
             let values = vec![class, exception.clone(), traceback, message, object.clone()];
             let arguments = unraisable_arguments(vm, values)?;
             vm.call(&hook, &[arguments])?;
@@ -88,6 +89,7 @@ fn unraisable_arguments(vm: &mut Vm, values: Vec<Value>) -> Result<Value> {
 /// What is shown for an exception that nobody can handle.
 pub(crate) fn unraisable_text(vm: &mut Vm, exception: &Value, what: &str, object: &Value) -> Result<String> {
     let mut text = String::new();
+    let what = what.trim_end_matches([':', ' ']);
     let what = if what.is_empty() { "Exception ignored in" } else { what };
     if object.is_none() {
         text.push_str(&format!("{what}:\n"));
@@ -678,7 +680,7 @@ fn did_you_mean(found: Option<String>) -> String {
 }
 
 fn best(wanted: &str, names: Vec<String>) -> Option<String> {
-    crate::text::similar::suggestion(wanted, names.iter().map(String::as_str)).map(str::to_owned)
+    crate::text::similar::closest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 // ---- source lines and carets
