@@ -1,7 +1,5 @@
 //! `builtins`: the functions that are there without an import. The types among the built-ins are put beside them at start-up.
 
-use scrip_grammar::Mode;
-
 use crate::code::instruction::Comparison;
 use crate::number::{Int, IntRef};
 use crate::object::native::{Args, NativeModule, native};
@@ -19,7 +17,7 @@ use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
-use crate::vm::import::CompileFlags;
+use crate::vm::source::SourceOptions;
 use crate::vm::state::Name;
 use crate::vm::{Raised, Result, Vm};
 
@@ -740,16 +738,16 @@ fn source_bytes(vm: &mut Vm, source: &Value, function: &str, what: &str) -> Resu
 }
 
 /// What a compilation inherits from the code that asks for it.
-fn inherited(vm: &mut Vm) -> CompileFlags {
-    let future_annotations = vm.frame_at(0).is_some_and(|frame| frame.get(vm).code.get(vm).unit.flags.future_annotations);
-    CompileFlags { future_annotations, top_level_await: false }
+fn inherited(vm: &mut Vm, mode: SourceOptions) -> SourceOptions {
+    let future = vm.frame_at(0).is_some_and(|frame| frame.get(vm).code.get(vm).unit.flags.future_annotations);
+    SourceOptions { future_annotations: future, ..mode }
 }
 
-fn compile_source(vm: &mut Vm, source: &(Vec<u8>, bool), filename: &str, mode: Mode, flags: CompileFlags) -> Result<Ref<Code>> {
+fn compile_source(vm: &mut Vm, source: &(Vec<u8>, bool), filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
     match std::str::from_utf8(&source.0) {
         // A text's own coding comment says nothing.
-        Ok(text) if source.1 => vm.compile_text(text, filename, mode, flags),
-        _ => vm.compile_bytes(&source.0, filename, mode, flags),
+        Ok(text) if source.1 => vm.compile_text(text, filename, options),
+        _ => vm.compile_bytes(&source.0, filename, options),
     }
 }
 
@@ -788,9 +786,9 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
     }
     let mode = match plain(vm, &args[2]).as_str() {
-        "exec" => Mode::Module,
-        "eval" => Mode::Expression,
-        "single" => Mode::Interactive,
+        "exec" => SourceOptions::MODULE,
+        "eval" => SourceOptions::EXPRESSION,
+        "single" => SourceOptions::INTERACTIVE,
         "func_type" if flags & ONLY_AST == 0 => {
             return Err(vm.value_error("compile() mode 'func_type' requires flag PyCF_ONLY_AST"));
         }
@@ -800,14 +798,14 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if flags & ONLY_AST != 0 {
         return Err(vm.value_error("compile(): syntax trees are not available"));
     }
-    let mut compile_flags = if inherits { inherited(vm) } else { CompileFlags::default() };
+    let mut compile_flags = if inherits { inherited(vm, mode) } else { mode };
     compile_flags.future_annotations |= flags & FUTURE_ANNOTATIONS != 0;
     compile_flags.top_level_await = flags & TOP_LEVEL_AWAIT != 0;
     if args[0].holds::<Code>() {
         return Ok(args[0].clone());
     }
     let source = source_bytes(vm, &args[0], "compile", "string, bytes or AST object")?;
-    Ok(compile_source(vm, &source, &filename, mode, compile_flags)?.into_value())
+    Ok(compile_source(vm, &source, &filename, compile_flags)?.into_value())
 }
 
 /// The namespaces that `eval` and `exec` run in.
@@ -869,8 +867,8 @@ fn eval(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     let (bytes, is_text) = source_bytes(vm, &args[0], "eval", "string, bytes or code object")?;
     let start = bytes.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(bytes.len());
-    let flags = inherited(vm);
-    let code = compile_source(vm, &(bytes[start..].to_vec(), is_text), "<string>", Mode::Expression, flags)?;
+    let options = inherited(vm, SourceOptions::EXPRESSION);
+    let code = compile_source(vm, &(bytes[start..].to_vec(), is_text), "<string>", options)?;
     run_in(vm, code, globals, &locals, Vec::new())
 }
 
@@ -897,8 +895,8 @@ fn exec(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         return Err(vm.type_error("closure can only be used when source is a code object"));
     }
     let source = source_bytes(vm, &args[0], "exec", "string, bytes or code object")?;
-    let flags = inherited(vm);
-    let code = compile_source(vm, &source, "<string>", Mode::Module, flags)?;
+    let options = inherited(vm, SourceOptions::MODULE);
+    let code = compile_source(vm, &source, "<string>", options)?;
     run_in(vm, code, globals, &locals, Vec::new())?;
     Ok(Value::NONE)
 }

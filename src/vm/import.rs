@@ -4,18 +4,13 @@
 //! `__init__` file is a package; the library that is embedded in the program, whose files show as `<stdlib>/NAME.scr`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use scrip_grammar::{Mode, SyntaxError, SyntaxErrorKind};
-
+use super::source::SourceOptions;
 use super::state::Name;
 use super::vm::{Raised, Result, Vm};
-use crate::code::unit::Unit;
-use crate::compile;
 use crate::object::layout::Layout;
 use crate::object::type_object::{BASE_TYPE, HAS_DICT, HAS_WEAKREFS, Slots, TypeSpec};
-use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
 use crate::object::types::exception::ExceptionKind;
 use crate::object::types::module::Module;
@@ -696,14 +691,14 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
 }
 
 fn run_source(vm: &mut Vm, bytes: &[u8], file: &str, dict: &Ref<Dict>) -> Result<()> {
-    let code = vm.compile_bytes(bytes, file, Mode::Module, CompileFlags::default())?;
+    let code = vm.compile_bytes(bytes, file, SourceOptions::MODULE)?;
     let function = vm.new_function(code, dict.clone())?;
     vm.run_code(&function, dict)?;
     Ok(())
 }
 
 /// Runs a module by its name as `__main__`, a package by its `__main__` submodule: what `-m` does.
-pub(crate) fn run_as_main(vm: &mut Vm, name: &str) -> Result<()> {
+pub(crate) fn run_module(vm: &mut Vm, name: &str) -> Result<()> {
     let mut full = name.to_owned();
     loop {
         let tail = full.rsplit('.').next().unwrap_or_default().to_owned();
@@ -751,120 +746,5 @@ pub(crate) fn run_as_main(vm: &mut Vm, name: &str) -> Result<()> {
             }
         }
         return run_source(vm, &bytes, &file, &dict);
-    }
-}
-
-// ---- compiling
-
-/// What a compilation takes over from its caller.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct CompileFlags {
-    pub(crate) future_annotations: bool,
-    pub(crate) top_level_await: bool,
-}
-
-impl Vm {
-    /// Compiles a source that is bytes, raising what is wrong with it.
-    pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, mode: Mode, flags: CompileFlags) -> Result<Ref<Code>> {
-        let options = scrip_grammar::Options { top_level_await: flags.top_level_await };
-        let parsed = scrip_grammar::parse_bytes(source, mode, options);
-        self.compile_parsed(parsed, filename, flags)
-    }
-
-    /// Compiles a source, raising what is wrong with it.
-    pub(crate) fn compile_text(&mut self, source: &str, filename: &str, mode: Mode, flags: CompileFlags) -> Result<Ref<Code>> {
-        let options = scrip_grammar::Options { top_level_await: flags.top_level_await };
-        let parsed = scrip_grammar::parse(source, mode, options);
-        self.compile_parsed(parsed, filename, flags)
-    }
-
-    fn compile_parsed(
-        &mut self,
-        parsed: std::result::Result<scrip_grammar::Parsed, SyntaxError>,
-        filename: &str,
-        flags: CompileFlags,
-    ) -> Result<Ref<Code>> {
-        let parsed = match parsed {
-            Ok(parsed) => parsed,
-            Err(error) => return Err(self.raise_syntax_error(&error, filename)),
-        };
-        for warning in &parsed.warnings {
-            self.show_syntax_warning(&warning.message, filename, warning.line)?;
-        }
-        let options = compile::Options { future_annotations: flags.future_annotations, top_level_await: flags.top_level_await, ..compile::Options::default() };
-        match compile::compile(&parsed, filename, &options) {
-            Ok(unit) => Ok(self.code_of(unit)),
-            Err(error) => Err(self.raise_syntax_error(&error, filename)),
-        }
-    }
-
-    fn code_of(&mut self, unit: Arc<Unit>) -> Ref<Code> {
-        self.make_code(unit)
-    }
-
-    /// Raises a `SyntaxError` of the parser's or the compiler's as the exception.
-    pub(crate) fn raise_syntax_error(&mut self, error: &SyntaxError, filename: &str) -> Raised {
-        let kind = match error.kind {
-            SyntaxErrorKind::Syntax => ExceptionKind::SyntaxError,
-            SyntaxErrorKind::Indentation => ExceptionKind::IndentationError,
-            SyntaxErrorKind::Tab => ExceptionKind::TabError,
-            SyntaxErrorKind::Recursion => return self.raise(ExceptionKind::RecursionError, error.message.clone()),
-        };
-        let class = self.state().exception(kind).clone();
-        let message = self.new_str(error.message.as_str());
-        let file = self.new_str(filename);
-        let details = if error.line == 0 {
-            vec![file, Value::NONE, Value::NONE, Value::NONE, Value::NONE, Value::NONE]
-        } else {
-            let text = match &error.text {
-                Some(text) => self.new_str(text.as_str()),
-                None => Value::NONE,
-            };
-            vec![
-                file,
-                Value::small(i64::from(error.line)),
-                Value::small(i64::from(error.offset)),
-                text,
-                Value::small(i64::from(error.end_line)),
-                Value::small(i64::from(error.end_offset)),
-            ]
-        };
-        let details = self.new_tuple(details);
-        match self.call(&class, &[message, details]) {
-            Ok(exception) => self.raise_value(exception),
-            Err(raised) => raised,
-        }
-    }
-
-    fn show_syntax_warning(&mut self, message: &str, filename: &str, line: u32) -> Result<()> {
-        let warnings = self.import("warnings")?;
-        let function = self.get_attr_str(&warnings, "warn_explicit")?;
-        let category = self.state().exception(ExceptionKind::SyntaxWarning).clone().into_value();
-        let (text, file) = (self.new_str(message), self.new_str(filename));
-        match self.call(&function, &[text, category, file, Value::small(i64::from(line))]) {
-            Ok(_) => Ok(()),
-            Err(raised) => {
-                // A filter that makes errors of warnings: the error is a SyntaxError then.
-                if !self.clear_if(ExceptionKind::SyntaxWarning) {
-                    return Err(raised);
-                }
-                let error = SyntaxError {
-                    kind: SyntaxErrorKind::Syntax,
-                    message: message.to_owned(),
-                    line,
-                    offset: 1,
-                    end_line: line,
-                    end_offset: 0,
-                    text: super::traceback::source_line(self, filename, line),
-                    incomplete: false,
-                };
-                Err(self.raise_syntax_error(&error, filename))
-            }
-        }
-    }
-
-    /// Runs a source as the module `__main__`, whose namespace is `dict`.
-    pub(crate) fn run_main(&mut self, source: &[u8], filename: &str, dict: &Ref<Dict>) -> Result<()> {
-        run_source(self, source, filename, dict)
     }
 }
