@@ -17,7 +17,6 @@ pub(crate) mod itertools;
 pub(crate) mod json;
 pub(crate) mod math;
 pub(crate) mod operator;
-pub(crate) mod os;
 pub(crate) mod os_error;
 pub(crate) mod random;
 pub(crate) mod scripts;
@@ -54,7 +53,6 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &json::MODULE,
     &math::MODULE,
     &operator::MODULE,
-    &os::MODULE,
     &random::MODULE,
     &sre::MODULE,
     &string_parser::MODULE,
