@@ -1106,10 +1106,7 @@ impl Vm {
         let iterable = window.take(self, i.b())?;
         let set = window.keep(self, i.a())?;
         let Some(set) = set.downcast::<Set>() else { return Ok(()) };
-        for item in self.collect(&iterable)? {
-            crate::object::types::set_methods::add(self, set, item)?;
-        }
-        Ok(())
+        crate::object::types::set_methods::update(self, set, &iterable)
     }
 
     pub(crate) fn dict_update(&mut self, window: Window, i: Instruction) -> Result<()> {
@@ -1120,11 +1117,7 @@ impl Vm {
             let message = format!("'{}' object is not a mapping", self.type_name(&mapping));
             return Err(self.type_error(message));
         }
-        for key in self.mapping_keys(&mapping)? {
-            let value = self.get_item(&mapping, &key)?;
-            self.dict_set(dict, &key, value)?;
-        }
-        Ok(())
+        crate::object::types::dict_methods::merge(self, dict, &mapping)
     }
 
     pub(crate) fn dict_merge(&mut self, window: Window, i: Instruction) -> Result<()> {
