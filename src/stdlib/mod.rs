@@ -1,6 +1,7 @@
 //! The library: the native half, one file a module, and the table of them; the embedded script half; what is set up when an interpreter starts, and what runs when it ends.
 
 pub(crate) mod array;
+pub(crate) mod ast;
 pub(crate) mod binascii;
 pub(crate) mod bisect;
 pub(crate) mod builtins;
@@ -17,8 +18,10 @@ pub(crate) mod itertools;
 pub(crate) mod json;
 pub(crate) mod math;
 pub(crate) mod operator;
+pub(crate) mod os;
 pub(crate) mod os_error;
 pub(crate) mod random;
+pub(crate) mod sha2;
 pub(crate) mod scripts;
 pub(crate) mod sre;
 pub(crate) mod streams;
@@ -38,6 +41,7 @@ use crate::vm::{ExceptionKind, Result, Vm};
 /// The native modules. A test compares the rows with the files.
 pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &array::MODULE,
+    &ast::MODULE,
     &binascii::MODULE,
     &bisect::MODULE,
     &builtins::MODULE,
@@ -53,7 +57,9 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &json::MODULE,
     &math::MODULE,
     &operator::MODULE,
+    &os::MODULE,
     &random::MODULE,
+    &sha2::MODULE,
     &sre::MODULE,
     &string_parser::MODULE,
     &structs::MODULE,

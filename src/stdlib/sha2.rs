@@ -1,14 +1,14 @@
 //! `_sha2`: the hash functions of FIPS 180-4, of whole inputs. `hashlib` makes objects of them, `random` seeds with SHA-512.
 
 use crate::object::native::{NativeModule, native};
-use crate::object::types::buffer::plain_bytes;
+use crate::object::types::buffer::buffer;
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_sha2",
     doc: "The SHA-2 family.",
     functions: &[native("digest(bits, data, /)", |vm, args| {
         let bits = vm.index_i64(&args[0])?;
-        let data = plain_bytes(vm, &args[1])?;
+        let data = buffer(vm, &args[1])?;
         let digest = match bits {
             224 => sha256(&data, START_224)[..28].to_vec(),
             256 => sha256(&data, START_256).to_vec(),
