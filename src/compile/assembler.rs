@@ -325,8 +325,12 @@ impl Assembler {
         order.retain(|(start, end)| start < end);
         // The jumps over cold code that are not needed any more: they go to where they stand.
         let mut dropped = Vec::new();
+        let mut previous_end = 0;
         for &(start, end) in &self.cold {
-            let Some(at) = start.checked_sub(1) else { continue };
+            // What stands before a stretch may be another one: then it does not run on to what follows.
+            let is_after_hot = start > previous_end;
+            previous_end = end;
+            let Some(at) = start.checked_sub(1).filter(|_| is_after_hot) else { continue };
             if let Ok(index) = self.fixups.binary_search_by_key(&at, |fixup| fixup.0)
                 && self.is_plain_jump(at)
                 && self.labels[self.fixups[index].1.0 as usize].target == end

@@ -171,3 +171,11 @@ fn what_scopes_forbid_is_refused() {
         assert_eq!(message_given, message, "{source}");
     }
 }
+
+#[test]
+fn a_jump_out_of_one_cold_stretch_before_another_is_kept() {
+    // In debug builds each unit is verified.
+    compiled(
+        "for i in x:\n    try:\n        y\n    finally:\n        break\nfor i in x:\n    try:\n        y\n    except E:\n        z\n    finally:\n        try:\n            z\n        except E:\n            pass\n        break\n",
+    );
+}
