@@ -32,7 +32,7 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
     for (_, spec) in TYPES {
         let parts = TypeParts {
             flags: spec.flags | IMMUTABLE,
-            extra_words: 0,
+            extra_words: u16::from(super::class::keeps_dict_behind(spec.flags, spec.layout)),
             layout: spec.layout,
             name: Value::NONE,
             qualname: Value::NONE,

@@ -314,9 +314,9 @@ impl Vm {
         // SAFETY: the first argument's place.
         let mut window = unsafe { callable.add(1) };
         let in_generator = self.frames.records.last().is_some_and(|record| record.flags & super::frame::GENERATOR != 0);
-        if in_generator && !payload.unit.flags.is_resumable() {
+        let top = if in_generator { self.stack_top() } else { callable };
+        if top != callable && !payload.unit.flags.is_resumable() {
             // The window of a generator has no room behind it: the callee's frame stands on the thread's stack.
-            let top = self.stack_top();
             // SAFETY: the stack is made usable first; function and arguments move.
             unsafe {
                 self.reserve_stack(top.add(argc + 2))?;

@@ -70,7 +70,7 @@ impl Vm {
             extra_words = payload.extra_words() as u16;
             flags |= payload.flags() & (HAS_DICT | MATCH_SEQUENCE | MATCH_MAPPING | MATCH_SELF);
         }
-        if flags & HAS_DICT != 0 && spec.layout != Layout::Instance && !own_namespace(spec.layout) {
+        if keeps_dict_behind(flags, spec.layout) {
             extra_words = extra_words.max(1);
         }
         let bases: Vec<Value> = base.iter().map(|base| (**base).clone()).collect();
@@ -642,6 +642,11 @@ impl Vm {
     pub(crate) fn no_slots() -> Slots {
         Slots::NONE
     }
+}
+
+/// Whether instances of a native type keep their dict in the word behind their payload.
+pub(super) fn keeps_dict_behind(flags: u32, layout: Layout) -> bool {
+    flags & HAS_DICT != 0 && layout != Layout::Instance && !own_namespace(layout)
 }
 
 /// Payloads that carry their namespace themselves.

@@ -237,7 +237,8 @@ impl Vm {
             // SAFETY: a live object of that layout; caches are cells.
             let payload = unsafe { &(*code.cast::<crate::object::heap::Object<Code>>()).payload };
             for cache in &payload.caches {
-                cache.set(0);
+                // No shape and no version has this number; 0 is the shape of instances that keep a dict.
+                cache.set(u64::MAX);
             }
         }
         for class in types {

@@ -40,8 +40,9 @@ impl Vm {
     /// An instance of a built-in type.
     #[inline]
     pub(crate) fn alloc<T: Payload>(&self, kind: TypeId, payload: T) -> Ref<T> {
-        let class = self.state().builtin(kind).word().bits() as *mut Object<Type>;
-        adopt(self.heap().allocate(class, payload, 0))
+        let class = self.state().builtin(kind);
+        let extra = class.get(self).extra_words();
+        adopt(self.heap().allocate(class.word().bits() as *mut Object<Type>, payload, extra))
     }
 
     /// An instance of `class`, whose payload is `T`: of a built-in type, an exception class or a subclass.
