@@ -301,7 +301,7 @@ fn iter(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn next(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    match vm.next(&args[0]) {
+    match vm.next_or_stop(&args[0]) {
         Ok(Some(item)) => Ok(item),
         Ok(None) => match args.given(1) {
             Some(default) => Ok(default.clone()),

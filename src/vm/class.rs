@@ -136,8 +136,11 @@ impl Vm {
             let module = self.intern(module);
             self.set_in(&dict, "__module__", module);
         }
-        let doc = if spec.doc.is_empty() { Value::NONE } else { self.new_str(spec.doc) };
-        self.set_in(&dict, "__doc__", doc);
+        // Where instances have documentation of their own, the type's is in its spec.
+        if spec.getset.iter().all(|row| row.name != "__doc__") {
+            let doc = if spec.doc.is_empty() { Value::NONE } else { self.new_str(spec.doc) };
+            self.set_in(&dict, "__doc__", doc);
+        }
         class.get_mut(self).mro = mro;
         class.get_mut(self).slots = slots;
         if let Some(base) = class.get(self).base.clone() {

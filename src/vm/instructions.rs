@@ -1328,6 +1328,9 @@ impl Vm {
             return Ok(());
         }
         window.set(i.b(), rest);
+        // The clause handles its part of the group: a bare `raise` raises that, and what it raises has it as its context.
+        let old = std::mem::replace(&mut self.handled, matched.clone());
+        drop(old);
         window.set(i.a(), matched);
         Ok(())
     }

@@ -447,9 +447,19 @@ impl Vm {
         }
     }
 
-    /// The next item; `None` at the end.
+    /// The next item; `None` at the end, with or without a `StopIteration`.
     #[inline]
     pub(crate) fn next(&mut self, iterator: &Value) -> Result<Option<Value>> {
+        let next = self.next_or_stop(iterator);
+        if next.is_err() && self.clear_if(ExceptionKind::StopIteration) {
+            return Ok(None);
+        }
+        next
+    }
+
+    /// `next`, but an end that carries a value is a pending `StopIteration`.
+    #[inline]
+    pub(crate) fn next_or_stop(&mut self, iterator: &Value) -> Result<Option<Value>> {
         match self.type_payload(iterator).slots.next {
             Some(next) => next(self, iterator),
             None => {

@@ -129,6 +129,8 @@ impl Vm {
                 flags: flags | GENERATOR,
             });
         }
+        // What the yield's receiver held before may be gone now.
+        self.drain_if_dead();
         Ok(())
     }
 
@@ -160,10 +162,12 @@ impl Vm {
                 return Err(self.value_error(format!("{noun} already executing")));
             }
             GeneratorState::Finished => {
-                if raise {
+                let is_coroutine = generator.get(self).kind == GeneratorKind::Coroutine;
+                if raise && !is_coroutine {
                     return Err(Raised(()));
                 }
-                if generator.get(self).kind == GeneratorKind::Coroutine {
+                self.raised = None;
+                if is_coroutine {
                     return Err(self.runtime_error("cannot reuse already awaited coroutine"));
                 }
                 return Ok(Resumed::Returned(Value::NONE));
@@ -196,16 +200,10 @@ impl Vm {
         let pending = self.raised.take();
         self.push_generator(generator, Value::NONE, ENTRY)?;
         self.raised = pending;
-        if let Some(record) = self.frames.records.last_mut() {
-            // The first instruction is never covered by a handler.
-            // SAFETY: code has at least one instruction.
-            record.pc = unsafe { record.pc.add(1) };
-        }
+        // No handler covers the place before the first instruction.
         // SAFETY: the record has just been pushed.
-        match unsafe { self.run_from(true) }? {
-            Outcome::Yielded => Ok(Resumed::Yielded(std::mem::replace(&mut self.transfer, Value::NONE))),
-            Outcome::Returned => Ok(Resumed::Returned(std::mem::replace(&mut self.transfer, Value::NONE))),
-        }
+        unsafe { self.leave_before_start() };
+        Err(Raised(()))
     }
 
     /// Takes the running generator's record away and suspends it; the resumer's handled exception is handled again.
@@ -435,6 +433,12 @@ impl Vm {
 
     /// `generator.throw(exception)`, with the exception made already.
     pub(crate) fn generator_throw(&mut self, generator: &Ref<Generator>, exception: Value) -> Result<Resumed> {
+        let given = [exception.clone()];
+        self.generator_throw_as(generator, exception, &given)
+    }
+
+    /// `generator_throw`; `given` is what the script gave, which a delegate that is no generator gets as it is.
+    pub(crate) fn generator_throw_as(&mut self, generator: &Ref<Generator>, exception: Value, given: &[Value]) -> Result<Resumed> {
         if let Some(delegate) = self.generator_delegate(generator) {
             if self.is_exception(&exception, ExceptionKind::GeneratorExit) {
                 let closed = self.close_delegate(generator, &delegate);
@@ -447,9 +451,9 @@ impl Vm {
             let is_generator = delegate.downcast::<Generator>().filter(|inner| inner.get(self).kind != GeneratorKind::AsyncGenerator).cloned();
             generator.get_mut(self).state = GeneratorState::Running;
             let outcome = match is_generator {
-                Some(inner) => self.generator_throw(&inner, exception),
+                Some(inner) => self.generator_throw_as(&inner, exception, given),
                 None => match self.find_attr_str(&delegate, "throw") {
-                    Ok(Some(throw)) => self.call(&throw, &[exception]).map(Resumed::Yielded),
+                    Ok(Some(throw)) => self.call(&throw, given).map(Resumed::Yielded),
                     Ok(None) => {
                         generator.get_mut(self).state = GeneratorState::Suspended;
                         self.raised = Some(exception);

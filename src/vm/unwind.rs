@@ -64,6 +64,16 @@ impl Vm {
         }
     }
 
+    /// Leaves the top frame, which has not run yet, by the pending exception.
+    ///
+    /// # Safety
+    /// The record is an entry frame that was just pushed.
+    pub(super) unsafe fn leave_before_start(&mut self) {
+        self.add_traceback(0);
+        // SAFETY: the frame ends here.
+        unsafe { self.leave_frame(0) };
+    }
+
     /// Pops the top record, whose frame ends by an exception; whether it was an entry frame.
     unsafe fn leave_frame(&mut self, instruction: u32) -> bool {
         let Some(record) = self.frames.records.pop() else { return true };

@@ -850,7 +850,7 @@ fn new_group(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<
         return Err(vm.type_error(format!("BaseExceptionGroup.__new__() takes exactly 2 arguments ({given} given)")));
     };
     if !message.holds::<Str>() {
-        let message = format!("argument 1 must be str, not {}", vm.type_name(message));
+        let message = format!("BaseExceptionGroup.__new__() argument 1 must be str, not {}", vm.type_name(message));
         return Err(vm.type_error(message));
     }
     let is_sequence = vm.type_payload(sequence).slots.get_item.is_some()
@@ -965,7 +965,7 @@ fn condition(vm: &mut Vm, value: &Value) -> Result<Condition> {
     } else if !value.holds::<Type>() && vm.type_payload(value).slots.call.is_some() {
         return Ok(Condition::Predicate(value.clone()));
     }
-    Err(vm.type_error("expected a function, exception type or tuple of exception types"))
+    Err(vm.type_error("expected an exception type, a tuple of exception types, or a callable (other than a class)"))
 }
 
 fn exception_matches(vm: &Vm, exception: &Value, class: &Value) -> bool {
@@ -1041,7 +1041,9 @@ impl Vm {
                 return Ok((exception.clone(), Value::NONE));
             }
             let message = self.empty_str();
-            let group = make_group(self, message, vec![exception.clone()])?;
+            let class = self.state().exception(ExceptionKind::BaseExceptionGroup).clone();
+            let members = self.new_tuple(vec![exception.clone()]);
+            let group = new_group(self, &class, CallArgs::positional(&[message, members]))?;
             // The wrapper is as if it was raised here.
             if let Some(traceback) = self.traceback_of(exception) {
                 let own = {

@@ -215,7 +215,8 @@ fn thrown(vm: &mut Vm, args: &[Value]) -> Result<Value> {
 fn throw(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let generator = this(&args[0]).clone();
     let exception = thrown(vm, &args[1..])?;
-    match vm.generator_throw(&generator, exception)? {
+    let given: Vec<Value> = (1..=3).map_while(|place| args.given(place).cloned()).collect();
+    match vm.generator_throw_as(&generator, exception, &given)? {
         Resumed::Yielded(value) => Ok(value),
         Resumed::Returned(value) => Err(vm.stop_generator(&generator, value)),
     }

@@ -359,6 +359,10 @@ fn set_abstract_methods(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Re
 }
 
 fn get_doc(vm: &mut Vm, class: &Value) -> Result<Value> {
+    let spec = receiver::<Type>(vm, class)?.get(vm).spec;
+    if let Some(spec) = spec.filter(|spec| !spec.doc.is_empty()) {
+        return Ok(vm.new_str(spec.doc));
+    }
     match own(vm, class, "__doc__")? {
         Some(doc) => {
             let class = receiver::<Type>(vm, class)?.clone();
