@@ -206,6 +206,7 @@ impl Interpreter {
 
     /// Runs statements in the namespace of `__main__`.
     pub fn exec(&self, source: &str) -> Result<(), Error> {
+        self.with(|vm| crate::vm::traceback::register_source(vm, "<string>", source));
         self.exec_named(source.as_bytes(), "<string>")
     }
 
@@ -236,7 +237,10 @@ impl Interpreter {
             let value = vm.new_str(path);
             set_main(vm, "__file__", value).map_err(|_| interpreter_error(vm))
         })?;
-        self.exec_named(&source, path)
+        self.with(|vm| {
+            let code = vm.compile_file(&source, path).map_err(|_| interpreter_error(vm))?;
+            run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
+        })
     }
 
     /// Runs a module or package's `__main__` by its name, as `-m` does.
@@ -362,9 +366,8 @@ impl Interpreter {
 
     /// Shows an exception by `sys.excepthook`.
     pub fn show(&self, error: &Error) {
-        let _ = self;
         if let Some(raised) = error.raised() {
-            self.with(|vm| crate::stdlib::write_stderr(vm, raised.traceback()));
+            self.with(|vm| crate::stdlib::show_uncaught(vm, raised.traceback()));
         }
     }
 }
@@ -431,6 +434,10 @@ fn interpreter_error(vm: &mut Vm) -> Error {
         }
     };
     let traceback = if exit.is_some() { String::new() } else { crate::vm::traceback::report(vm, &exception) };
+    if exit.is_none() {
+        // For a hook of the script's, should the program show the error.
+        vm.state_mut().module_state.insert("last_uncaught", exception.clone());
+    }
     let is_syntax = vm.is_exception(&exception, ExceptionKind::SyntaxError) && vm.traceback_of(&exception).is_none();
     let raised = Box::new(RaisedError { class_names, message, traceback, exit });
     if is_syntax { Error::Syntax(raised) } else { Error::Raised(raised) }

@@ -251,7 +251,7 @@ pub(crate) fn repr(vm: &mut Vm, owner: &Value, open: &str, close: &str, at: impl
         return Ok(vm.new_str(format!("{open}{close}")));
     }
     if !vm.enter_repr(owner)? {
-        return Ok(vm.new_str(format!("{open}...{close}")));
+        return Ok(vm.new_str(format!("{open}...{}", close.trim_start_matches(','))));
     }
     let result = repr_items(vm, open, close, at);
     vm.leave_repr(owner);

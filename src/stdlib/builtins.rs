@@ -3,7 +3,7 @@
 use crate::code::instruction::Comparison;
 use crate::number::{Int, IntRef};
 use crate::object::native::{Args, NativeModule, native};
-use crate::object::type_object::{BinaryOperator, CallArgs, Type};
+use crate::object::type_object::{BinaryOperator, CallArgs, HAS_DICT, Slots, Type, TypeSpec};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
@@ -34,6 +34,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("any(iterable, /)", any),
         native("ascii(obj, /)", |vm, args| vm.ascii(&args[0])),
         native("bin(number, /)", |vm, args| in_base(vm, &args[0], 2, "0b")),
+        native("breakpoint(*args, **kws)", breakpoint),
         native("callable(obj, /)", |vm, args| Ok(Value::from_bool(vm.type_payload(&args[0]).slots.call.is_some()))),
         native("chr(i, /)", chr),
         native("compile(source, filename, mode, flags=0, dont_inherit=False, optimize=-1, *, _feature_version=-1)", compile),
@@ -69,7 +70,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("repr(obj, /)", |vm, args| vm.repr(&args[0])),
         native("round(number, ndigits=None)", round),
         native("setattr(obj, name, value, /)", setattr),
-        native("sorted(iterable, /, *, key=None, reverse=False)", sorted),
+        native("sorted(*args, **kwargs)", sorted),
         native("sum(iterable, /, start=0)", sum),
         native("vars(object=None, /)", vars),
     ],
@@ -125,6 +126,13 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     for (alias, kind) in [("EnvironmentError", ExceptionKind::OSError), ("IOError", ExceptionKind::OSError)] {
         rows.push((alias, vm.state().exception(kind).clone().into_value()));
     }
+    let class = vm.native_type(&QUITTER);
+    for name in ["exit", "quit"] {
+        let quitter = vm.alloc_instance(&class);
+        let text = vm.new_str(name);
+        vm.set_attr_str(&quitter, "name", &text)?;
+        rows.push((name, quitter));
+    }
     if let Some(group) = vm.state().exception_group.clone() {
         rows.push(("ExceptionGroup", group.into_value()));
     }
@@ -133,6 +141,27 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     }
     Ok(())
 }
+
+/// The type of `exit` and `quit`.
+static QUITTER: TypeSpec = TypeSpec {
+    name: "_sitebuiltins.Quitter",
+    flags: HAS_DICT,
+    slots: Slots {
+        repr: Some(|vm, quitter| {
+            let name = vm.get_attr_str(quitter, "name")?;
+            let text = format!("Use {}() or Ctrl-D (i.e. EOF) to exit", plain(vm, &name));
+            Ok(vm.new_str(text))
+        }),
+        call: Some(|vm, _, arguments| {
+            let code = arguments.values.first().cloned().unwrap_or(Value::NONE);
+            let class = vm.state().exception(ExceptionKind::SystemExit).clone();
+            let exception = vm.call(&class, &[code])?;
+            Err(vm.raise_value(exception))
+        }),
+        ..Slots::NONE
+    },
+    ..TypeSpec::DEFAULT
+};
 
 // ---- classes
 
@@ -350,17 +379,37 @@ fn anext(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn sorted(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let items = vm.collect(&args[0])?;
+    // The options are `list.sort`'s to check, as are the words for what is wrong with them.
+    let positional = vm.tuple_items(&args[0]);
+    let [iterable] = positional.as_slice() else {
+        let message = format!("sorted expected 1 argument, got {}", positional.len());
+        return Err(vm.type_error(message));
+    };
+    let items = vm.collect(iterable)?;
     let list = vm.new_list(items);
-    let mut named = Vec::new();
-    for (name, place) in [("key", 1), ("reverse", 2)] {
-        if let Some(value) = args.given(place) {
-            named.push((name, value.clone()));
+    let (mut names, mut values) = (Vec::new(), Vec::new());
+    if let Some(named) = args[1].downcast::<Dict>() {
+        for (name, value) in named.get(vm).items() {
+            names.push(name.clone());
+            values.push(value.clone());
         }
     }
     let sort = vm.get_attr_str(&list, "sort")?;
-    vm.call_named(&sort, &[], &named)?;
+    vm.call_args(&sort, CallArgs { values: &values, names: &names })?;
     Ok(list)
+}
+
+fn breakpoint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let Some(hook) = vm.sys_get("breakpointhook")? else { return Err(lost(vm, "breakpointhook")) };
+    let mut values = vm.tuple_items(&args[0]);
+    let mut names = Vec::new();
+    if let Some(named) = args[1].downcast::<Dict>() {
+        for (name, value) in named.get(vm).items() {
+            names.push(name.clone());
+            values.push(value.clone());
+        }
+    }
+    vm.call_args(&hook, CallArgs { values: &values, names: &names })
 }
 
 fn extreme(vm: &mut Vm, args: Args<'_>, comparison: Comparison, name: &str) -> Result<Value> {

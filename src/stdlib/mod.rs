@@ -2,6 +2,7 @@
 
 pub(crate) mod array;
 pub(crate) mod ast;
+pub(crate) mod atexit;
 pub(crate) mod binascii;
 pub(crate) mod bisect;
 pub(crate) mod builtins;
@@ -22,12 +23,14 @@ pub(crate) mod os;
 pub(crate) mod os_error;
 pub(crate) mod random;
 pub(crate) mod sha2;
+pub(crate) mod signal;
 pub(crate) mod scripts;
 pub(crate) mod sre;
 pub(crate) mod streams;
 pub(crate) mod string_parser;
 pub(crate) mod structs;
 pub(crate) mod sys;
+pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod weakref;
 
@@ -42,6 +45,7 @@ use crate::vm::{ExceptionKind, Result, Vm};
 pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &array::MODULE,
     &ast::MODULE,
+    &atexit::MODULE,
     &binascii::MODULE,
     &bisect::MODULE,
     &builtins::MODULE,
@@ -60,10 +64,12 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &os::MODULE,
     &random::MODULE,
     &sha2::MODULE,
+    &signal::MODULE,
     &sre::MODULE,
     &string_parser::MODULE,
     &structs::MODULE,
     &sys::MODULE,
+    &thread::MODULE,
     &time::MODULE,
     &weakref::MODULE,
 ];
@@ -99,6 +105,15 @@ pub(crate) fn initialize(vm: &mut Vm) -> Result<()> {
 /// Writes a text to `sys.stderr`; to the process's own when there is none.
 pub(crate) fn write_stderr(vm: &mut Vm, text: &str) {
     streams::write_stderr(vm, text);
+}
+
+/// Shows the exception that ended the program, whose report is `text`: by `sys.excepthook` if the script has put one there.
+pub(crate) fn show_uncaught(vm: &mut Vm, text: &str) {
+    let exception = vm.state_mut().module_state.remove("last_uncaught");
+    match exception {
+        Some(exception) if crate::vm::traceback::has_own_hook(vm) => crate::vm::traceback::print_uncaught(vm, &exception),
+        _ => streams::write_stderr(vm, text),
+    }
 }
 
 /// Waits for the threads that are no daemons, calls what `atexit` has, flushes the standard streams. An error has been shown already.

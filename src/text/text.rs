@@ -444,7 +444,7 @@ impl Text {
         }
     }
 
-    /// The hash for a seed; never -1 (an error's mark) nor 0 (a cache's "not computed").
+    /// The hash for a seed; never -1 (an error's mark); 0 (a cache's "not computed") only for the empty text.
     #[inline]
     pub(crate) fn hash(&self, seed: u64) -> i64 {
         with_units!(self.view(), |units| {
@@ -679,9 +679,12 @@ pub(crate) fn push_wtf8(bytes: &mut Vec<u8>, code: u32) {
     }
 }
 
-/// The hash of bytes for a seed; an ASCII text and its bytes have the same. Never -1 nor 0.
+/// The hash of bytes for a seed; an ASCII text and its bytes have the same. Never -1; 0 only for no bytes.
 #[inline]
 pub(crate) fn hash_bytes(bytes: &[u8], seed: u64) -> i64 {
+    if bytes.is_empty() {
+        return 0;
+    }
     let mut hasher = foldhash::quality::FixedState::with_seed(seed).build_hasher();
     hasher.write(bytes);
     match hasher.finish() as i64 {

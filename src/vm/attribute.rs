@@ -285,11 +285,12 @@ impl Vm {
 
     /// `object.name`, or `None` where that raises `AttributeError`.
     pub(crate) fn find_attr(&mut self, object: &Value, name: &Value) -> Result<Option<Value>> {
-        if self.type_payload(object).slots.get_attribute.is_none() {
-            return self.generic_find_attr(object, name);
-        }
-        match self.get_attr(object, name) {
-            Ok(value) => Ok(Some(value)),
+        let found = match self.type_payload(object).slots.get_attribute {
+            None => self.generic_find_attr(object, name),
+            Some(get) => get(self, object, name).map(Some),
+        };
+        match found {
+            Ok(found) => Ok(found),
             Err(raised) => {
                 if self.clear_if(ExceptionKind::AttributeError) { Ok(None) } else { Err(raised) }
             }
@@ -308,7 +309,7 @@ impl Vm {
         let class = self.type_of(object);
         let attribute = self.type_lookup(&class, name);
         if let Some(attribute) = &attribute {
-            if self.is_data_descriptor(attribute) {
+            if self.is_data_descriptor(attribute) && self.type_payload(attribute).slots.descriptor_get.is_some() {
                 return self.bind(attribute, Some(object), &class).map(Some);
             }
         }
@@ -382,7 +383,7 @@ impl Vm {
         if attribute.is_some() {
             return Err(self.attribute_error(object, name, format!("'{class_name}' object attribute '{text}' is read-only")));
         }
-        if value.is_some() && !class.get(self).has(HAS_DICT) {
+        if !class.get(self).has(HAS_DICT) {
             let message = format!("'{class_name}' object has no attribute '{text}' and no __dict__ for setting new attributes");
             return Err(self.attribute_error(object, name, message));
         }
@@ -473,13 +474,7 @@ impl Vm {
         if let Some(function) = self.dict_get(&dict, &getattr)? {
             return self.call(&function, std::slice::from_ref(name));
         }
-        let text = self.text_of(name).map(ToString::to_string).unwrap_or_default();
-        let module_name = self.name(Name::Name);
-        let known = self.dict_get(&dict, &module_name)?;
-        let message = match known.as_ref().and_then(|name| self.text_of(name)) {
-            Some(known) => format!("module '{known}' has no attribute '{text}'"),
-            None => format!("module has no attribute '{text}'"),
-        };
+        let message = super::import::missing_attribute(self, object, &dict, name)?;
         Err(self.attribute_error(object, name, message))
     }
 

@@ -231,7 +231,10 @@ fn import_listed(vm: &mut Vm, module: &Value, from_list: &Value, is_all: bool) -
 /// The package that a relative import starts from.
 fn calling_package(vm: &mut Vm, globals: Option<&Ref<Dict>>) -> Result<String> {
     let no_parent = "attempted relative import with no known parent package";
-    let Some(globals) = globals else { return Err(vm.raise(ExceptionKind::ImportError, no_parent)) };
+    let Some(globals) = globals else {
+        let message = vm.new_str("'__name__' not in globals");
+        return Err(vm.raise_new(ExceptionKind::KeyError, vec![message]));
+    };
     let package_name = vm.name(Name::Package);
     if let Some(package) = vm.dict_get(globals, &package_name)?.filter(|package| !package.is_none()) {
         if !package.holds::<Str>() {
@@ -309,23 +312,67 @@ pub(crate) fn is_initializing(vm: &mut Vm, module: &Value) -> Result<bool> {
     }
 }
 
-/// Whether the module in this file hides one of the library by its name, being in the first directory of the search path.
-pub(crate) fn shadows_library(vm: &mut Vm, name: &str, origin: &str) -> Result<bool> {
-    if origin.starts_with(LIBRARY) || !is_library_name(vm, name) {
+/// Whether a module's file is in the first directory of the search path, where it may hide a module it was not meant to.
+fn is_in_first_folder(vm: &mut Vm, origin: &str) -> Result<bool> {
+    if origin.starts_with(LIBRARY) {
         return Ok(false);
     }
     let Some(path) = vm.sys_get("path")? else { return Ok(false) };
     let Some(first) = vm.collect(&path)?.into_iter().next() else { return Ok(false) };
-    let first = plain(vm, &first);
+    let first = tidy(Path::new(&plain(vm, &first)));
     let file = Path::new(origin);
     let folder = if file.file_stem().is_some_and(|stem| stem == "__init__") { file.parent().and_then(Path::parent) } else { file.parent() };
-    Ok(folder.is_some_and(|folder| folder == Path::new(&first) || (first.is_empty() && folder.as_os_str().is_empty())))
+    Ok(folder.is_some_and(|folder| folder == first || folder.components().eq(first.components())))
 }
 
 /// Whether a module of this name belongs to the library.
 pub(crate) fn is_library_name(vm: &Vm, name: &str) -> bool {
     let library = vm.state().library;
     library.natives.iter().any(|native| native.name == name) || (library.find_script)(name).is_some()
+}
+
+/// What is wrong with a module's attribute that is not there.
+pub(crate) fn missing_attribute(vm: &mut Vm, module: &Value, dict: &Ref<Dict>, name: &Value) -> Result<String> {
+    let text = plain(vm, name);
+    let name_key = vm.name(Name::Name);
+    let known = vm.dict_get(dict, &name_key)?.filter(|known| known.holds::<Str>());
+    let Some(known) = known.map(|known| plain(vm, &known)) else { return Ok(format!("module has no attribute '{text}'")) };
+    let plain_message = format!("module '{known}' has no attribute '{text}'");
+    let spec_key = vm.name(Name::Spec);
+    if vm.dict_get(dict, &spec_key)?.is_none_or(|spec| spec.is_none()) {
+        return Ok(plain_message);
+    }
+    let origin = origin_of(vm, module)?.map(|origin| plain(vm, &origin));
+    let is_near = match &origin {
+        Some(origin) => is_in_first_folder(vm, origin)?,
+        None => false,
+    };
+    if let Some(origin) = &origin {
+        if is_near && is_library_name(vm, &known) {
+            return Ok(format!(
+                "{plain_message} (consider renaming '{origin}' since it has the same name as the standard library module named '{known}' and the import system gives it precedence)"
+            ));
+        }
+    }
+    if is_initializing(vm, module)? {
+        return Ok(match origin {
+            Some(origin) if is_near => {
+                format!("{plain_message} (consider renaming '{origin}' if it has the same name as a third-party module you intended to import)")
+            }
+            Some(origin) => {
+                format!("partially initialized module '{known}' from '{origin}' has no attribute '{text}' (most likely due to a circular import)")
+            }
+            None => format!("partially initialized module '{known}' has no attribute '{text}' (most likely due to a circular import)"),
+        });
+    }
+    let full = vm.intern(&format!("{known}.{text}"));
+    let modules = vm.state().modules.clone();
+    if let Some(submodule) = vm.dict_get(&modules, &full)? {
+        if is_initializing(vm, &submodule)? {
+            return Ok(format!("cannot access submodule '{text}' of module '{known}' (most likely due to a circular import)"));
+        }
+    }
+    Ok(plain_message)
 }
 
 /// `from module import name`.
@@ -350,11 +397,7 @@ pub(crate) fn import_from(vm: &mut Vm, module: &Value, name: &Value) -> Result<V
     let message = match &origin {
         Some(origin) => {
             let origin = plain(vm, origin);
-            if shadows_library(vm, &module_text, &origin)? {
-                format!(
-                    "cannot import name '{name_text}' from '{module_text}' (consider renaming '{origin}' since it has the same name as the standard library module named '{module_text}' and the import system gives it precedence)"
-                )
-            } else if initializing {
+            if initializing {
                 format!("cannot import name '{name_text}' from partially initialized module '{module_text}' (most likely due to a circular import) ({origin})")
             } else {
                 format!("cannot import name '{name_text}' from '{module_text}' ({origin})")
@@ -510,6 +553,14 @@ pub(crate) fn library_file(name: &str, is_package: bool) -> String {
 
 // ---- loading
 
+/// The `__path__` of a package without an `__init__` file.
+static NAMESPACE_PATH: TypeSpec = TypeSpec {
+    name: "_frozen_importlib_external._NamespacePath",
+    base: Some(&crate::object::types::list_methods::TYPE),
+    layout: Layout::List,
+    ..TypeSpec::DEFAULT
+};
+
 /// `importlib`'s description of a module, as far as it is used.
 pub(crate) static MODULE_SPEC: TypeSpec = TypeSpec {
     name: "importlib._bootstrap.ModuleSpec",
@@ -631,7 +682,8 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
             let module = vm.new_module(text, Value::NONE)?;
             let spec = make_spec(vm, name, None, Some(portions.clone()), false)?;
             let dict = module.get(vm).dict.clone();
-            let path = vm.new_list(portions);
+            let class = vm.native_type(&NAMESPACE_PATH);
+            let path = vm.alloc_for(&class, crate::object::types::list::List { items: portions }).into_value();
             set_module_attributes(vm, &dict, &spec, text, None, Some(path))?;
             let module = module.into_value();
             vm.dict_set(modules, name, module.clone())?;

@@ -389,7 +389,11 @@ impl Vm {
         match self.type_payload(object).slots.set_item {
             Some(set) => set(self, object, key, None),
             None => {
-                let message = format!("'{}' object doesn't support item deletion", self.type_name(object));
+                let payload = self.type_payload(object);
+                let is_sequence = payload.spec.is_none() || (payload.slots.get_item.is_some() && !object.holds::<crate::object::types::descriptor::MappingProxy>());
+                let by_index = is_sequence && (self.int_ref(key).is_some() || self.type_payload(key).slots.index.is_some());
+                let words = if by_index { "doesn't" } else { "does not" };
+                let message = format!("'{}' object {words} support item deletion", self.type_name(object));
                 Err(self.type_error(message))
             }
         }

@@ -145,7 +145,9 @@ impl Vm {
     #[cold]
     pub(crate) fn name_error(&mut self, kind: ExceptionKind, name: &Value, message: impl Into<String>) -> Raised {
         let raised = self.raise(kind, message);
-        self.set_raised_fields(&[(0, name)]);
+        if kind == ExceptionKind::NameError {
+            self.set_raised_fields(&[(0, name)]);
+        }
         raised
     }
 

@@ -52,6 +52,49 @@ impl Vm {
         Ok(self.make_code(unit))
     }
 
+    /// Compiles the file that is the program. What is wrong at the end of the file, or before there is text, CPython tells in other words than for a string.
+    pub(crate) fn compile_file(&mut self, source: &[u8], filename: &str) -> Result<Ref<Code>> {
+        if let Some(at) = source.iter().position(|byte| *byte == 0) {
+            let line = source[..at].iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
+            let start = source[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+            let error = SyntaxError {
+                kind: SyntaxErrorKind::Syntax,
+                message: "source code cannot contain null bytes".to_owned(),
+                line,
+                offset: 0,
+                end_line: line,
+                end_offset: 0,
+                text: Some(String::from_utf8_lossy(&source[start..at]).into_owned()),
+                incomplete: false,
+            };
+            return Err(self.raise_syntax_error(&error, filename));
+        }
+        let grammar = scrip_grammar::Options { top_level_await: true };
+        match scrip_grammar::parse_bytes(source, Mode::Module, grammar) {
+            Ok(_) => self.compile_bytes(source, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
+            Err(mut error) => {
+                if let Some(name) = error.message.strip_prefix("unknown encoding: ") {
+                    let message = format!("encoding problem: {name}");
+                    return Err(self.raise(ExceptionKind::SyntaxError, message));
+                }
+                let text = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
+                if let (Err(problem), None) = (std::str::from_utf8(text), scrip_grammar::declared_encoding(text)) {
+                    let at = problem.valid_up_to();
+                    let line = text[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+                    let message = format!(
+                        "Non-UTF-8 code starting with '\\x{:02x}' in file {filename} on line {line}, but no encoding declared; see https://peps.python.org/pep-0263/ for details",
+                        text[at]
+                    );
+                    return Err(self.raise(ExceptionKind::SyntaxError, message));
+                }
+                if error.end_offset == -1 && error.line != 0 {
+                    error.offset = 0;
+                }
+                Err(self.raise_syntax_error(&error, filename))
+            }
+        }
+    }
+
     /// Compiles a program given as text.
     pub(crate) fn compile_text(&mut self, source: &str, filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
         self.compile_bytes(source.as_bytes(), filename, options)

@@ -127,6 +127,14 @@ fn write_stderr(vm: &mut Vm, text: &str) {
     }
 }
 
+/// Whether a script has put a hook of its own in the place of `sys.excepthook`.
+pub(crate) fn has_own_hook(vm: &mut Vm) -> bool {
+    let sys = vm.state().sys.clone();
+    let hook = vm.dict_get_str(&sys, "excepthook").ok().flatten();
+    let own = vm.dict_get_str(&sys, "__excepthook__").ok().flatten();
+    matches!((hook, own), (Some(hook), Some(own)) if !hook.is(&own))
+}
+
 /// Shows an uncaught exception by `sys.excepthook`.
 pub(crate) fn print_uncaught(vm: &mut Vm, exception: &Value) {
     let sys = vm.state().sys.clone();

@@ -275,7 +275,7 @@ fn round(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             Ok(vm.new_big(int))
         }
         Some(digits) => {
-            let digits = vm.index_clamped(digits)?;
+            let digits = vm.index(digits)?.as_ref().to_i64_saturating();
             let rounded = checked(vm, float::round(value, digits))?;
             Ok(vm.new_float(rounded))
         }

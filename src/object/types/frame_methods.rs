@@ -170,13 +170,36 @@ fn frame_items(vm: &mut Vm, frame: &Ref<Frame>) -> Vec<(Value, Value)> {
     items
 }
 
+/// The variables of comprehensions that are running in a module's or class's body, where only they have registers; `None` when none runs.
+fn comprehension_locals(vm: &mut Vm, frame: &Ref<Frame>) -> Result<Option<Value>> {
+    let unit = frame.get(vm).code.get(vm).unit.clone();
+    if unit.flags.is_function || unit.locals.is_empty() {
+        return Ok(None);
+    }
+    let dict = vm.new_dict();
+    for (place, name) in unit.locals.iter().enumerate() {
+        let is_cell = unit.is_cell.get(place).copied().unwrap_or(false);
+        if is_cell && unit.flags.is_class_body || name.starts_with('.') {
+            continue;
+        }
+        if let Some(value) = variable_value(vm, frame, Variable::Local(place)) {
+            vm.dict_set_str(&dict, name, value)?;
+        }
+    }
+    Ok(if dict.get(vm).len() == 0 { None } else { Some(dict.into_value()) })
+}
+
 /// What `locals()` gives in a frame: the namespace of a module or class body, a new dict of a function's variables.
 pub(crate) fn locals_of(vm: &mut Vm, frame: &Ref<Frame>) -> Result<Value> {
+    if let Some(hidden) = comprehension_locals(vm, frame)? {
+        return Ok(hidden);
+    }
     let payload = frame.get(vm);
     if !payload.namespace.is_unbound() {
         return Ok(payload.namespace.clone());
     }
-    if !payload.code.get(vm).unit.flags.is_function {
+    let is_function = payload.code.get(vm).unit.flags.is_function;
+    if !is_function {
         return Ok(payload.globals.clone().into_value());
     }
     let dict = vm.new_dict();

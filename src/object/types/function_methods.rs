@@ -271,7 +271,7 @@ pub(crate) static CELL: TypeSpec = TypeSpec {
         name: "cell_contents",
         get: |vm, cell| {
             let content = receiver::<CellPayload>(vm, cell)?.get(vm).content.clone();
-            if content.is_unbound() { Err(vm.value_error("cell is empty")) } else { Ok(content) }
+            if content.is_unbound() { Err(vm.value_error("Cell is empty")) } else { Ok(content) }
         },
         set: Some(|vm, cell, value| {
             let value = value.cloned().unwrap_or(Value::UNBOUND);

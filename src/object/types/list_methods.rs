@@ -166,7 +166,7 @@ fn set_slice(vm: &mut Vm, list: &Ref<List>, slice: &Ref<Slice>, value: &Value) -
     let bounds = sequence::bounds(vm, slice)?;
     let span = bounds.within(list.get(vm).items.len());
     if span.step == 1 {
-        let new = items_of(vm, value, "can only assign an iterable")?;
+        let new = items_of(vm, value, "must assign iterable to extended slice")?;
         vm.charge(new.len() * 8)?;
         let items = &mut list.get_mut(vm).items;
         let start = (span.start as usize).min(items.len());

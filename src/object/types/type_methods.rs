@@ -88,6 +88,9 @@ fn new(vm: &mut Vm, metaclass: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Va
             return Err(vm.type_error("type() doesn't support MRO entry resolution; use types.new_class()"));
         }
     }
+    if vm.text_of(name).is_some_and(|name| name.codes().any(|code| code == 0)) {
+        return Err(vm.value_error("type name must not contain null characters"));
+    }
     let keywords = CallArgs { values: &arguments.values[3..], names: arguments.names };
     vm.type_new(metaclass, name, bases, namespace, keywords)
 }
@@ -183,7 +186,7 @@ fn value_to_set<'a>(vm: &mut Vm, class: &Value, name: &str, value: Option<&'a Va
     }
     match value {
         Some(value) => Ok((class, value)),
-        None => Err(vm.type_error(format!("cannot delete '{name}' attribute of type '{class_name}'"))),
+        None => Err(vm.type_error(format!("cannot delete '{name}' attribute of immutable type '{class_name}'"))),
     }
 }
 
