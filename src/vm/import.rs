@@ -289,7 +289,7 @@ fn import_error(vm: &mut Vm, kind: ExceptionKind, message: String, name: Option<
 
 /// Where a module's file is, by its `__spec__` or `__file__`.
 fn origin_of(vm: &mut Vm, module: &Value) -> Result<Option<Value>> {
-    if let Some(spec) = vm.find_attr_str(module, "__spec__")?.filter(|spec| !spec.is_none()) {
+    if let Some(spec) = entry_of(vm, module, "__spec__")?.filter(|spec| !spec.is_none()) {
         let has_location = match vm.find_attr_str(&spec, "has_location")? {
             Some(flag) => vm.is_true(&flag)?,
             None => false,
@@ -300,12 +300,20 @@ fn origin_of(vm: &mut Vm, module: &Value) -> Result<Option<Value>> {
             }
         }
     }
-    Ok(vm.find_attr_str(module, "__file__")?.filter(|file| file.holds::<Str>()))
+    Ok(entry_of(vm, module, "__file__")?.filter(|file| file.holds::<Str>()))
+}
+
+/// What a module's namespace has under a name, without asking its `__getattr__`; the attribute of anything else.
+fn entry_of(vm: &mut Vm, module: &Value, name: &str) -> Result<Option<Value>> {
+    match module.downcast::<Module>().map(|module| module.get(vm).dict.clone()) {
+        Some(dict) => vm.dict_get_str(&dict, name),
+        None => vm.find_attr_str(module, name),
+    }
 }
 
 /// Whether a module is still being run.
 pub(crate) fn is_initializing(vm: &mut Vm, module: &Value) -> Result<bool> {
-    let Some(spec) = vm.find_attr_str(module, "__spec__")?.filter(|spec| !spec.is_none()) else { return Ok(false) };
+    let Some(spec) = entry_of(vm, module, "__spec__")?.filter(|spec| !spec.is_none()) else { return Ok(false) };
     match vm.find_attr_str(&spec, "_initializing")? {
         Some(flag) => vm.is_true(&flag),
         None => Ok(false),
