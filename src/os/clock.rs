@@ -144,7 +144,7 @@ pub(crate) fn utc(seconds: i64) -> io::Result<BrokenTime> {
     }
     // SAFETY: filled by the call.
     let mut time = from_c(&unsafe { out.assume_init() });
-    time.zone = "UTC".to_owned();
+    time.zone = "GMT".to_owned();
     Ok(time)
 }
 

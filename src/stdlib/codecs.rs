@@ -35,7 +35,7 @@ const PAIRS: [Native; 22] = pairs! {
     "raw_unicode_escape_encode(str, errors=None, /)", "raw_unicode_escape_decode(data, errors=None, final=True, /)", Encoding::RawUnicodeEscape;
 };
 
-const OTHERS: [Native; 13] = [
+const OTHERS: [Native; 17] = [
     native("register(search_function, /)", register),
     native("unregister(search_function, /)", unregister),
     native("lookup(encoding, /)", |vm, args| {
@@ -54,6 +54,10 @@ const OTHERS: [Native; 13] = [
     native("charmap_encode(str, errors=None, mapping=None, /)", charmap_encode),
     native("charmap_decode(data, errors=None, mapping=None, /)", charmap_decode),
     native("charmap_build(map, /)", charmap_build),
+    native("utf_16_ex_decode(data, errors=None, byteorder=0, final=False, /)", |vm, args| decode_ordered(vm, args, 2)),
+    native("utf_32_ex_decode(data, errors=None, byteorder=0, final=False, /)", |vm, args| decode_ordered(vm, args, 4)),
+    native("utf_7_encode(str, errors=None, /)", utf_7_encode),
+    native("utf_7_decode(data, errors=None, final=False, /)", utf_7_decode),
     native("readbuffer_encode(data, errors=None, /)", |vm, args| {
         let bytes = if args[0].holds::<Str>() {
             encode_known(vm, &args[0], Encoding::Utf8, "strict")?
@@ -64,21 +68,21 @@ const OTHERS: [Native; 13] = [
     }),
 ];
 
-const fn joined() -> [Native; 35] {
-    let mut all = [OTHERS[0]; 35];
+const fn joined() -> [Native; 39] {
+    let mut all = [OTHERS[0]; 39];
     let mut place = 0;
     while place < OTHERS.len() {
         all[place] = OTHERS[place];
         place += 1;
     }
-    while place < 35 {
+    while place < 39 {
         all[place] = PAIRS[place - OTHERS.len()];
         place += 1;
     }
     all
 }
 
-static FUNCTIONS: [Native; 35] = joined();
+static FUNCTIONS: [Native; 39] = joined();
 
 pub(crate) const MODULE: NativeModule =
     NativeModule { name: "_codecs", doc: "", functions: &FUNCTIONS, types: &[], init: Some(init) };
@@ -196,6 +200,157 @@ fn decode_pair(vm: &mut Vm, args: Args<'_>, encoding: Encoding) -> Result<Value>
     };
     let decoded = decode_known(vm, &bytes, encoding, &errors, last)?;
     pair(vm, decoded.consumed, |vm| vm.new_str(decoded.text))
+}
+
+/// Decodes text that may begin with a byte-order mark; the third item says which order it is in.
+fn decode_ordered(vm: &mut Vm, args: Args<'_>, width: usize) -> Result<Value> {
+    let bytes = buffer(vm, &args[0])?;
+    let errors = errors_argument(vm, args.given(1))?;
+    let mut order = match args.given(2) {
+        Some(order) => vm.index_i64(order)?.signum(),
+        None => 0,
+    };
+    let last = match args.given(3) {
+        Some(last) => vm.is_true(last)?,
+        None => false,
+    };
+    let marks: [&[u8]; 2] = if width == 2 { [&[0xFF, 0xFE], &[0xFE, 0xFF]] } else { [&[0xFF, 0xFE, 0, 0], &[0, 0, 0xFE, 0xFF]] };
+    let mut skipped = 0;
+    if order == 0 && bytes.len() >= width {
+        for (mark, found) in marks.into_iter().zip([-1, 1]) {
+            if bytes.starts_with(mark) {
+                order = found;
+                skipped = width;
+            }
+        }
+    }
+    let kept = if order > 0 { Order::Big } else { Order::Little };
+    let encoding = if width == 2 { Encoding::Utf16(Some(kept)) } else { Encoding::Utf32(Some(kept)) };
+    let decoded = decode_known(vm, &bytes[skipped..], encoding, &errors, last)?;
+    let consumed = Value::small((decoded.consumed + skipped) as i64);
+    let text = vm.new_str(decoded.text);
+    Ok(vm.new_tuple(vec![text, consumed, Value::small(order)]))
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// UTF-7 (RFC 2152).
+fn utf_7_encode(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    vm.expect_str(&args[0], "utf_7_encode() argument 1")?;
+    let source = text(vm, &args[0]).clone();
+    let direct = |code: u32| {
+        u8::try_from(code).is_ok_and(|byte| byte.is_ascii_alphanumeric() || b" \t\r\n'(),-./:?!\"#$%&*;<=>@[]^_`{|}".contains(&byte))
+    };
+    let mut out = Vec::new();
+    let (mut bits, mut n_bits, mut shifted) = (0_u32, 0, false);
+    for code in source.codes() {
+        if direct(code) {
+            if shifted {
+                if n_bits > 0 {
+                    out.push(BASE64[(bits << (6 - n_bits) & 63) as usize]);
+                }
+                (bits, n_bits, shifted) = (0, 0, false);
+                let byte = code as u8;
+                if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-') {
+                    out.push(b'-');
+                }
+            }
+            out.push(code as u8);
+            continue;
+        }
+        if !shifted && code == u32::from('+') {
+            out.extend(b"+-");
+            continue;
+        }
+        if !shifted {
+            out.push(b'+');
+            shifted = true;
+        }
+        let units: &[u32] = if code >= 0x1_0000 {
+            let rest = code - 0x1_0000;
+            &[0xD800 | rest >> 10, 0xDC00 | rest & 0x3FF]
+        } else {
+            &[code]
+        };
+        for &unit in units {
+            bits = bits << 16 | unit;
+            n_bits += 16;
+            while n_bits >= 6 {
+                n_bits -= 6;
+                out.push(BASE64[(bits >> n_bits & 63) as usize]);
+            }
+            bits &= (1 << n_bits) - 1;
+        }
+    }
+    if shifted {
+        if n_bits > 0 {
+            out.push(BASE64[(bits << (6 - n_bits) & 63) as usize]);
+        }
+        out.push(b'-');
+    }
+    pair(vm, source.len(), |vm| vm.new_bytes(out))
+}
+
+fn utf_7_decode(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let bytes = buffer(vm, &args[0])?;
+    let mut out: Vec<u32> = Vec::new();
+    let (mut at, mut high) = (0, None::<u32>);
+    let mut wrong = None;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        if byte >= 0x80 {
+            wrong = Some((at, "unexpected special character"));
+            break;
+        }
+        at += 1;
+        if byte != b'+' {
+            out.push(u32::from(byte));
+            continue;
+        }
+        if bytes.get(at) == Some(&b'-') {
+            out.push(u32::from('+'));
+            at += 1;
+            continue;
+        }
+        let (mut bits, mut n_bits) = (0_u32, 0);
+        while let Some(value) = bytes.get(at).and_then(|byte| BASE64.iter().position(|letter| letter == byte)) {
+            at += 1;
+            bits = bits << 6 | value as u32;
+            n_bits += 6;
+            if n_bits >= 16 {
+                n_bits -= 16;
+                let unit = bits >> n_bits & 0xFFFF;
+                bits &= (1 << n_bits) - 1;
+                match (high.take(), unit) {
+                    (Some(first), 0xDC00..0xE000) => out.push(0x1_0000 + ((first & 0x3FF) << 10 | unit & 0x3FF)),
+                    (first, 0xD800..0xDC00) => {
+                        out.extend(first);
+                        high = Some(unit);
+                    }
+                    (first, _) => {
+                        out.extend(first);
+                        out.push(unit);
+                    }
+                }
+            }
+        }
+        out.extend(high.take());
+        if bytes.get(at) == Some(&b'-') {
+            at += 1;
+        }
+    }
+    if let Some((start, reason)) = wrong {
+        let object = vm.new_bytes(bytes);
+        let arguments = vec![
+            vm.new_str("utf7"),
+            object,
+            Value::small(start as i64),
+            Value::small(start as i64 + 1),
+            vm.new_str(reason),
+        ];
+        return Err(vm.raise_new(ExceptionKind::UnicodeDecodeError, arguments));
+    }
+    pair(vm, bytes.len(), |vm| vm.new_str(Text::from_code_points(out)))
 }
 
 fn register(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

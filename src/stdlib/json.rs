@@ -421,7 +421,7 @@ fn scan_string(view: TextView<'_>, start: usize, strict: bool) -> std::result::R
                     })
                 };
                 let Some(high) = unit(place + 2) else {
-                    return Err(("Invalid \\uXXXX escape".to_owned(), place + 2));
+                    return Err(("Invalid \\uXXXX escape".to_owned(), place + 1));
                 };
                 let low = match high {
                     0xD800..0xDC00 if view.get(place + 6) == Some(0x5C) && view.get(place + 7) == Some(0x75) => {

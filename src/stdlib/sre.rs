@@ -240,6 +240,10 @@ fn this_match(value: &Value) -> &Ref<MatchPayload> {
 // ---- compiling
 
 fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    if !crate::object::types::numeric::is_int(&args[1]) {
+        let name = vm.type_name(&args[1]);
+        return Err(vm.type_error(format!("unsupported operand type(s) for &: '{name}' and 'int'")));
+    }
     let flags = vm.index_i64(&args[1])? as u32;
     let (source, is_bytes) = if args[0].holds::<Str>() {
         (text(vm, &args[0]).clone(), false)

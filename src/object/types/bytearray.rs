@@ -99,7 +99,9 @@ fn resizable<'a>(vm: &mut Vm, value: &'a Value) -> Result<&'a Ref<ByteArray>> {
 }
 
 fn show(vm: &mut Vm, value: &Value) -> Result<Value> {
-    let shown = repr::repr_bytes(data(vm, value));
+    let shown = repr::repr_bytes(data(vm, value)).to_string();
+    // Unlike `bytes`, a single quote is escaped within double quotes, too.
+    let shown = if shown.starts_with("b\"") { shown.replace('\'', "\\'") } else { shown };
     let name = vm.type_name(value);
     Ok(vm.new_str(format!("{name}({shown})")))
 }

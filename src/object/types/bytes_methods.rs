@@ -212,7 +212,8 @@ pub(crate) fn from_object(vm: &mut Vm, source: &Value, type_name: &str) -> Resul
         vm.charge(bytes.len())?;
         return Ok(bytes);
     }
-    let items = match super::index::iterable_items(vm, source)? {
+    let items = if source.holds::<Str>() { None } else { super::index::iterable_items(vm, source)? };
+    let items = match items {
         Some(items) => items,
         None => {
             let name = vm.type_name(source);
@@ -381,13 +382,7 @@ pub(crate) fn justified(vm: &mut Vm, args: Args<'_>, how: Justify) -> Result<Val
             let bytes = if fill.holds::<Bytes>() || fill.holds::<ByteArray>() { bytes_of(vm, fill)? } else { None };
             match bytes.as_deref() {
                 Some([byte]) => *byte,
-                Some(other) => {
-                    let (found, length) = (vm.type_name(fill), other.len());
-                    return Err(vm.type_error(format!(
-                        "{name}(): argument 2 must be a byte string of length 1, not a {found} object of length {length}"
-                    )));
-                }
-                None => {
+                _ => {
                     let found = vm.type_name(fill);
                     return Err(vm.type_error(format!("{name}() argument 2 must be a byte string of length 1, not {found}")));
                 }
@@ -671,6 +666,7 @@ pub(crate) fn hex_of(vm: &mut Vm, bytes: &[u8], separator: Option<&Value>, group
     let separator = match separator {
         None => None,
         Some(separator) => {
+            vm.len(separator)?;
             let codes: Vec<u32> = if separator.holds::<Str>() {
                 text(vm, separator).codes().collect()
             } else if separator.holds::<Bytes>() {

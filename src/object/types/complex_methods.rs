@@ -121,7 +121,7 @@ fn of_one(vm: &mut Vm, object: &Value) -> Result<Complex> {
         Some(value) => Ok(value),
         None => {
             let name = vm.type_name(object);
-            Err(vm.type_error(format!("complex() argument must be a string or a number, not {name}")))
+            Err(vm.type_error(format!("complex() first argument must be a string or a number, not '{name}'")))
         }
     }
 }
@@ -136,7 +136,7 @@ fn of_two(vm: &mut Vm, real: Option<&Value>, imag: &Value) -> Result<Complex> {
             Some(real) => real,
             None => {
                 let name = vm.type_name(real);
-                return Err(vm.type_error(format!("complex() argument 'real' must be a real number, not {name}")));
+                return Err(vm.type_error(format!("complex() first argument must be a string or a number, not '{name}'")));
             }
         },
     };
@@ -147,7 +147,7 @@ fn of_two(vm: &mut Vm, real: Option<&Value>, imag: &Value) -> Result<Complex> {
         Some(imag) => imag,
         None => {
             let name = vm.type_name(imag);
-            return Err(vm.type_error(format!("complex() argument 'imag' must be a real number, not {name}")));
+            return Err(vm.type_error(format!("complex() second argument must be a number, not '{name}'")));
         }
     };
     Ok(Complex::new(real.re - imag.im, real.im + imag.re))

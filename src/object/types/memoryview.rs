@@ -515,6 +515,10 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
             Ok(())
         }
         Place::Window(window) => {
+            if !vm.is_bytes_like(item) {
+                let name = vm.type_name(item);
+                return Err(vm.type_error(format!("a bytes-like object is required, not '{name}'")));
+            }
             let source = make(vm, item)?;
             let same = {
                 let source = view(&source).get(vm);

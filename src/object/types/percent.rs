@@ -276,12 +276,10 @@ fn char_argument(vm: &mut Vm, value: &Value) -> Result<u32> {
         if text.len() == 1 {
             return Ok(text.get(0));
         }
-        let length = text.len();
-        return Err(vm.type_error(format!("%c requires an int or a unicode character, not a string of length {length}")));
+        return Err(vm.type_error("%c requires int or char"));
     }
     if !super::index::is_index(vm, value) {
-        let name = vm.type_name(value);
-        return Err(vm.type_error(format!("%c requires an int or a unicode character, not {name}")));
+        return Err(vm.type_error("%c requires int or char"));
     }
     match vm.index(value)?.as_ref().to_i64() {
         Some(code @ 0..=0x10_FFFF) => Ok(code as u32),
@@ -295,14 +293,10 @@ fn byte_argument(vm: &mut Vm, value: &Value) -> Result<u32> {
         if let [byte] = bytes.as_slice() {
             return Ok(u32::from(*byte));
         }
-        let (name, length) = (vm.type_name(value), bytes.len());
-        return Err(vm.type_error(format!(
-            "%c requires an integer in range(256) or a single byte, not a {name} object of length {length}"
-        )));
+        return Err(vm.type_error("%c requires an integer in range(256) or a single byte"));
     }
     if !super::index::is_index(vm, value) {
-        let name = vm.type_name(value);
-        return Err(vm.type_error(format!("%c requires an integer in range(256) or a single byte, not {name}")));
+        return Err(vm.type_error("%c requires an integer in range(256) or a single byte"));
     }
     match vm.index(value)?.as_ref().to_i64() {
         Some(byte @ 0..=255) => Ok(byte as u32),

@@ -56,7 +56,9 @@ impl Fold {
             Self::None => false,
             Self::Ascii => code < 0x80 && (code as u8).is_ascii_alphabetic(),
             Self::Unicode => {
-                unicode::simple_lower(code) != code || unicode::simple_upper(code) != code
+                let mut upper = code;
+                unicode::map_case(code, unicode::Mapping::Upper, |part| upper = part);
+                unicode::simple_lower(code) != code || upper != code
             }
         }
     }
