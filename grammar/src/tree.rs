@@ -557,9 +557,18 @@ impl<'s> Tree<'s> {
     /// A text in an f-string.
     pub(crate) fn ftext(&mut self, l: u32, raw: bool, format: bool, r: u32) -> ExprId {
         let mut text = Vec::new();
-        match literal::decode_text(self.source, Span::new(l, r), raw, !format, &mut text) {
+        let body = Span::new(l, r).text(self.source).as_bytes();
+        let backslashes = body.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        // A backslash before a field's brace escapes nothing and stays.
+        let lone = !raw && backslashes % 2 == 1;
+        let end = if lone { r - 1 } else { r };
+        match literal::decode_text(self.source, Span::new(l, end), raw, !format, &mut text) {
             Ok(warning) => self.warnings.extend(warning),
             Err(message) => self.fault_after(&message, Span::new(l, r)),
+        }
+        if lone {
+            text.push(b'\\');
+            self.warnings.push((end, "invalid escape sequence '\\{'".into()));
         }
         let text = self.ast.add_bytes(&text);
         self.constant(l, r, Constant::Str { text, u: false })
@@ -648,6 +657,8 @@ impl<'s> Tree<'s> {
                 (None, None) => d,
             };
             let text = Span::new(b, end).text(self.source);
+            // CPython takes the `!` of a `!=` outside of brackets for the end of the text.
+            let text = outer_unequal(text).map_or(text, |at| &text[..at]);
             let text = without_comments(text);
             let text = self.ast.add_bytes(text.as_bytes());
             parts.push(self.constant(b, end, Constant::Str { text, u: false }));
@@ -1409,6 +1420,26 @@ fn last_argument(ast: &Ast, arguments: &[Argument], comma: Option<u32>) -> Span 
         None => 0,
     };
     Span::new(end, end)
+}
+
+/// Where a field's text has a `!=` that stands in no brackets and no string.
+fn outer_unequal(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth, mut quote) = (0, 0_u32, None);
+    while at < bytes.len() {
+        match (quote, bytes[at]) {
+            (Some(_), b'\\') => at += 1,
+            (Some(open), byte) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, byte @ (b'\'' | b'"')) => quote = Some(byte),
+            (None, b'(' | b'[' | b'{') => depth += 1,
+            (None, b')' | b']' | b'}') => depth = depth.saturating_sub(1),
+            (None, b'!') if depth == 0 && bytes.get(at + 1) == Some(&b'=') => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
 }
 
 /// The text of a field that shows itself: comments left out, line breaks as `\n`.

@@ -3,7 +3,7 @@
 use super::TypeId;
 use super::buffer::{buffer, bytes_of, plain_bytes};
 use super::codec;
-use super::index::{Subscript, bounds, index_value, is_index, position, subscript};
+use super::index::{Subscript, bounds, is_index, position, subscript};
 use super::percent;
 use super::scalar_iterator;
 use super::str_methods::{max_argument, repeat_count, string_argument, text};
@@ -198,7 +198,11 @@ pub(crate) fn from_arguments(
         return Err(vm.type_error("string argument without an encoding"));
     }
     if is_index(vm, source) {
-        let count = index_value(vm, source)?;
+        let count = vm.index(source)?;
+        let Some(count) = count.as_ref().to_i64() else {
+            let name = vm.type_name(source);
+            return Err(vm.overflow_error(format!("cannot fit '{name}' into an index-sized integer")));
+        };
         let Ok(count) = usize::try_from(count) else { return Err(vm.value_error("negative count")) };
         vm.charge(count)?;
         return Ok(vec![0; count]);

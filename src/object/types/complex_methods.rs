@@ -127,6 +127,11 @@ fn of_one(vm: &mut Vm, object: &Value) -> Result<Complex> {
 }
 
 fn of_two(vm: &mut Vm, real: Option<&Value>, imag: &Value) -> Result<Complex> {
+    let imag_is_complex = complex_of(vm, imag).is_some();
+    let real_is_complex = match real {
+        Some(real) => float_of(vm, real).is_none() && int_ref(vm, real).is_none() && !real.holds::<Str>(),
+        None => false,
+    };
     let real = match real {
         None => Complex::new(0.0, 0.0),
         Some(real) if real.holds::<Str>() => {
@@ -150,7 +155,11 @@ fn of_two(vm: &mut Vm, real: Option<&Value>, imag: &Value) -> Result<Complex> {
             return Err(vm.type_error(format!("complex() second argument must be a number, not '{name}'")));
         }
     };
-    Ok(Complex::new(real.re - imag.im, real.im + imag.re))
+    // A part that is no complex number takes no part in the other's sum, so that signs of zeros stay.
+    Ok(Complex::new(
+        if imag_is_complex { real.re - imag.im } else { real.re },
+        if real_is_complex { real.im + imag.re } else { imag.re },
+    ))
 }
 
 /// The value of anything that is a number for `complex()`: `__complex__` first.
