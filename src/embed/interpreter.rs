@@ -8,7 +8,7 @@ use scrip_grammar::Mode;
 
 use super::convert::{self, Context, FromScript, IntoScript, Slot};
 use super::error::{Error, Raised as RaisedError};
-use crate::gil::{Limits, Shared};
+use crate::gil::{ThreadHandle, Limits, Shared};
 use crate::object::native::{HostFunction, NativeCode, NativeFunction, NativeKind};
 use crate::object::type_object::CallArgs;
 use crate::object::types::TypeId;
@@ -180,18 +180,11 @@ impl Interpreter {
         let is_main = !inner.main_is_busy.swap(true, std::sync::atomic::Ordering::Acquire);
         let thread = if is_main { inner.main.clone() } else { inner.shared.register_thread() };
         inner.shared.attach(&thread);
-        let result = {
-            let mut vm = Vm::new(inner.state, thread.clone(), is_main, crate::os::stack::limit());
-            let result = work(&mut vm);
-            vm.drain_if_dead();
-            result
-        };
-        inner.shared.detach(&thread);
-        if is_main {
-            inner.main_is_busy.store(false, std::sync::atomic::Ordering::Release);
-        } else {
-            inner.shared.forget_thread(&thread);
-        }
+        // Dropped after the `Vm`, and by a panic too: nobody else must wait for this thread for ever.
+        let _attached = Attached { inner, thread: thread.clone(), is_main };
+        let mut vm = Vm::new(inner.state, thread, is_main, crate::os::stack::limit());
+        let result = work(&mut vm);
+        vm.drain_if_dead();
         result
     }
 
@@ -372,13 +365,36 @@ impl Interpreter {
     }
 }
 
+/// An attached thread of the host's.
+struct Attached<'a> {
+    inner: &'a Inner,
+    thread: ThreadHandle,
+    is_main: bool,
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.inner.shared.detach(&self.thread);
+        if self.is_main {
+            self.inner.main_is_busy.store(false, std::sync::atomic::Ordering::Release);
+        } else {
+            self.inner.shared.forget_thread(&self.thread);
+        }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.attach(&self.main);
         let mut vm = Vm::new(self.state, self.main.clone(), true, crate::os::stack::limit());
+        let all_gone = crate::thread::start::end_daemons(&mut vm);
         crate::stdlib::tear_down(&mut vm);
         vm.drain_if_dead();
         drop(vm);
+        if !all_gone {
+            // Daemons that are stuck outside may come back to find the GIL closed; what they refer to stays.
+            return;
+        }
         self.shared.detach(&self.main);
         // SAFETY: this was the last handle, so nobody can attach any more.
         unsafe { bootstrap::free(self.state) };

@@ -19,8 +19,12 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::breaker::{Breaker, DROP, QUIT, SIGNAL};
 use super::wait::{Reason, Ticket, WaitCell};
 
+/// The main thread's number: it is registered first.
+const MAIN: u64 = 1;
 const LOCKED: u32 = 1;
 const WAITERS: u32 = 2;
+/// Set for good by `close`: the main thread has the GIL and keeps it.
+const CLOSED: u32 = 4;
 
 /// The slice that a thread has for sure before a thread that comes back from a wait may preempt it. In nanoseconds.
 const MIN_SLICE: u64 = 100_000;
@@ -77,7 +81,7 @@ struct Queue {
     protected: u64,
     /// Since when ordinary threads wait while urgent ones run; zero when they do not.
     starved_since: u64,
-    /// No thread gets the GIL any more, but the one that has it.
+    /// No thread gets the GIL any more, but the main one.
     is_closed: bool,
     threads: Vec<ThreadHandle>,
     next_id: u64,
@@ -210,14 +214,19 @@ impl Shared {
         }
     }
 
-    /// Nobody gets the GIL from now on; a thread that asks for it sleeps for good, since what it would use is gone.
+    /// Nobody but the main thread, which has it, gets the GIL from now on; a thread that asks for it sleeps for good.
     pub(crate) fn close(&self) {
-        self.queue.lock().is_closed = true;
+        let mut queue = self.queue.lock();
+        queue.is_closed = true;
+        queue.urgent.clear();
+        queue.ordinary.clear();
+        self.gil.word.store(LOCKED | CLOSED, Relaxed);
+        self.breaker.clear(DROP);
     }
 
     /// Ends whatever wait the main thread is in: a signal came.
     pub(crate) fn interrupt_main(&self) {
-        let main = self.queue.lock().threads.iter().find(|thread| thread.id == 1).cloned();
+        let main = self.queue.lock().threads.iter().find(|thread| thread.id == MAIN).cloned();
         if let Some(main) = main {
             main.wait.wake_any(Reason::Interrupted);
         }
@@ -249,6 +258,9 @@ impl Shared {
     fn attach_slow(&self, thread: &ThreadHandle) {
         let mut queue = self.queue.lock();
         while queue.is_closed {
+            if thread.id == MAIN {
+                return;
+            }
             thread.granted_or_poked.wait(&mut queue);
         }
         let mut word = self.gil.word.load(Relaxed);
@@ -299,6 +311,9 @@ impl Shared {
     #[cold]
     fn detach_slow(&self, thread: &ThreadHandle) {
         let mut queue = self.queue.lock();
+        if queue.is_closed {
+            return;
+        }
         let start = self.gil.start.load(Relaxed);
         let used = if start == 0 { 0 } else { self.now().saturating_sub(start) };
         thread.earned_boost.store(used < self.interval() / 2, Relaxed);
@@ -383,6 +398,10 @@ impl Shared {
         loop {
             if thread.granted.swap(false, Relaxed) {
                 return;
+            }
+            if queue.is_closed {
+                thread.granted_or_poked.wait(&mut queue);
+                continue;
             }
             let start = self.gil.start.load(Relaxed);
             if thread.is_urgent.load(Relaxed) {

@@ -175,3 +175,30 @@ fn closing_ends_every_wait() {
         assert_eq!(thread.join().expect("the thread ends"), Reason::Closed);
     }
 }
+
+#[test]
+fn after_closing_the_main_thread_keeps_the_gil() {
+    let shared = shared();
+    let main = shared.register_thread();
+    let other = shared.register_thread();
+    shared.attach(&main);
+    shared.close();
+    shared.detach(&main);
+    shared.attach(&main);
+    let got_it = Arc::new(AtomicBool::new(false));
+    {
+        let (shared, got_it) = (shared.clone(), got_it.clone());
+        // It sleeps for good, and ends with the process.
+        thread::spawn(move || {
+            shared.attach(&other);
+            got_it.store(true, SeqCst);
+        });
+    }
+    for _ in 0..100 {
+        shared.detach(&main);
+        shared.yield_now(&main);
+        shared.attach(&main);
+        thread::yield_now();
+    }
+    assert!(!got_it.load(SeqCst));
+}

@@ -43,6 +43,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     doc: "Thread-local data",
     layout: Layout::ThreadLocal,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
+    getset: &[crate::object::types::type_methods::DICT],
     slots: Slots { new: Some(new), get_attribute: Some(get_attribute), set_attribute: Some(set_attribute), ..Slots::NONE },
     ..TypeSpec::DEFAULT
 };

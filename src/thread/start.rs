@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::handle::{self, Stage, ThreadObject};
-use crate::gil::{Reason, ThreadHandle};
+use crate::gil::{QUIT, Reason, Shared, ThreadHandle};
 use crate::object::type_object::CallArgs;
 use crate::object::types::dict::Dict;
 use crate::object::types::list::List;
@@ -81,9 +81,9 @@ pub(crate) fn start(vm: &mut Vm, function: Value, args: Vec<Value>, kwargs: Opti
         let thread = thread.clone();
         crate::os::thread::spawn("script", size, move || {
             shared.attach(&thread);
+            // Dropped by a panic too: nobody must wait for this thread for ever.
+            let _attached = Attached { shared: &shared, thread: &thread };
             live(&state, &thread);
-            shared.detach(&thread);
-            shared.forget_thread(&thread);
         })
     };
     let Ok(ident) = spawned else {
@@ -101,6 +101,19 @@ pub(crate) fn start(vm: &mut Vm, function: Value, args: Vec<Value>, kwargs: Opti
         payload.stage = Stage::Running;
     }
     Ok(ident)
+}
+
+/// A thread that is attached until its end.
+struct Attached<'a> {
+    shared: &'a Shared,
+    thread: &'a ThreadHandle,
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.shared.detach(self.thread);
+        self.shared.forget_thread(self.thread);
+    }
 }
 
 fn take_start(vm: &mut Vm, thread: u64) -> Option<Start> {
@@ -188,7 +201,9 @@ pub(crate) fn end_daemons(vm: &mut Vm) -> bool {
         let _: Reason = shared.block(&vm.thread, ticket, Some(soon));
     }
     let all_gone = shared.n_threads() <= 1;
-    if !all_gone {
+    if all_gone {
+        shared.breaker.clear(QUIT);
+    } else {
         shared.close();
     }
     all_gone

@@ -8,11 +8,15 @@ use crate::object::types::generator::Generator;
 use crate::object::types::weakref::WeakRef;
 use crate::object::value::{Ref, Value};
 
+/// Bytes of native stack that must be left for a finaliser to start inside another one.
+const ROOM_FOR_FINALIZERS: usize = 1 << 20;
+
 impl Vm {
     /// Finalises everything on the dead list. A pending exception stays pending.
     #[cold]
     pub(crate) fn drain_dead(&mut self) {
-        if self.draining {
+        // Finalisers that make objects with finalisers nest; when the native stack runs short, the outer ones take over what is left.
+        if self.draining || self.native_room() < ROOM_FOR_FINALIZERS {
             return;
         }
         self.draining = true;
@@ -40,7 +44,7 @@ impl Vm {
         let Some(header) = object.word().pointer() else { return };
         // SAFETY: alive.
         let header = unsafe { &*header };
-        if header.flags() & flag::FINALIZED != 0 {
+        if header.flags() & flag::FINALIZED != 0 || self.is_quitting() {
             return;
         }
         if let Some(generator) = object.downcast::<Generator>() {
@@ -71,7 +75,7 @@ impl Vm {
         let references: Vec<Ref<WeakRef>> = crate::object::weak::take_all(std::ptr::NonNull::new(header).expect("checked above"));
         for reference in references {
             let callback = reference.get_mut(self).callback.take();
-            if let Some(callback) = callback {
+            if let Some(callback) = callback.filter(|_| !self.is_quitting()) {
                 let argument: Value = (*reference).clone();
                 if self.call(&callback, &[argument]).is_err() {
                     self.write_unraisable("Exception ignored in: ", &callback);

@@ -39,7 +39,8 @@ impl Vm {
             // SAFETY: the record's code lives (F2).
             let payload = unsafe { &*code };
             let handler = payload.unit.handlers.iter().find(|row| row.start <= instruction && instruction < row.end).copied();
-            if let Some(handler) = handler {
+            // A thread that leaves a closing interpreter runs no script code on its way.
+            if let Some(handler) = handler.filter(|_| self.is_main || !self.is_quitting()) {
                 for index in usize::from(handler.depth)..usize::from(payload.n_registers) {
                     // SAFETY: the window owns its temporaries (F3).
                     unsafe {

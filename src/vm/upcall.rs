@@ -66,6 +66,12 @@ impl Vm {
         Ok(())
     }
 
+    /// Bytes of native stack that are left.
+    pub(crate) fn native_room(&self) -> usize {
+        let here = 0_u8;
+        (std::ptr::from_ref(&here) as usize).saturating_sub(self.stack_limit)
+    }
+
     /// The `RecursionError`.
     #[cold]
     pub(crate) fn too_deep(&mut self) -> super::vm::Raised {

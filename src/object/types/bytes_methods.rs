@@ -415,9 +415,18 @@ pub(crate) fn zfill(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
 }
 
+/// The argument of `expandtabs`: a C `int`; none below zero.
+pub(crate) fn tab_size(vm: &mut Vm, size: &Value) -> Result<usize> {
+    let size = vm.index_value(size)?;
+    match vm.int_ref(&size).and_then(|size| size.to_i64()).map(i32::try_from) {
+        Some(Ok(size)) => Ok(usize::try_from(size).unwrap_or(0)),
+        _ => Err(vm.overflow_error("Python int too large to convert to C int")),
+    }
+}
+
 pub(crate) fn expandtabs(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let size = match args.given(1) {
-        Some(size) => vm.index_i64(size)?.clamp(0, i64::from(i32::MAX)) as usize,
+        Some(size) => tab_size(vm, size)?,
         None => 8,
     };
     let n_tabs = data(vm, &args[0]).iter().filter(|&&byte| byte == 9).count();

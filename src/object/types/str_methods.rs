@@ -503,7 +503,7 @@ fn zfill(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn expandtabs(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let size = match args.given(1) {
-        Some(size) => vm.index_i64(size)?.clamp(0, i64::from(i32::MAX)) as usize,
+        Some(size) => super::bytes_methods::tab_size(vm, size)?,
         None => 8,
     };
     let n_tabs = view(vm, &args[0]).codes().filter(|&code| code == 9).count();
