@@ -1273,6 +1273,8 @@ impl Vm {
             if handled.is_none() {
                 return self.runtime_error("No active exception to reraise");
             }
+            // This frame adds nothing to the traceback, as in CPython: `except*` tells by it what was only raised again.
+            self.skip_traceback = true;
             return self.reraise(handled);
         }
         let exception = window.take_temporary(i.a());
@@ -1365,7 +1367,7 @@ impl Vm {
             let message = format!("'{}' object does not support the {protocol} protocol (missed {missed} method)", self.type_name(&manager));
             return Err(self.type_error(message));
         };
-        for (attribute, place) in [(exit, i.a()), (enter, i.a() + 2)] {
+        for (attribute, place) in [(enter, i.a() + 2), (exit, i.a())] {
             if attribute.holds::<Function>() {
                 window.set(place, attribute);
                 window.set(place + 1, manager.clone());
