@@ -105,8 +105,34 @@ pub fn parse(source: &str, mode: Mode, options: Options) -> Result<Parsed, Synta
             let future_annotations = facts.future_annotations;
             Ok(Parsed { ast, root, source, lines, future_annotations, warnings })
         }
-        Err(fault) => Err(fault.into_error(source, &lines)),
+        Err(fault) => {
+            let fault = if mode == Mode::Expression { unless_assignment(source, fault) } else { fault };
+            Err(fault.into_error(source, &lines))
+        }
     }
+}
+
+/// Where an expression alone is wanted, an assignment is not taken for a comparison: its sign is just wrong.
+fn unless_assignment(source: &str, fault: Box<Fault>) -> Box<Fault> {
+    if !fault.message.contains("Maybe you meant '==' ") {
+        return fault;
+    }
+    let (mut depth, mut before) = (0_i32, b' ');
+    for (at, byte) in source.bytes().enumerate() {
+        let after = source.as_bytes().get(at + 1).copied().unwrap_or(b' ');
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            b'\'' | b'"' | b'#' => return fault,
+            b'=' if depth == 0 && after != b'=' && !matches!(before, b'=' | b'!' | b'<' | b'>' | b':') => {
+                let at = at as u32;
+                return Fault::at("invalid syntax", ast::Span::new(at, at + 1));
+            }
+            _ => {}
+        }
+        before = byte;
+    }
+    fault
 }
 
 type Accepted = (Ast, Root, Facts);

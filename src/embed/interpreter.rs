@@ -228,7 +228,8 @@ impl Interpreter {
         let source = std::fs::read(path).map_err(|error| io_error(path, &error))?;
         self.with(|vm| {
             let value = vm.new_str(path);
-            set_main(vm, "__file__", value).map_err(|_| interpreter_error(vm))
+            let done = set_main(vm, "__file__", value).and_then(|()| set_main(vm, "__cached__", Value::NONE));
+            done.map_err(|_| interpreter_error(vm))
         })?;
         self.with(|vm| {
             let code = vm.compile_file(&source, path).map_err(|_| interpreter_error(vm))?;

@@ -198,6 +198,10 @@ impl Signature {
     }
 
     fn too_many(&self, vm: &mut Vm, given: usize, named: usize) -> Raised {
+        if self.name == "int" {
+            // The one type whose fast way in words it so.
+            return vm.type_error(format!("int expected at most 2 arguments, got {}", given - self.receiver_offset()));
+        }
         let offset = self.receiver_offset();
         let (most, least, given) = (self.positional - offset, self.required.max(offset) - offset, given.max(offset) - offset);
         let name = self.name;
@@ -238,7 +242,8 @@ impl Signature {
             let least = self.parameters.iter().filter(|p| p.kind == ParameterKind::PositionalOnly && p.default.is_none()).count().max(offset) - offset;
             format!("{name}() takes at least {least} positional argument{} ({} given)", if least == 1 { "" } else { "s" }, given.max(offset) - offset)
         } else {
-            format!("{name}() missing required argument '{}' (pos {})", parameter.name, place + 1 - offset)
+            let position = if name == "enumerate" { String::new() } else { format!(" (pos {})", place + 1 - offset) };
+            format!("{name}() missing required argument '{}'{position}", parameter.name)
         };
         vm.type_error(message)
     }

@@ -98,6 +98,8 @@ pub(crate) fn initialize(vm: &mut Vm) -> Result<()> {
     if let Some(module) = vm.dict_get_str(&modules, "builtins")? {
         vm.dict_set_str(&main_dict, "__builtins__", module)?;
     }
+    let annotations = vm.new_dict().into_value();
+    vm.dict_set_str(&main_dict, "__annotations__", annotations)?;
     vm.dict_set_str(&modules, "__main__", main.into_value())?;
     streams::initialize(vm)
 }

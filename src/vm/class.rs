@@ -98,7 +98,9 @@ impl Vm {
         for row in slot_wrapper::all() {
             let is_own = (row.is_present)(&slots)
                 || (is_object && matches!(row.name, "__getattribute__" | "__setattr__" | "__delattr__"));
-            if is_own && !(row.name == "__hash__" && slots.hash.is_none()) {
+            // What has a length is true when it is not empty: CPython's sized types have no `__bool__` but for ranges.
+            let is_implied = row.name == "__bool__" && slots.len.is_some() && spec.name != "range";
+            if is_own && !is_implied && !(row.name == "__hash__" && slots.hash.is_none()) {
                 let function = NativeFunction { kind: NativeKind::SlotWrapper, code: NativeCode::Slot(row), receiver: None, owner: owner.clone() };
                 let value = self.alloc(TypeId::SlotWrapper, function).into_value();
                 self.set_in(&dict, row.name, value);
@@ -353,6 +355,10 @@ impl Vm {
                     }
                 }
             }
+        }
+        if !members.is_empty() && matches!(base.get(self).layout, Layout::Int | Layout::Tuple | Layout::Bytes | Layout::Type) {
+            let message = format!("nonempty __slots__ not supported for subtype of '{}'", self.class_name(&base));
+            return Err(self.type_error(message));
         }
         let base_payload = base.get(self);
         let layout = base_payload.layout;

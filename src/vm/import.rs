@@ -488,7 +488,7 @@ fn find_and_load(vm: &mut Vm, name: &Value, modules: &Ref<Dict>) -> Result<Value
         return Ok(known);
     }
     let Some(found) = find(vm, &text, &tail, search)? else {
-        let message = format!("No module named '{text}'");
+        let message = format!("No module named {}", crate::text::repr::repr(crate::text::Text::from(text.as_str()).view()));
         return Err(import_error(vm, ExceptionKind::ModuleNotFoundError, message, Some(name), None, None));
     };
     let module = load(vm, name, &text, found, modules)?;
