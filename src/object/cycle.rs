@@ -38,6 +38,9 @@ const REACHED: i32 = i32::MIN + 1;
 /// The least growth between two collections that were not asked for, while the script has not set a threshold.
 const BASE_THRESHOLD: i64 = 10_000;
 
+/// The growth between two collections in the stress build.
+const STRESS_THRESHOLD: i64 = 50;
+
 /// What a generation has seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Statistics {
@@ -365,7 +368,13 @@ fn run(vm: &mut Vm) -> (usize, usize) {
 pub(crate) fn update_threshold(vm: &mut Vm) {
     let collector = &vm.state().collector;
     let base = if collector.thresholds_were_set { collector.thresholds[0] } else { BASE_THRESHOLD };
-    let threshold = if !collector.is_enabled || collector.thresholds[0] == 0 { i64::MAX } else { base.max(collector.live) };
+    let threshold = if !collector.is_enabled || collector.thresholds[0] == 0 {
+        i64::MAX
+    } else if cfg!(feature = "stress") {
+        STRESS_THRESHOLD
+    } else {
+        base.max(collector.live)
+    };
     vm.heap().threshold.set(threshold);
 }
 

@@ -4,6 +4,7 @@ use crate::object::heap::extra_word;
 use crate::object::layout::{LAYOUTS, Layout};
 use crate::object::native::{Args, GetSet, GetSetSpec, getter, native};
 use crate::object::type_object::{
+    HAS_WEAKREFS,
     ABSTRACT, BASE_TYPE, BinaryOperator, CallArgs, HAS_DICT, HEAP_TYPE, IMMUTABLE, IS_METACLASS, MATCH_MAPPING, MATCH_SEQUENCE, Slots, Type, TypeSpec, binary,
 };
 use crate::object::types::TypeId;
@@ -21,7 +22,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "type",
     doc: "type(object) -> the object's type\ntype(name, bases, dict, **kwds) -> a new type",
     layout: Layout::Type,
-    flags: BASE_TYPE | IS_METACLASS,
+    flags: BASE_TYPE | IS_METACLASS | HAS_WEAKREFS,
     slots: Slots {
         repr: Some(repr),
         call: Some(call),
