@@ -2,5 +2,7 @@
 
 pub mod disassemble;
 pub mod instruction;
+pub mod marshal;
+pub mod reference;
 pub mod unit;
 pub mod verify;

@@ -1,5 +1,6 @@
 //! Checks that a unit keeps the rules of the table of instructions: indices and jumps are in range, temporaries are written while they are
-//! dead and consumed once on every path, nothing is left when the frame is left, handlers start as they must. The VM relies on it.
+//! dead and consumed once on every path, nothing is left when the frame is left, handlers start as they must, cells are cells where they
+//! are used, a range loop's registers are its own. The VM relies on it.
 
 use super::instruction::{Comparison, Instruction as I, Intrinsic, OperandKind};
 use super::unit::{Capture, Constant, Unit};
@@ -21,8 +22,26 @@ struct Verifier<'a> {
     n_registers: u32,
 }
 
-/// Which temporaries are live.
-type Live = Vec<u64>;
+/// What is known at an instruction: a [`Kind`] for each temporary, then for each local whether its cell is made.
+#[derive(Clone, PartialEq)]
+struct State {
+    temporaries: Vec<Kind>,
+    cells: Vec<bool>,
+}
+
+/// What a temporary holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Dead,
+    /// A reference to an object.
+    Value,
+    /// What `LoadMethod` leaves beside a function; only `CallMethod` may have it.
+    Receiver,
+    /// The first register of a range loop.
+    Range,
+    /// The others.
+    RangeRest,
+}
 
 /// What an instruction does to registers, and where execution goes on.
 #[derive(Default)]
@@ -30,6 +49,8 @@ struct Effect {
     consumed: Vec<(u32, u32)>,
     kept: Vec<u32>,
     written: Vec<(u32, u32)>,
+    /// Temporaries that hold something else than a value after the instruction.
+    special: Vec<(u32, Kind)>,
     /// The registers that are live only where it does not jump: they die on the jump (or the other way round).
     jump: Option<Edge>,
     ends: bool,
@@ -108,20 +129,29 @@ impl Verifier<'_> {
     /// Follows all paths.
     fn flow(&self) -> Result<(), String> {
         let unit = self.unit;
-        let n_words = (self.n_registers - self.n_locals).div_ceil(64) as usize;
-        let mut states: Vec<Option<Live>> = vec![None; unit.code.len()];
-        let mut todo = vec![(0_usize, vec![0_u64; n_words])];
-        while let Some((pc, state)) = todo.pop() {
+        let start = State {
+            temporaries: vec![Kind::Dead; (self.n_registers - self.n_locals) as usize],
+            cells: vec![false; self.n_locals as usize],
+        };
+        let mut states: Vec<Option<State>> = vec![None; unit.code.len()];
+        let mut todo = vec![(0_usize, start)];
+        while let Some((pc, mut state)) = todo.pop() {
             let Some(slot) = states.get_mut(pc) else {
                 return Err(format!("execution runs out of the code to {pc}"));
             };
-            match slot {
-                Some(known) if *known == state => continue,
-                Some(_) => {
+            if let Some(known) = slot {
+                if known.temporaries != state.temporaries {
                     return Err(format!("{pc}: the live temporaries depend on the way there"));
                 }
-                None => *slot = Some(state.clone()),
+                // A cell is made for sure only if it is made on every way.
+                let cells: Vec<bool> =
+                    known.cells.iter().zip(&state.cells).map(|(a, b)| *a && *b).collect();
+                if known.cells == cells {
+                    continue;
+                }
+                state.cells = cells;
             }
+            *slot = Some(state.clone());
             let instruction =
                 I::decode(unit.code[pc]).ok_or_else(|| format!("{pc}: an unknown operation"))?;
             self.operands(pc, instruction)?;
@@ -129,104 +159,147 @@ impl Verifier<'_> {
                 unit.handlers.iter().find(|row| (row.start..row.end).contains(&(pc as u32)))
             {
                 let mut below = state.clone();
-                for temporary in
-                    u32::from(handler.depth) - self.n_locals..self.n_registers - self.n_locals
-                {
-                    below[temporary as usize / 64] &= !(1 << (temporary % 64));
-                }
+                below.temporaries[(u32::from(handler.depth) - self.n_locals) as usize..]
+                    .fill(Kind::Dead);
                 todo.push((handler.target as usize, below));
             }
-            let effect = self.effect(instruction);
-            let mut after = state;
-            let fail = |message: &str, register: u32| {
-                Err(format!("{pc}: {instruction:?}: {message} r{register}"))
-            };
-            for &(base, count) in &effect.consumed {
-                for register in base..base + count {
-                    if let Some(message) = self.consume(&mut after, register) {
-                        return fail(message, register);
-                    }
-                }
-            }
-            for &register in &effect.kept {
-                if register >= self.n_locals && !self.is_live(&after, register) {
-                    return fail("reads the dead", register);
-                }
-            }
-            for &(base, count) in &effect.written {
-                for register in base..base + count {
-                    if let Some(message) = self.write(&mut after, register) {
-                        return fail(message, register);
-                    }
-                }
-            }
-            if let Some(edge) = effect.jump {
-                let target = pc as i64 + 1 + i64::from(edge.offset);
-                let mut there = after.clone();
-                for (state, dies, written) in [
-                    (&mut there, &edge.dies, &edge.written),
-                    (&mut after, &edge.dies_else, &edge.written_else),
-                ] {
-                    for &register in dies {
-                        if let Some(message) = self.consume(state, register) {
-                            return fail(message, register);
-                        }
-                    }
-                    for &register in written {
-                        if let Some(message) = self.write(state, register) {
-                            return fail(message, register);
-                        }
-                    }
-                }
-                let Ok(target) = usize::try_from(target) else {
-                    return fail("jumps out of the code", 0);
-                };
-                todo.push((target, there));
+            let fail = |message: String| Err(format!("{pc}: {instruction:?}: {message}"));
+            if let Err(message) = self.step(instruction, &mut state, pc, &mut todo) {
+                return fail(message);
             }
             let leaves = matches!(instruction, I::Return { .. } | I::ReturnConst { .. });
-            if leaves && after.iter().any(|word| *word != 0) {
-                return Err(format!("{pc}: temporaries are live where the frame is left"));
-            }
-            if !effect.ends {
-                todo.push((pc + 1, after));
+            if leaves && state.temporaries.iter().any(|kind| *kind != Kind::Dead) {
+                return fail("temporaries are live where the frame is left".into());
             }
         }
         Ok(())
     }
 
-    fn is_live(&self, live: &Live, register: u32) -> bool {
-        let temporary = register - self.n_locals;
-        live[temporary as usize / 64] >> (temporary % 64) & 1 == 1
+    /// Does to `state` what an instruction does, and notes where execution goes on.
+    fn step(
+        &self,
+        instruction: I,
+        state: &mut State,
+        pc: usize,
+        todo: &mut Vec<(usize, State)>,
+    ) -> Result<(), String> {
+        self.cells(instruction, state)?;
+        let effect = self.effect(instruction);
+        if let I::CallMethod { base, .. } = instruction {
+            self.change(state, u32::from(base) + 1, Kind::Receiver, Kind::Value)?;
+        }
+        if let I::Release { src } = instruction
+            && self.kind(state, u32::from(src)) == Some(Kind::Range)
+        {
+            self.end_range(state, u32::from(src))?;
+            todo.push((pc + 1, state.clone()));
+            return Ok(());
+        }
+        for (base, count) in effect.consumed {
+            for register in base..base + count {
+                self.change(state, register, Kind::Value, Kind::Dead)?;
+            }
+        }
+        for register in effect.kept {
+            self.change(state, register, Kind::Value, Kind::Value)?;
+        }
+        for (base, count) in effect.written {
+            for register in base..base + count {
+                self.change(state, register, Kind::Dead, Kind::Value)?;
+            }
+        }
+        for (register, kind) in effect.special {
+            self.change(state, register, Kind::Value, kind)?;
+        }
+        if let Some(edge) = effect.jump {
+            let mut there = state.clone();
+            let ways = [
+                (&mut there, edge.dies, edge.written),
+                (&mut *state, edge.dies_else, edge.written_else),
+            ];
+            for (state, dies, written) in ways {
+                for register in dies {
+                    if matches!(instruction, I::ForRange { .. } | I::LoopRange { .. }) {
+                        self.end_range(state, register)?;
+                    } else {
+                        self.change(state, register, Kind::Value, Kind::Dead)?;
+                    }
+                }
+                for register in written {
+                    self.change(state, register, Kind::Dead, Kind::Value)?;
+                }
+            }
+            let target = pc as i64 + 1 + i64::from(edge.offset);
+            todo.push((usize::try_from(target).map_err(|_| "jumps out of the code")?, there));
+        }
+        if !effect.ends {
+            todo.push((pc + 1, state.clone()));
+        }
+        Ok(())
     }
 
-    fn consume(&self, live: &mut Live, register: u32) -> Option<&'static str> {
-        if register < self.n_locals {
-            return None;
-        }
-        if register >= self.n_registers {
-            return Some("there is no");
-        }
-        if !self.is_live(live, register) {
-            return Some("consumes the dead");
-        }
-        let temporary = register - self.n_locals;
-        live[temporary as usize / 64] &= !(1 << (temporary % 64));
-        None
+    fn kind(&self, state: &State, register: u32) -> Option<Kind> {
+        state.temporaries.get(register.checked_sub(self.n_locals)? as usize).copied()
     }
 
-    fn write(&self, live: &mut Live, register: u32) -> Option<&'static str> {
+    /// A temporary that has to be of one kind becomes one of another. Locals may be read and written at any time.
+    fn change(&self, state: &mut State, register: u32, from: Kind, to: Kind) -> Result<(), String> {
         if register < self.n_locals {
-            return None;
+            return Ok(());
         }
-        if register >= self.n_registers {
-            return Some("there is no");
+        match state.temporaries.get_mut((register - self.n_locals) as usize) {
+            Some(kind) if *kind == from => {
+                *kind = to;
+                Ok(())
+            }
+            Some(kind) => Err(format!("r{register} is {kind:?}, not {from:?}")),
+            None => Err(format!("there is no r{register}")),
         }
-        if self.is_live(live, register) {
-            return Some("writes the live");
+    }
+
+    fn end_range(&self, state: &mut State, base: u32) -> Result<(), String> {
+        self.change(state, base, Kind::Range, Kind::Dead)?;
+        self.change(state, base + 1, Kind::RangeRest, Kind::Dead)?;
+        self.change(state, base + 2, Kind::RangeRest, Kind::Dead)
+    }
+
+    /// Checks and notes what an instruction does to cells.
+    fn cells(&self, instruction: I, state: &mut State) -> Result<(), String> {
+        let unit = self.unit;
+        let made = |register: u16| state.cells.get(usize::from(register)) == Some(&true);
+        match instruction {
+            I::MakeCell { local } => state.cells[usize::from(local)] = true,
+            I::ClearLocal { local } => state.cells[usize::from(local)] = false,
+            I::LoadCell { cell, .. }
+            | I::StoreCell { cell, .. }
+            | I::DeleteCell { cell }
+            | I::LoadCellOrName { cell, .. } => {
+                if !made(cell) {
+                    return Err(format!("r{cell} is no cell yet"));
+                }
+            }
+            I::MakeFunction { function, .. } => {
+                let captures =
+                    unit.functions.get(function as usize).map_or(&[][..], |site| &site.captures);
+                if captures
+                    .iter()
+                    .any(|capture| matches!(capture, Capture::Local(register) if !made(*register)))
+                {
+                    return Err("captures what is no cell yet".into());
+                }
+            }
+            _ => {}
         }
-        let temporary = register - self.n_locals;
-        live[temporary as usize / 64] |= 1 << (temporary % 64);
-        None
+        let is_cell = |value: i64| {
+            usize::try_from(value).is_ok_and(|register| unit.is_cell.get(register) == Some(&true))
+        };
+        let (name, operands) = instruction.parts();
+        if operands.iter().any(|(_, kind, value)| *kind == OperandKind::Dst && is_cell(*value))
+            || name == "DeleteLocal" && is_cell(operands[0].2)
+        {
+            return Err("overwrites a cell".into());
+        }
+        Ok(())
     }
 
     /// Checks the operands' ranges.
@@ -263,7 +336,8 @@ impl Verifier<'_> {
             let is_local = value < i64::from(self.n_locals);
             let is_cell = || unit.is_cell.get(index) == Some(&true);
             let fits = match (name, field) {
-                ("DeleteLocal" | "ClearLocal" | "MakeCell", "local") => is_local,
+                ("MakeCell", "local") => is_cell(),
+                ("DeleteLocal" | "ClearLocal", "local") => is_local,
                 (_, "cell") => is_cell(),
                 _ => true,
             };
@@ -290,13 +364,14 @@ impl Verifier<'_> {
                 _ => {}
             }
         }
-        let Effect { consumed, kept, written, jump, ends } = &mut effect;
+        let Effect { consumed, kept, written, special, jump, ends } = &mut effect;
         match instruction {
             I::Jump { .. } | I::Return { .. } | I::ReturnConst { .. } | I::Reraise { .. } => {
                 *ends = true
             }
             I::LoadMethod { base, .. } | I::LoadMethodCached { base, .. } => {
-                *written = vec![some(base, 2)]
+                *written = vec![some(base, 2)];
+                special.push((u32::from(base) + 1, Kind::Receiver));
             }
             I::LoadSuperAttribute { base, .. } => {
                 consumed.push(some(base, 3));
@@ -305,6 +380,7 @@ impl Verifier<'_> {
             I::LoadSuperMethod { base, .. } => {
                 consumed.push(some(base, 3));
                 written.push(some(base, 2));
+                special.push((u32::from(base) + 1, Kind::Receiver));
             }
             I::LoadMappingOrGlobal { base, .. } | I::LoadMappingOrFree { base, .. } => {
                 consumed.push(one(base));
@@ -321,7 +397,9 @@ impl Verifier<'_> {
                 }
             }
             I::ForIter { dst, iterator, .. } | I::ForRange { dst, base: iterator, .. } => {
-                kept.push(u32::from(iterator));
+                if matches!(instruction, I::ForIter { .. }) {
+                    kept.push(u32::from(iterator));
+                }
                 written.clear();
                 if let Some(edge) = jump {
                     edge.dies.push(u32::from(iterator));
@@ -329,7 +407,9 @@ impl Verifier<'_> {
                 }
             }
             I::LoopIter { dst, iterator, .. } | I::LoopRange { dst, base: iterator, .. } => {
-                kept.push(u32::from(iterator));
+                if matches!(instruction, I::LoopIter { .. }) {
+                    kept.push(u32::from(iterator));
+                }
                 written.clear();
                 if let Some(edge) = jump {
                     edge.written.push(u32::from(dst));
@@ -337,8 +417,14 @@ impl Verifier<'_> {
                 }
             }
             I::RangeStart { base, argc } => {
+                let base_register = u32::from(base);
                 consumed.push(some(base, u32::from(argc) + 1));
-                written.push(one(base));
+                written.push(some(base, 3));
+                special.extend([
+                    (base_register, Kind::Range),
+                    (base_register + 1, Kind::RangeRest),
+                    (base_register + 2, Kind::RangeRest),
+                ]);
             }
             I::Call { base, argc, .. } => {
                 consumed.push(some(base, u32::from(argc) + 1));
@@ -380,7 +466,13 @@ impl Verifier<'_> {
                 consumed.push(some(base, u32::from(count)));
                 *ends = true;
             }
-            I::SetupWith { base, .. } => *written = vec![some(base, 4)],
+            I::SetupWith { base, .. } => {
+                *written = vec![some(base, 4)];
+                special.extend([
+                    (u32::from(base) + 1, Kind::Receiver),
+                    (u32::from(base) + 3, Kind::Receiver),
+                ]);
+            }
             I::LoadExceptionTriple { base, .. } => *written = vec![some(base, 3)],
             I::MatchGroup { exception, .. } => kept.push(u32::from(exception)),
             _ => debug_assert!(

@@ -179,3 +179,23 @@ fn a_jump_out_of_one_cold_stretch_before_another_is_kept() {
         "for i in x:\n    try:\n        y\n    finally:\n        break\nfor i in x:\n    try:\n        y\n    except E:\n        z\n    finally:\n        try:\n            z\n        except E:\n            pass\n        break\n",
     );
 }
+
+#[test]
+fn units_survive_being_written_and_read_and_damage_is_found() {
+    use crate::code::marshal::{Stamp, read, write};
+
+    let source = "\"doc\"\nimport a.b\nclass A(B, c=1):\n    x: int = -0.0\n    def m(self, *a, k=(1, 'é', b'x', 2j, 10**30, None, ...), **b):\n        try:\n            return [lambda: (a, y) for y in b if y in {1, 2}], super().m\n        except (E, F) as e:\n            raise f'{e!r:>{k}}' from e\n        finally:\n            del k\n";
+    let unit = compiled(source);
+    let stamp = Stamp { modified: 17, size: source.len() as u64 };
+    let bytes = write(&unit, stamp);
+    let again = read(&bytes, stamp).expect("what was written can be read");
+    assert_eq!(disassemble(&again), disassemble(&unit));
+    assert_eq!(write(&again, stamp), bytes);
+    assert!(read(&bytes, Stamp { modified: 18, ..stamp }).is_err(), "a stale file is refused");
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        assert!(read(&damaged, stamp).is_err(), "a changed byte at {at} is found");
+        assert!(read(&bytes[..at], stamp).is_err(), "a file cut at {at} is refused");
+    }
+}

@@ -1,0 +1,482 @@
+//! Units as bytes: what `.scrc` files hold.
+//!
+//! A file is a header (magic, a hash of the instruction table, the stamp of its source), a checksum and a body. The body is a table of
+//! strings and the outermost unit, whose functions' units stand inside it; numbers are LEB128. Nothing in a file is trusted: the checksum
+//! finds damage, every count is compared with what is left before anything is allocated for it, and each unit is verified.
+
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHasher};
+
+use super::instruction::{Opcode, ROWS, Word};
+use super::unit::{
+    Capture, Constant, FunctionSite, Handler, HandlerKind, LineTable, Position, Unit, UnitFlags,
+};
+use super::verify::verify;
+
+const MAGIC: &[u8; 4] = b"SCRC";
+/// Changes when the format does.
+const VERSION: u8 = 1;
+/// Units and constants nested deeper are refused.
+const MAX_DEPTH: u32 = 200;
+
+/// What a compiled file says of its source: when it differs, the file is stale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp {
+    /// When the source was changed, in nanoseconds since 1970.
+    pub modified: u64,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// The bytes of a unit and of all units inside it.
+pub fn write(unit: &Unit, stamp: Stamp) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.unit(unit);
+    let mut body = Writer::default();
+    body.number(writer.strings.len() as u64);
+    for text in &writer.strings {
+        body.bytes_of(text.as_bytes());
+    }
+    body.bytes.extend_from_slice(&writer.bytes);
+    let mut file = header(stamp);
+    file.extend_from_slice(&checksum(&body.bytes).to_le_bytes());
+    file.extend_from_slice(&body.bytes);
+    file
+}
+
+/// The unit in a file. `Err` says what is wrong with it; a file of another source, table or format is wrong, too.
+pub fn read(file: &[u8], stamp: Stamp) -> Result<Arc<Unit>, String> {
+    let header = header(stamp);
+    let rest = file.strip_prefix(&header[..]).ok_or("another source or another version")?;
+    let (sum, body) = rest.split_first_chunk::<8>().ok_or("too short")?;
+    if u64::from_le_bytes(*sum) != checksum(body) {
+        return Err("damaged".into());
+    }
+    let mut reader = Reader { bytes: body, strings: Vec::new(), depth: 0 };
+    let n_strings = reader.count(1)?;
+    for _ in 0..n_strings {
+        let text = std::str::from_utf8(reader.bytes_of()?).map_err(|_| "a string is not UTF-8")?;
+        reader.strings.push(text.into());
+    }
+    let unit = reader.unit()?;
+    if !reader.bytes.is_empty() {
+        return Err("more bytes than a unit".into());
+    }
+    Ok(unit)
+}
+
+fn header(stamp: Stamp) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    header.push(VERSION);
+    let mut hasher = FxHasher::default();
+    for (name, meaning) in ROWS {
+        hasher.write(name.as_bytes());
+        hasher.write(meaning.as_bytes());
+    }
+    for number in [hasher.finish(), stamp.modified, stamp.size] {
+        header.extend_from_slice(&number.to_le_bytes());
+    }
+    header
+}
+
+fn checksum(body: &[u8]) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(body);
+    hasher.finish()
+}
+
+// ---- writing
+
+#[derive(Default)]
+struct Writer {
+    bytes: Vec<u8>,
+    strings: Vec<Arc<str>>,
+    string_ids: FxHashMap<Arc<str>, u64>,
+}
+
+impl Writer {
+    fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
+    }
+
+    fn bytes_of(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, text: &Arc<str>) {
+        let strings = &mut self.strings;
+        let id = *self.string_ids.entry(text.clone()).or_insert_with(|| {
+            strings.push(text.clone());
+            strings.len() as u64 - 1
+        });
+        self.number(id);
+    }
+
+    fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.number(items.len() as u64);
+        for item in items {
+            write(self, item);
+        }
+    }
+
+    fn unit(&mut self, unit: &Unit) {
+        for text in [&unit.name, &unit.qualname, &unit.filename] {
+            self.text(text);
+        }
+        self.number(u64::from(unit.first_line));
+        self.number(flag_bits(unit.flags));
+        for number in
+            [unit.n_positional_only, unit.n_positional, unit.n_keyword_only, unit.n_registers]
+        {
+            self.number(u64::from(number));
+        }
+        self.list(&unit.locals, Self::text);
+        for is_cell in &unit.is_cell {
+            self.number(u64::from(*is_cell));
+        }
+        self.list(&unit.free, Self::text);
+        self.list(&unit.constants, Self::constant);
+        self.list(&unit.sites, Self::text);
+        self.list(&unit.functions, |writer, site| {
+            let flags = [site.has_defaults, site.has_keyword_defaults, site.has_annotations];
+            writer.number(bits(&flags));
+            writer.list(&site.captures, |writer, capture| match capture {
+                Capture::Local(register) => writer.number(u64::from(*register) << 1),
+                Capture::Free(index) => writer.number(u64::from(*index) << 1 | 1),
+            });
+            writer.unit(&site.unit);
+        });
+        self.list(&unit.code, |writer, word| writer.bytes.extend_from_slice(&word.0.to_le_bytes()));
+        self.list(&unit.handlers, |writer, handler| {
+            for number in [handler.start, handler.end, handler.target, u32::from(handler.depth)] {
+                writer.number(u64::from(number));
+            }
+            writer.number(handler.kind as u64);
+        });
+        self.list(unit.positions.rows(), |writer, (pc, position)| {
+            let Position { line, end_line, column, end_column } = *position;
+            for number in [*pc, line, end_line, column, end_column] {
+                writer.number(u64::from(number));
+            }
+        });
+    }
+
+    fn constant(&mut self, constant: &Constant) {
+        let tag = |writer: &mut Self, tag: u8| writer.bytes.push(tag);
+        match constant {
+            Constant::None => tag(self, 0),
+            Constant::Ellipsis => tag(self, 1),
+            Constant::Bool(value) => tag(self, 2 + u8::from(*value)),
+            Constant::Int(value) => {
+                tag(self, 4);
+                self.bytes.extend_from_slice(&value.to_le_bytes());
+            }
+            Constant::BigInt(digits) => {
+                tag(self, 5);
+                self.bytes_of(digits.as_bytes());
+            }
+            Constant::Float(value) => {
+                tag(self, 6);
+                self.bytes.extend_from_slice(&value.to_bits().to_le_bytes());
+            }
+            Constant::Complex(real, imaginary) => {
+                tag(self, 7);
+                for part in [real, imaginary] {
+                    self.bytes.extend_from_slice(&part.to_bits().to_le_bytes());
+                }
+            }
+            Constant::Str(text) => {
+                tag(self, 8);
+                self.text(text);
+            }
+            Constant::CodePoints(points) => {
+                tag(self, 9);
+                self.list(points, |writer, point| writer.number(u64::from(*point)));
+            }
+            Constant::Bytes(bytes) => {
+                tag(self, 10);
+                self.bytes_of(bytes);
+            }
+            Constant::Tuple(items) => {
+                tag(self, 11);
+                self.list(items, Self::constant);
+            }
+            Constant::FrozenSet(items) => {
+                tag(self, 12);
+                self.list(items, Self::constant);
+            }
+        }
+    }
+}
+
+fn bits(flags: &[bool]) -> u64 {
+    flags.iter().rev().fold(0, |bits, flag| bits << 1 | u64::from(*flag))
+}
+
+fn flag_bits(flags: UnitFlags) -> u64 {
+    let UnitFlags {
+        is_function,
+        has_varargs,
+        has_varkeywords,
+        is_generator,
+        is_coroutine,
+        is_async_generator,
+        is_nested,
+        is_class_body,
+        has_docstring,
+        future_annotations,
+        is_anonymous,
+    } = flags;
+    bits(&[
+        is_function,
+        has_varargs,
+        has_varkeywords,
+        is_generator,
+        is_coroutine,
+        is_async_generator,
+        is_nested,
+        is_class_body,
+        has_docstring,
+        future_annotations,
+        is_anonymous,
+    ])
+}
+
+fn flags_of(bits: u64) -> UnitFlags {
+    let bit = |index: u32| bits >> index & 1 == 1;
+    UnitFlags {
+        is_function: bit(0),
+        has_varargs: bit(1),
+        has_varkeywords: bit(2),
+        is_generator: bit(3),
+        is_coroutine: bit(4),
+        is_async_generator: bit(5),
+        is_nested: bit(6),
+        is_class_body: bit(7),
+        has_docstring: bit(8),
+        future_annotations: bit(9),
+        is_anonymous: bit(10),
+    }
+}
+
+// ---- reading
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    strings: Vec<Arc<str>>,
+    depth: u32,
+}
+
+type Read<T> = Result<T, String>;
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Read<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(count).ok_or("too short")?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn byte(&mut self) -> Read<u8> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn word(&mut self) -> Read<u64> {
+        let bytes = self.take(8)?;
+        Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")))
+    }
+
+    fn number(&mut self) -> Read<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7F) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err("a number is too long".into())
+    }
+
+    fn small<T: TryFrom<u64>>(&mut self) -> Read<T> {
+        T::try_from(self.number()?).map_err(|_| "a number is too large".into())
+    }
+
+    /// How many items follow, each of at least `size` bytes.
+    fn count(&mut self, size: usize) -> Read<usize> {
+        let count: usize = self.small()?;
+        if count > self.bytes.len() / size {
+            return Err("a count is larger than the file".into());
+        }
+        Ok(count)
+    }
+
+    fn bytes_of(&mut self) -> Read<&'a [u8]> {
+        let count = self.count(1)?;
+        self.take(count)
+    }
+
+    fn text(&mut self) -> Read<Arc<str>> {
+        let index: usize = self.small()?;
+        self.strings.get(index).cloned().ok_or_else(|| "there is no such string".into())
+    }
+
+    fn list<T>(&mut self, size: usize, mut read: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
+        let count = self.count(size)?;
+        (0..count).map(|_| read(self)).collect()
+    }
+
+    fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err("nested too deep".into());
+        }
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn unit(&mut self) -> Read<Arc<Unit>> {
+        self.deeper(Self::unit_inside)
+    }
+
+    fn unit_inside(&mut self) -> Read<Arc<Unit>> {
+        let (name, qualname, filename) = (self.text()?, self.text()?, self.text()?);
+        let first_line = self.small()?;
+        let flags = flags_of(self.number()?);
+        let (n_positional_only, n_positional) = (self.small()?, self.small()?);
+        let (n_keyword_only, n_registers) = (self.small()?, self.small()?);
+        let locals = self.list(1, Self::text)?;
+        let is_cell =
+            (0..locals.len()).map(|_| Ok(self.number()? != 0)).collect::<Read<Vec<bool>>>()?;
+        let free = self.list(1, Self::text)?;
+        let constants = self.list(1, Self::constant)?;
+        let sites = self.list(1, Self::text)?;
+        let functions = self.list(1, Self::function)?;
+        let code = self.list(8, |reader| {
+            let word = Word(reader.word()?);
+            // The quickened forms at the table's end trust caches that only the VM fills.
+            if word.opcode_byte() >= Opcode::LoadAttributeSlot as u8 {
+                return Err("an operation that is no compiler's".into());
+            }
+            Ok(word)
+        })?;
+        let handlers = self.list(5, Self::handler)?;
+        let n_rows = self.count(5)?;
+        let mut positions = LineTable::default();
+        let mut last = None;
+        for _ in 0..n_rows {
+            let pc: u32 = self.small()?;
+            if last.is_some_and(|last| last >= pc) {
+                return Err("positions are out of order".into());
+            }
+            last = Some(pc);
+            let (line, end_line) = (self.small()?, self.small()?);
+            let (column, end_column) = (self.small()?, self.small()?);
+            positions.push(pc, Position { line, end_line, column, end_column });
+        }
+        let unit = Unit {
+            name,
+            qualname,
+            filename,
+            first_line,
+            flags,
+            n_positional_only,
+            n_positional,
+            n_keyword_only,
+            locals,
+            is_cell,
+            free,
+            n_registers,
+            constants,
+            sites,
+            functions,
+            code,
+            handlers,
+            positions,
+        };
+        verify(&unit)?;
+        Ok(Arc::new(unit))
+    }
+
+    fn function(&mut self) -> Read<FunctionSite> {
+        let flags = self.number()?;
+        let captures = self.list(1, Self::capture)?;
+        let [has_defaults, has_keyword_defaults, has_annotations] =
+            [0, 1, 2].map(|bit| flags >> bit & 1 == 1);
+        Ok(FunctionSite {
+            unit: self.unit()?,
+            has_defaults,
+            has_keyword_defaults,
+            has_annotations,
+            captures,
+        })
+    }
+
+    fn capture(&mut self) -> Read<Capture> {
+        let number: u32 = self.small()?;
+        let index = u16::try_from(number >> 1).map_err(|_| "a capture is out of range")?;
+        Ok(if number & 1 == 0 { Capture::Local(index) } else { Capture::Free(index) })
+    }
+
+    fn handler(&mut self) -> Read<Handler> {
+        let (start, end, target) = (self.small()?, self.small()?, self.small()?);
+        let depth = self.small()?;
+        let kind = match self.number()? {
+            0 => HandlerKind::Except,
+            1 => HandlerKind::Finally,
+            2 => HandlerKind::With,
+            _ => return Err("no kind of handler".into()),
+        };
+        Ok(Handler { start, end, target, depth, kind })
+    }
+
+    fn constant(&mut self) -> Read<Constant> {
+        self.deeper(Self::constant_inside)
+    }
+
+    fn constant_inside(&mut self) -> Read<Constant> {
+        Ok(match self.byte()? {
+            0 => Constant::None,
+            1 => Constant::Ellipsis,
+            2 => Constant::Bool(false),
+            3 => Constant::Bool(true),
+            4 => Constant::Int(self.word()? as i64),
+            5 => {
+                let digits =
+                    std::str::from_utf8(self.bytes_of()?).map_err(|_| "a number is not ASCII")?;
+                let plain = digits.strip_prefix('-').unwrap_or(digits);
+                let is_number = match plain.strip_prefix("0x") {
+                    Some(hex) => {
+                        !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+                    }
+                    None => !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()),
+                };
+                if !is_number {
+                    return Err("a number has no digits".into());
+                }
+                Constant::BigInt(digits.into())
+            }
+            6 => Constant::Float(f64::from_bits(self.word()?)),
+            7 => Constant::Complex(f64::from_bits(self.word()?), f64::from_bits(self.word()?)),
+            8 => Constant::Str(self.text()?),
+            9 => {
+                let points = self.list(1, |reader| {
+                    let point: u32 = reader.small()?;
+                    if point > 0x10_FFFF { Err("no code point".into()) } else { Ok(point) }
+                })?;
+                Constant::CodePoints(points.into())
+            }
+            10 => Constant::Bytes(self.bytes_of()?.into()),
+            11 => Constant::Tuple(self.list(1, Self::constant)?.into()),
+            12 => Constant::FrozenSet(self.list(1, Self::constant)?.into()),
+            _ => return Err("no kind of constant".into()),
+        })
+    }
+}
