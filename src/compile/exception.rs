@@ -75,7 +75,7 @@ impl Compiler<'_> {
             Some(value) => self.fold(value),
         };
         if let Some(constant) = constant {
-            let regions = self.unwind(0, None)?;
+            let regions = self.unwind(0, &mut None)?;
             if self.asm.reachable {
                 let index = self.asm.constant(constant);
                 self.emit(I::ReturnConst { index }, span);
@@ -99,9 +99,9 @@ impl Compiler<'_> {
             self.emit(I::Move { dst: reg(copy), src: reg(src) }, span);
             src = copy;
         }
-        let kept = (!self.asm.is_local(src)).then_some(src);
-        let regions = self.unwind(0, kept)?;
-        self.emit(I::Return { src: reg(src) }, span);
+        let mut kept = (!self.asm.is_local(src)).then_some(src);
+        let regions = self.unwind(0, &mut kept)?;
+        self.emit(I::Return { src: reg(kept.unwrap_or(src)) }, span);
         self.asm.end_of_flow();
         self.resume_all(&regions);
         self.asm.top = mark;
@@ -142,7 +142,7 @@ impl Compiler<'_> {
         };
         let mark = self.asm.top;
         let down_to = if exit == Exit::Break { position } else { position + 1 };
-        let regions = self.unwind(down_to, None)?;
+        let regions = self.unwind(down_to, &mut None)?;
         let target = if exit == Exit::Break { break_ } else { continue_ };
         self.asm.jump(I::Jump { target: 0 }, target, span);
         self.asm.end_of_flow();
@@ -153,7 +153,7 @@ impl Compiler<'_> {
 
     /// Emits what leaving the blocks from the innermost down to number `down_to` takes. The result is the stretches that have to be
     /// resumed after the jump. `kept` is a temporary that lives on.
-    fn unwind(&mut self, down_to: usize, kept: Option<u32>) -> Result<Vec<RegionId>> {
+    fn unwind(&mut self, down_to: usize, kept: &mut Option<u32>) -> Result<Vec<RegionId>> {
         if self.blocks.len() == down_to {
             return Ok(Vec::new());
         }
@@ -174,7 +174,7 @@ impl Compiler<'_> {
                 Block::Finally { region, body } => {
                     self.asm.suspend(region);
                     regions.push(region);
-                    if let Some(register) = kept {
+                    if let Some(register) = *kept {
                         self.blocks.push(Block::Value { register });
                     }
                     self.stmts(body)?;
@@ -196,6 +196,11 @@ impl Compiler<'_> {
                 Block::With { region, exit, is_async, span } => {
                     self.asm.suspend(region);
                     regions.push(region);
+                    if let Some(register) = kept.as_mut().filter(|register| **register > exit) {
+                        // The exit method's frame lies above `exit`; below it two registers wait for an exception.
+                        self.emit(I::Move { dst: reg(exit - 2), src: reg(*register) }, span);
+                        *register = exit - 2;
+                    }
                     self.exit_with_nones(exit, is_async, span);
                 }
                 Block::Value { register } => self.emit(I::Release { src: reg(register) }, NOWHERE),
