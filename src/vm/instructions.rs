@@ -172,6 +172,7 @@ impl Vm {
             n_locals: unit.locals.len() as u16,
             n_registers: unit.n_registers,
             is_simple: unit.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords && !flags.is_resumable(),
+            is_awaitable: false,
             unit,
         };
         self.alloc(TypeId::Code, payload)

@@ -692,7 +692,7 @@ impl Vm {
     pub(crate) fn awaitable_iterator(&mut self, value: &Value, context: u8) -> Result<Value> {
         if let Some(generator) = value.downcast::<Generator>() {
             let payload = generator.get(self);
-            let is_iterable = payload.code.get(self).unit.flags.is_generator && self.is_iterable_coroutine(generator);
+            let is_iterable = payload.kind == GeneratorKind::Generator && payload.code.get(self).is_awaitable;
             if payload.kind == GeneratorKind::Coroutine || is_iterable {
                 return Ok(value.clone());
             }
@@ -717,15 +717,11 @@ impl Vm {
         Ok(iterator)
     }
 
-    fn is_iterable_coroutine(&self, generator: &Ref<Generator>) -> bool {
-        generator.get(self).is_awaited && generator.get(self).kind == GeneratorKind::Generator
-    }
-
     pub(crate) fn get_yield_from_iterator(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let iterator = match value.downcast::<Generator>().map(|generator| generator.get(self).kind) {
             Some(GeneratorKind::Coroutine) => {
-                if !window.code().unit.flags.is_coroutine {
+                if !window.code().unit.flags.is_coroutine && !window.code().is_awaitable {
                     return Err(self.type_error("cannot 'yield from' a coroutine object in a non-coroutine generator"));
                 }
                 value

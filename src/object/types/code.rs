@@ -30,6 +30,8 @@ pub(crate) struct Code {
     pub(crate) n_registers: u16,
     /// Parameters are plain positional ones only, and a call runs the body at once.
     pub(crate) is_simple: bool,
+    /// Its generators may be awaited (`types.coroutine`).
+    pub(crate) is_awaitable: bool,
 }
 
 impl Payload for Code {

@@ -46,7 +46,11 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             let unit = unit(vm, code)?;
             Ok(Value::small(i64::from(unit.n_registers) - unit.locals.len() as i64))
         }),
-        getter("co_flags", |vm, code| Ok(Value::small(flags(&*unit(vm, code)?)))),
+        getter("co_flags", |vm, code| {
+            let bits = flags(&*unit(vm, code)?);
+            let awaitable = receiver::<Code>(vm, code)?.get(vm).is_awaitable;
+            Ok(Value::small(if awaitable { bits | AWAITABLE } else { bits }))
+        }),
         getter("co_varnames", |vm, code| {
             let unit = unit(vm, code)?;
             Ok(names_tuple(vm, variable_names(&unit)))
@@ -106,6 +110,9 @@ fn names_tuple(vm: &mut Vm, names: Vec<Arc<str>>) -> Value {
     let names: Vec<Value> = names.iter().map(|name| vm.intern(name)).collect();
     vm.new_tuple(names)
 }
+
+/// The flag in `co_flags` of a generator function whose generators may be awaited.
+const AWAITABLE: i64 = 0x100;
 
 /// CPython's `CO_*` bits.
 pub(crate) fn flags(unit: &Unit) -> i64 {
@@ -252,6 +259,7 @@ fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     payload.name = name;
     payload.qualname = qualname;
     payload.filename = filename;
+    payload.is_awaitable = code.get(vm).is_awaitable;
     let Some(changes) = args[1].downcast::<Dict>() else { return Ok(fresh.into_value()) };
     let changes: Vec<(Value, Value)> = changes.get(vm).items().map(|(key, value)| (key.clone(), value.clone())).collect();
     for (key, value) in changes {
@@ -268,6 +276,10 @@ fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
                     "co_qualname" => payload.qualname = value,
                     _ => payload.filename = value,
                 }
+            }
+            "co_flags" if (vm.index_i64(&value)? ^ flags(&code.get(vm).unit)) & !AWAITABLE == 0 => {
+                let bits = vm.index_i64(&value)?;
+                fresh.get_mut(vm).is_awaitable = bits & AWAITABLE != 0;
             }
             _ => {
                 let Some(present) = vm.find_attr(&code, &key)?.filter(|_| key_text.starts_with("co_")) else {
