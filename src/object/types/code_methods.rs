@@ -255,11 +255,12 @@ fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let payload = code.get(vm);
         (payload.name.clone(), payload.qualname.clone(), payload.filename.clone())
     };
+    let is_awaitable = code.get(vm).is_awaitable;
     let payload = fresh.get_mut(vm);
     payload.name = name;
     payload.qualname = qualname;
     payload.filename = filename;
-    payload.is_awaitable = code.get(vm).is_awaitable;
+    payload.is_awaitable = is_awaitable;
     let Some(changes) = args[1].downcast::<Dict>() else { return Ok(fresh.into_value()) };
     let changes: Vec<(Value, Value)> = changes.get(vm).items().map(|(key, value)| (key.clone(), value.clone())).collect();
     for (key, value) in changes {
