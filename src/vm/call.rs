@@ -321,9 +321,12 @@ impl Vm {
             unsafe {
                 self.reserve_stack(top.add(argc + 2))?;
                 let target = top;
-                for index in 0..=argc {
-                    target.add(index).write(callable.add(index).read());
-                    callable.add(index).write(Word::UNBOUND);
+                // A call from Rust has put them on the thread's stack already.
+                if target != callable {
+                    for index in 0..=argc {
+                        target.add(index).write(callable.add(index).read());
+                        callable.add(index).write(Word::UNBOUND);
+                    }
                 }
                 window = target.add(1);
             }

@@ -39,6 +39,8 @@ pub(crate) struct Probe {
     /// The place that is looked at.
     at: usize,
     started: bool,
+    /// The last removed place that was passed: a new key goes there.
+    removed: Option<usize>,
 }
 
 /// What a probe came upon.
@@ -114,7 +116,7 @@ impl Set {
     /// The start of a look-up.
     #[inline]
     pub(crate) fn start(hash: i64) -> Probe {
-        Probe { place: hash as usize, perturb: hash as u64, neighbours: 0, at: 0, started: false }
+        Probe { place: hash as usize, perturb: hash as u64, neighbours: 0, at: 0, started: false, removed: None }
     }
 
     /// Goes on with a look-up to the next place that decides something. The table must not have changed since the probe started.
@@ -150,10 +152,13 @@ impl Set {
                     return Found::Candidate(probe.at);
                 }
                 if hash == 0 {
-                    return Found::Free(probe.at);
+                    return Found::Free(probe.removed.unwrap_or(probe.at));
                 }
-            } else if entry.hash == 0 && !entry.is_used() {
-                return Found::Free(probe.at);
+            } else if !entry.is_used() {
+                if entry.hash == 0 {
+                    return Found::Free(probe.removed.unwrap_or(probe.at));
+                }
+                probe.removed = Some(probe.at);
             }
         }
     }
@@ -166,9 +171,13 @@ impl Set {
         } else {
             place
         };
+        let reused = self.table[place].hash == REMOVED;
         self.table[place] = SetEntry { key, hash };
-        self.fill += 1;
         self.used += 1;
+        if reused {
+            return;
+        }
+        self.fill += 1;
         if self.fill * 5 >= self.mask() * 3 {
             self.resize(self.grown());
         }
