@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::layout::Payload;
 use super::type_object::{CallArgs, TypeSpec};
+use super::types::TypeId;
 use super::types::slice::Slice;
 use super::value::{Ref, Value};
 use crate::code::instruction::Comparison;
@@ -181,10 +182,12 @@ pub(crate) fn compare(
     vm.enter_native()?;
     let mut index = 0;
     while let Some((left, right)) = pair(vm, index) {
-        index += 1;
         if left.is(&right) || vm.equal(&left, &right)? {
+            index += 1;
             continue;
         }
+        // The comparison may have taken items away.
+        let Some((left, right)) = pair(vm, index) else { break };
         return match operation {
             Comparison::Equal => Ok(Value::FALSE),
             Comparison::NotEqual => Ok(Value::TRUE),
@@ -245,13 +248,13 @@ pub(crate) fn count(vm: &mut Vm, sequence: &Value, wanted: &Value, at: ItemFn) -
     Ok(Value::small(total))
 }
 
-/// `open item, item close`, where `at` gives the items and `None` at the end.
-pub(crate) fn repr(vm: &mut Vm, owner: &Value, open: &str, close: &str, at: impl Fn(&Vm, usize) -> Option<Value>) -> Result<Value> {
+/// `open item, item close`, where `at` gives the items and `None` at the end; `again` when it is being printed already.
+pub(crate) fn repr(vm: &mut Vm, owner: &Value, open: &str, close: &str, again: &str, at: impl Fn(&Vm, usize) -> Option<Value>) -> Result<Value> {
     if at(vm, 0).is_none() {
         return Ok(vm.new_str(format!("{open}{close}")));
     }
     if !vm.enter_repr(owner)? {
-        return Ok(vm.new_str(format!("{open}...{}", close.trim_start_matches(','))));
+        return Ok(vm.new_str(again));
     }
     let result = repr_items(vm, open, close, at);
     vm.leave_repr(owner);
@@ -315,11 +318,10 @@ pub(crate) fn release_backwards(mut items: Vec<Value>) {
     while items.pop().is_some() {}
 }
 
-/// The only positional argument of a constructor that takes at most one and no named ones.
-pub(crate) fn at_most_one<'a>(vm: &mut Vm, name: &str, args: CallArgs<'a>) -> Result<Option<&'a Value>> {
-    no_names(vm, name, args)?;
-    positional(vm, name, args, 0, 1)?;
-    Ok(args.values.first())
+/// Whether instances of the object's class are made by the built-in type's own `__new__`: then its `__init__` refuses named arguments.
+pub(crate) fn uses_own_new(vm: &Vm, object: &Value, kind: TypeId) -> bool {
+    let own = vm.builtin(kind).get(vm).slots.new;
+    matches!((vm.type_payload(object).slots.new, own), (Some(new), Some(own)) if std::ptr::fn_addr_eq(new, own))
 }
 
 /// Raises `TypeError` when there are named arguments.

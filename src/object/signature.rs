@@ -42,6 +42,8 @@ pub(crate) struct Signature {
     simple: bool,
     /// The first parameter is the receiver, which messages do not count.
     has_receiver: bool,
+    /// A type's: messages name no function.
+    is_constructor: bool,
 }
 
 /// Splits at top-level commas.
@@ -100,7 +102,7 @@ impl Signature {
         let (var_positional, var_keyword) = (place(ParameterKind::VarPositional), place(ParameterKind::VarKeyword));
         let simple = positional_only == parameters.len() && required == positional;
         let has_receiver = parameters.first().is_some_and(|first| matches!(first.name, "self" | "cls"));
-        Self { name, parameters, positional, positional_only, required, var_positional, var_keyword, simple, has_receiver }
+        Self { name, parameters, positional, positional_only, required, var_positional, var_keyword, simple, has_receiver, is_constructor: false }
     }
 
     /// Parses a constructor's signature, which leaves its first parameter, the class, out.
@@ -113,16 +115,17 @@ impl Signature {
         signature.var_positional = signature.var_positional.map(|place| place + 1);
         signature.var_keyword = signature.var_keyword.map(|place| place + 1);
         signature.has_receiver = true;
+        signature.is_constructor = true;
         signature
     }
 
-    /// Binds the arguments and calls `native` with them.
-    pub(crate) fn call(&self, vm: &mut Vm, native: &Native, arguments: CallArgs<'_>) -> Result<Value> {
+    /// Binds the arguments and calls `native` with them. `owner` is the class or the module's name.
+    pub(crate) fn call(&self, vm: &mut Vm, native: &Native, owner: &Value, arguments: CallArgs<'_>) -> Result<Value> {
         if arguments.names.is_empty() && self.simple && arguments.values.len() == self.positional {
             return (native.function)(vm, Args(arguments.values));
         }
         let mut bound: SmallVec<[Value; 6]> = SmallVec::new();
-        self.bind(vm, arguments, &mut bound)?;
+        self.bind(vm, owner, arguments, &mut bound)?;
         (native.function)(vm, Args(&bound))
     }
 
@@ -130,10 +133,10 @@ impl Signature {
         usize::from(self.has_receiver)
     }
 
-    fn bind(&self, vm: &mut Vm, arguments: CallArgs<'_>, bound: &mut SmallVec<[Value; 6]>) -> Result<()> {
+    fn bind(&self, vm: &mut Vm, owner: &Value, arguments: CallArgs<'_>, bound: &mut SmallVec<[Value; 6]>) -> Result<()> {
         let unnamed = arguments.unnamed();
         if unnamed.len() > self.positional && self.var_positional.is_none() {
-            return Err(self.too_many(vm, unnamed.len(), arguments.names.len()));
+            return Err(self.too_many(vm, owner, unnamed.len(), arguments.names.len()));
         }
         bound.extend(unnamed.iter().take(self.positional).cloned());
         bound.resize(self.positional, Value::UNBOUND);
@@ -166,16 +169,32 @@ impl Signature {
                     vm.dict_set(dict, name, value.clone())?;
                 }
             } else {
-                return Err(self.unexpected_keyword(vm, &text));
+                return Err(self.unexpected_keyword(vm, owner, &text));
             }
         }
         for (place, parameter) in self.parameters.iter().enumerate() {
             let needs = parameter.default.is_none() && !matches!(parameter.kind, ParameterKind::VarPositional | ParameterKind::VarKeyword);
             if needs && bound[place].is_unbound() {
-                return Err(self.missing(vm, place, parameter, unnamed.len()));
+                return Err(self.missing(vm, owner, place, parameter, unnamed.len()));
             }
         }
         Ok(())
+    }
+
+    /// The name with its class or module, as messages about the number of arguments give it.
+    fn full_name(&self, vm: &Vm, owner: &Value) -> String {
+        let name = self.name;
+        if self.is_constructor {
+            return name.to_owned();
+        }
+        if let Some(class) = owner.downcast::<super::type_object::Type>() {
+            let class = vm.class_name(class);
+            return format!("{}.{name}", class.rsplit('.').next().unwrap_or_default());
+        }
+        match vm.text_of(owner) {
+            Some(module) if *module != "builtins" => format!("{module}.{name}"),
+            _ => name.to_owned(),
+        }
     }
 
     fn takes_no_keywords(&self) -> bool {
@@ -183,9 +202,10 @@ impl Signature {
             || self.parameters.iter().all(|parameter| matches!(parameter.kind, ParameterKind::PositionalOnly | ParameterKind::VarPositional))
     }
 
-    fn unexpected_keyword(&self, vm: &mut Vm, name: &str) -> Raised {
+    fn unexpected_keyword(&self, vm: &mut Vm, owner: &Value, name: &str) -> Raised {
         if self.takes_no_keywords() {
-            return vm.type_error(format!("{}() takes no keyword arguments", self.name));
+            let function = self.full_name(vm, owner);
+            return vm.type_error(format!("{function}() takes no keyword arguments"));
         }
         let known: Vec<&str> = self
             .parameters
@@ -197,7 +217,7 @@ impl Signature {
         vm.type_error(format!("{}() got an unexpected keyword argument '{name}'{suggestion}", self.name))
     }
 
-    fn too_many(&self, vm: &mut Vm, given: usize, named: usize) -> Raised {
+    fn too_many(&self, vm: &mut Vm, owner: &Value, given: usize, named: usize) -> Raised {
         if self.name == "int" {
             // The one type whose fast way in words it so.
             return vm.type_error(format!("int expected at most 2 arguments, got {}", given - self.receiver_offset()));
@@ -207,11 +227,13 @@ impl Signature {
         let name = self.name;
         let message = if self.takes_no_keywords() {
             match (most, least) {
-                (0, _) => format!("{name}() takes no arguments ({given} given)"),
-                (1, 1) => format!("{name}() takes exactly one argument ({given} given)"),
-                (most, least) if most == least => format!("{name} expected {most} arguments, got {given}"),
+                (0, _) => format!("{}() takes no arguments ({given} given)", self.full_name(vm, owner)),
+                (1, 1) if !self.is_constructor => format!("{}() takes exactly one argument ({given} given)", self.full_name(vm, owner)),
+                (most, least) if most == least => format!("{name} expected {most} argument{}, got {given}", if most == 1 { "" } else { "s" }),
                 (most, _) => format!("{name} expected at most {most} argument{}, got {given}", if most == 1 { "" } else { "s" }),
             }
+        } else if most == 0 {
+            format!("{name}() takes no positional arguments")
         } else {
             let total = given + named;
             let bound = if most == least && self.parameters.len() == self.positional { "exactly" } else { "at most" };
@@ -222,17 +244,17 @@ impl Signature {
         vm.type_error(message)
     }
 
-    fn missing(&self, vm: &mut Vm, place: usize, parameter: &Parameter, given: usize) -> Raised {
+    fn missing(&self, vm: &mut Vm, owner: &Value, place: usize, parameter: &Parameter, given: usize) -> Raised {
         let name = self.name;
         let offset = self.receiver_offset();
         if self.takes_no_keywords() {
             let (most, least, given) = (self.positional - offset, self.required.max(offset) - offset, given.max(offset) - offset);
             let message = if self.var_positional.is_some() {
                 format!("{name} expected at least {least} argument{}, got {given}", if least == 1 { "" } else { "s" })
-            } else if most == 1 && least == 1 {
-                format!("{name}() takes exactly one argument ({given} given)")
+            } else if most == 1 && least == 1 && !self.is_constructor {
+                format!("{}() takes exactly one argument ({given} given)", self.full_name(vm, owner))
             } else if most == least {
-                format!("{name} expected {most} arguments, got {given}")
+                format!("{name} expected {most} argument{}, got {given}", if most == 1 { "" } else { "s" })
             } else {
                 format!("{name} expected at least {least} argument{}, got {given}", if least == 1 { "" } else { "s" })
             };

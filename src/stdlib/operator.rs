@@ -306,7 +306,7 @@ fn getter_repr(vm: &mut Vm, this: &Value) -> Result<Value> {
     let class = vm.type_of(this);
     let name = vm.class_full_name(&class);
     let items = getter(this).get(vm).items.clone();
-    sequence::repr(vm, this, &format!("{name}("), ")", |_, index| items.get(index).cloned())
+    sequence::repr(vm, this, &format!("{name}("), ")", &format!("{name}(...)"), |_, index| items.get(index).cloned())
 }
 
 fn getter_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

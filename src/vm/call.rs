@@ -170,7 +170,8 @@ impl Vm {
             NativeCode::Table(row, signature) => {
                 let (row, signature) = (*row, signature.clone());
                 let signature = signature.get_or_init(|| crate::object::signature::Signature::parse(row.signature));
-                signature.call(self, row, arguments)
+                let owner = native.get(self).owner.clone();
+                signature.call(self, row, &owner, arguments)
             }
             NativeCode::Slot(method) => {
                 let method = *method;

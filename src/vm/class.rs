@@ -30,7 +30,7 @@ fn native_new(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result
     let signature = vm.constructor_signature(native);
     let mut values: smallvec::SmallVec<[Value; 6]> = smallvec::smallvec![(**class).clone()];
     values.extend(arguments.values.iter().cloned());
-    signature.call(vm, native, CallArgs { values: &values, names: arguments.names })
+    signature.call(vm, native, &Value::NONE, CallArgs { values: &values, names: arguments.names })
 }
 
 impl Vm {
@@ -132,6 +132,12 @@ impl Vm {
         for row in spec.getset {
             let value = self.alloc(TypeId::GetSetDescriptor, GetSet { spec: *row, owner: owner.clone() }).into_value();
             self.set_in(&dict, row.name, value);
+        }
+        let inherits_dict = class.get(self).base.as_ref().is_some_and(|base| base.get(self).has(HAS_DICT));
+        let has_dict = spec.flags & HAS_DICT != 0 && !inherits_dict && !matches!(spec.layout, Layout::Module | Layout::Type | Layout::Tuple);
+        if has_dict && !spec.getset.iter().any(|row| row.name == "__dict__") {
+            let descriptor = self.dict_descriptor(&owner);
+            self.set_in(&dict, "__dict__", descriptor);
         }
         let module = spec.name.rsplit_once('.').map_or("builtins", |(module, _)| module);
         if module != "builtins" {

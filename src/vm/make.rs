@@ -303,7 +303,15 @@ impl Vm {
 
     /// The name of a value's type, as messages show it.
     pub(crate) fn type_name(&self, value: &Value) -> String {
-        self.class_name(self.type_ref(value))
+        self.class_message_name(self.type_ref(value))
+    }
+
+    /// The name of a class as `TypeError`s show it: with the module for the types of Rust's modules.
+    pub(crate) fn class_message_name(&self, class: &Ref<Type>) -> String {
+        match class.get(self).spec {
+            Some(spec) => spec.name.to_owned(),
+            None => self.class_name(class),
+        }
     }
 
     /// The name of a class, as messages show it.

@@ -23,22 +23,24 @@ impl Payload for CellPayload {
 }
 
 /// A function.
+///
+/// The fields stand in the order in which a function lets go of them.
 pub(crate) struct Function {
-    pub(crate) code: Ref<Code>,
     pub(crate) globals: Ref<Dict>,
     pub(crate) builtins: Ref<Dict>,
-    /// The cells of its free variables.
-    pub(crate) closure: Box<[Value]>,
+    pub(crate) module: Value,
     /// The tuple of defaults of its last positional parameters.
     pub(crate) defaults: Option<Value>,
     /// The dict of defaults of keyword-only parameters.
     pub(crate) keyword_defaults: Option<Value>,
-    pub(crate) name: Value,
-    pub(crate) qualname: Value,
-    pub(crate) module: Value,
     pub(crate) doc: Value,
+    /// The cells of its free variables.
+    pub(crate) closure: Box<[Value]>,
     pub(crate) annotations: Option<Value>,
     pub(crate) type_params: Option<Value>,
+    pub(crate) code: Ref<Code>,
+    pub(crate) name: Value,
+    pub(crate) qualname: Value,
 }
 
 impl Payload for Function {

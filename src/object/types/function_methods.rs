@@ -756,7 +756,7 @@ fn check_owner(vm: &mut Vm, owner: &Value, name: &str, instance: &Value) -> Resu
 }
 
 fn owner_name(vm: &Vm, owner: &Value) -> String {
-    owner.downcast::<Type>().map(|owner| vm.class_name(owner)).unwrap_or_default()
+    owner.downcast::<Type>().map(|owner| vm.class_message_name(owner)).unwrap_or_default()
 }
 
 fn getset_repr(vm: &mut Vm, value: &Value) -> Result<Value> {

@@ -8,7 +8,7 @@ use crate::number::{Int, IntRef};
 use crate::object::layout::Layout;
 use crate::object::native::{Args, Native, native};
 use crate::object::sequence;
-use crate::object::type_object::{BASE_TYPE, CallArgs, NO_NEW, Slots, Type, TypeSpec, constructor};
+use crate::object::type_object::{BASE_TYPE, CallArgs, NO_NEW, Slots, Type, TypeSpec};
 use crate::object::value::{Ref, Value};
 use crate::object::types::exception::ExceptionKind;
 use crate::vm::{Result, Vm};
@@ -78,8 +78,7 @@ pub(crate) static ENUMERATE: TypeSpec = TypeSpec {
     doc: "Return an enumerate object.\n\n  iterable\n    an object supporting iteration\n\nThe enumerate object yields pairs containing a count (from start, which\ndefaults to zero) and a value yielded by the iterable argument.\n\nenumerate is useful for obtaining an indexed list:\n    (0, seq[0]), (1, seq[1]), (2, seq[2]), ...",
     layout: Layout::Enumerate,
     flags: BASE_TYPE,
-    new: constructor("enumerate(iterable, start=0)", enumerate_new),
-    slots: Slots { iter: Some(sequence::iter_self), next: Some(enumerate_next), ..Slots::NONE },
+    slots: Slots { new: Some(enumerate_new), iter: Some(sequence::iter_self), next: Some(enumerate_next), ..Slots::NONE },
     methods: &[native("__reduce__(self, /)", enumerate_reduce)],
     class_methods: &[native("__class_getitem__(cls, object, /)", generic_alias_methods::class_get_item)],
     ..TypeSpec::DEFAULT
@@ -339,21 +338,32 @@ fn call_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     Ok(vm.new_tuple(vec![iter, arguments]))
 }
 
-fn class_of<'a>(args: &Args<'a>) -> &'a Ref<Type> {
-    args.all()[0].downcast::<Type>().expect("a constructor gets its class")
-}
-
 fn enumerate_of(value: &Value) -> &Ref<Enumerate> {
     value.downcast::<Enumerate>().expect("the slot or method was found on an enumerate object")
 }
 
-fn enumerate_new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let count = match args.given(2) {
+fn enumerate_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
+    let given = args.values.len();
+    if given > 2 {
+        return Err(vm.type_error(format!("enumerate() takes at most 2 arguments ({given} given)")));
+    }
+    let mut iterable = args.unnamed().first();
+    let mut start = args.unnamed().get(1);
+    for (name, value) in args.named() {
+        let name = sequence::text(vm, name).unwrap_or_default();
+        let place = if name == "iterable" { &mut iterable } else { &mut start };
+        if place.is_some() || (name != "iterable" && name != "start") {
+            return Err(vm.type_error(format!("'{name}' is an invalid keyword argument for enumerate()")));
+        }
+        *place = Some(value);
+    }
+    let Some(iterable) = iterable else { return Err(vm.type_error("enumerate() missing required argument 'iterable'")) };
+    let count = match start {
         Some(start) => sequence::exact_int(vm, start)?,
         None => Value::small(0),
     };
-    let iterator = vm.iter(&args[1])?;
-    Ok(vm.alloc_for(class_of(&args), Enumerate { iterator, count }).into_value())
+    let iterator = vm.iter(iterable)?;
+    Ok(vm.alloc_for(class, Enumerate { iterator, count }).into_value())
 }
 
 fn enumerate_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {

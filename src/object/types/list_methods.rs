@@ -72,12 +72,11 @@ fn new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {
-    let iterable = if vm.is_exact(this, TypeId::List) {
-        sequence::at_most_one(vm, "list", args)?
-    } else {
-        sequence::positional(vm, "list", args, 0, 1)?;
-        args.unnamed().first()
-    };
+    if sequence::uses_own_new(vm, this, TypeId::List) {
+        sequence::no_names(vm, "list", args)?;
+    }
+    sequence::positional(vm, "list", args, 0, 1)?;
+    let iterable = args.unnamed().first();
     let list = list_of(this);
     if !list.get(vm).items.is_empty() {
         release_backwards(std::mem::take(&mut list.get_mut(vm).items));
@@ -90,7 +89,7 @@ fn init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {
 
 fn repr(vm: &mut Vm, this: &Value) -> Result<Value> {
     let list = list_of(this);
-    sequence::repr(vm, this, "[", "]", |vm, index| list.get(vm).items.get(index).cloned())
+    sequence::repr(vm, this, "[", "]", "[...]", |vm, index| list.get(vm).items.get(index).cloned())
 }
 
 fn compare(vm: &mut Vm, left: &Value, right: &Value, operation: Comparison) -> Result<Value> {

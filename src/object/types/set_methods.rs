@@ -429,7 +429,7 @@ fn new_set(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {
-    if vm.is_exact(this, TypeId::Set) {
+    if sequence::uses_own_new(vm, this, TypeId::Set) {
         sequence::no_names(vm, "set", args)?;
     }
     sequence::positional(vm, "set", args, 0, 1)?;

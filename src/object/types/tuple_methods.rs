@@ -58,7 +58,7 @@ fn new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn repr(vm: &mut Vm, this: &Value) -> Result<Value> {
     let tuple = tuple_of(this);
     let close = if tuple.get(vm).items().len() == 1 { ",)" } else { ")" };
-    sequence::repr(vm, this, "(", close, |vm, index| tuple.get(vm).items().get(index).cloned())
+    sequence::repr(vm, this, "(", close, "(...)", |vm, index| tuple.get(vm).items().get(index).cloned())
 }
 
 fn hash(vm: &mut Vm, this: &Value) -> Result<i64> {

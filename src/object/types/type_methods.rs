@@ -243,6 +243,9 @@ fn missing(vm: &mut Vm, class: &Value, name: &str) -> crate::vm::Raised {
 }
 
 fn get_module(vm: &mut Vm, class: &Value) -> Result<Value> {
+    if let Some(spec) = receiver::<Type>(vm, class)?.get(vm).spec {
+        return Ok(vm.intern(spec.name.rsplit_once('.').map_or("builtins", |(module, _)| module)));
+    }
     if let Some(module) = own(vm, class, "__module__")? {
         return Ok(module);
     }
