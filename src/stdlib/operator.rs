@@ -54,7 +54,7 @@ const FUNCTIONS: &[Native] = &[
     binary_operator!("add(a, b, /)", Add),
     binary_operator!("and_(a, b, /)", And),
     binary_operator!("floordiv(a, b, /)", FloorDivide),
-    native("index(a, /)", |vm, args| vm.index_value(&args[0])),
+    native("index(a, /)", |vm, args| sequence::exact_int(vm, &args[0])),
     native("inv(a, /)", |vm, args| vm.invert(&args[0])),
     native("invert(a, /)", |vm, args| vm.invert(&args[0])),
     binary_operator!("lshift(a, b, /)", ShiftLeft),
@@ -148,6 +148,7 @@ fn iconcat(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn count_of(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    must_iterate(vm, &args[0])?;
     let mut count = 0;
     vm.iterate(&args[0], |vm, item| {
         count += i64::from(vm.equal(&item, &args[1])?);
@@ -156,7 +157,17 @@ fn count_of(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     Ok(Value::small(count))
 }
 
+/// Raises `TypeError`, in the words of `in`, for what cannot be iterated over.
+fn must_iterate(vm: &mut Vm, value: &Value) -> Result<()> {
+    if sequence::is_iterable(vm, value) {
+        return Ok(());
+    }
+    let name = vm.type_name(value);
+    Err(vm.type_error(format!("argument of type '{name}' is not iterable")))
+}
+
 fn index_of(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    must_iterate(vm, &args[0])?;
     let (mut index, mut found) = (0, false);
     vm.iterate(&args[0], |vm, item| {
         found = vm.equal(&item, &args[1])?;
@@ -223,7 +234,7 @@ pub(crate) static ITEM_GETTER: TypeSpec = TypeSpec {
         new: Some(|vm, class, args| {
             sequence::no_names(vm, "itemgetter", args)?;
             if args.values.is_empty() {
-                return Err(vm.type_error("itemgetter expected at least 1 argument, got 0"));
+                return Err(vm.type_error("itemgetter expected 1 argument, got 0"));
             }
             Ok(vm.alloc_for(class, Getter { items: args.values.to_vec(), paths: Vec::new() }).into_value())
         }),
@@ -290,7 +301,7 @@ fn operand<'a>(vm: &mut Vm, name: &str, args: CallArgs<'a>) -> Result<&'a Value>
 fn attribute_getter_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
     sequence::no_names(vm, "attrgetter", args)?;
     if args.values.is_empty() {
-        return Err(vm.type_error("attrgetter expected at least 1 argument, got 0"));
+        return Err(vm.type_error("attrgetter expected 1 argument, got 0"));
     }
     let mut paths = Vec::with_capacity(args.values.len());
     for name in args.values {

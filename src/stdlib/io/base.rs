@@ -127,7 +127,7 @@ pub(crate) fn initialize(vm: &mut Vm, this: &Value, args: CallArgs<'_>, native: 
     let mut values = vec![this.clone()];
     values.extend(args.values.iter().cloned());
     let signature = Signature::parse_constructor(native.signature);
-    signature.call(vm, native, CallArgs { values: &values, names: args.names })?;
+    signature.call(vm, native, &Value::NONE, CallArgs { values: &values, names: args.names })?;
     Ok(())
 }
 
