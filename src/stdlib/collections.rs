@@ -726,6 +726,7 @@ pub(crate) static ORDERED_DICT: TypeSpec = TypeSpec {
         sequence::for_each(vm, &args[1], |vm, key| vm.set_item(&made, &key, &value))?;
         Ok(made)
     })],
+    getset: &[crate::object::types::type_methods::DICT],
     ..TypeSpec::DEFAULT
 };
 

@@ -8,6 +8,7 @@ use crate::object::type_object::{BASE_TYPE, CallArgs, HAS_DICT, HAS_WEAKREFS, Sl
 use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
 use crate::object::types::generic_alias_methods::class_get_item;
+use crate::object::types::type_methods::DICT;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
 use crate::text::TextBuilder;
@@ -54,6 +55,7 @@ pub(crate) static PARTIAL: TypeSpec = TypeSpec {
     methods: &[native("__reduce__(self, /)", partial_reduce), native("__setstate__(self, state, /)", partial_set_state)],
     class_methods: &[native("__class_getitem__(cls, object, /)", class_get_item)],
     getset: &[
+        DICT,
         getter("func", |vm, this| Ok(partial_of(this).get(vm).function.clone())),
         getter("args", |vm, this| Ok(partial_of(this).get(vm).args.clone())),
         getter("keywords", |vm, this| Ok(partial_of(this).get(vm).keywords.clone())),
@@ -343,6 +345,7 @@ pub(crate) static LRU_CACHE: TypeSpec = TypeSpec {
         native("__deepcopy__(self, memo, /)", |_, args| Ok(args[0].clone())),
         native("__reduce__(self, /)", |vm, args| vm.get_attr_str(&args[0], "__qualname__")),
     ],
+    getset: &[DICT],
     ..TypeSpec::DEFAULT
 };
 

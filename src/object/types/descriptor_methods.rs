@@ -232,6 +232,7 @@ pub(crate) static CLASS_METHOD: TypeSpec = TypeSpec {
     new: constructor("classmethod(*args, **kwargs)", class_method_new),
     slots: Slots { init: Some(class_method_init), repr: Some(class_method_repr), descriptor_get: Some(class_method_get), ..Slots::NONE },
     getset: &[
+        crate::object::types::type_methods::DICT,
         getter("__func__", wrapped_of_class_method),
         getter("__wrapped__", wrapped_of_class_method),
         getter("__isabstractmethod__", |vm, this| {
@@ -256,6 +257,7 @@ pub(crate) static STATIC_METHOD: TypeSpec = TypeSpec {
         ..Slots::NONE
     },
     getset: &[
+        crate::object::types::type_methods::DICT,
         getter("__func__", wrapped_of_static_method),
         getter("__wrapped__", wrapped_of_static_method),
         getter("__isabstractmethod__", |vm, this| {

@@ -71,7 +71,10 @@ pub(crate) static IO_BASE: TypeSpec = TypeSpec {
             Ok(Value::NONE)
         }),
     ],
-    getset: &[getter("closed", |vm, value| Ok(Value::from_bool(is_marked_closed(vm, value)?)))],
+    getset: &[
+        crate::object::types::type_methods::DICT,
+        getter("closed", |vm, value| Ok(Value::from_bool(is_marked_closed(vm, value)?))),
+    ],
     ..TypeSpec::DEFAULT
 };
 
