@@ -442,6 +442,10 @@ impl Diagnosis<'_> {
         match self.token(index) {
             Token::Equal => self.assignment(index, context),
             Token::ColonEqual => {
+                // An expression by itself has no `:=` outside of brackets.
+                if context.open.is_none() && self.token(0) == Token::StartExpression {
+                    return None;
+                }
                 let outer = context.open.map_or(context.line, |open| open + 1);
                 let whole = self.expression(outer) == Some(index);
                 let start = if whole { outer } else { start };
@@ -573,7 +577,7 @@ impl Diagnosis<'_> {
                 before,
                 Token::If | Token::Elif | Token::While | Token::Match(_) | Token::At
             );
-            header || start == context.line
+            header || (start == context.line && self.token(0) != Token::StartExpression)
         };
         if !named || start == index {
             return None;

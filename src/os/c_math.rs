@@ -12,9 +12,23 @@ mod platform {
         pub(crate) safe fn acosh(x: f64) -> f64;
         pub(crate) safe fn asinh(x: f64) -> f64;
         pub(crate) safe fn atanh(x: f64) -> f64;
-        pub(crate) safe fn cbrt(x: f64) -> f64;
         pub(crate) safe fn erf(x: f64) -> f64;
         pub(crate) safe fn erfc(x: f64) -> f64;
+    }
+
+    /// The library's own: Rust's runtime brings another function of this name, which the linker would take.
+    pub(crate) fn cbrt(x: f64) -> f64 {
+        static FOUND: std::sync::OnceLock<Option<extern "C" fn(f64) -> f64>> = std::sync::OnceLock::new();
+        let found = FOUND.get_or_init(|| {
+            // SAFETY: the name ends with NUL.
+            let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"cbrt".as_ptr()) };
+            // SAFETY: a symbol of this name is C's function of this signature (M1).
+            (!address.is_null()).then(|| unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn(f64) -> f64>(address) })
+        });
+        match found {
+            Some(cbrt) => cbrt(x),
+            None => x.cbrt(),
+        }
     }
 }
 

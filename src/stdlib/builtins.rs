@@ -63,7 +63,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("min(*args, default=None, key=None)", |vm, args| extreme(vm, args, Comparison::Less, "min")),
         native("next(iterator, default=None, /)", next),
         native("oct(number, /)", |vm, args| in_base(vm, &args[0], 8, "0o")),
-        native("open(file, mode='r', buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None)", open),
+        native("open(file, mode='r', buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None)", super::io::open::open),
         native("ord(c, /)", ord),
         native("pow(base, exp, mod=None)", power),
         native("print(*args, sep=' ', end='\\n', file=None, flush=False)", print),
@@ -1052,18 +1052,6 @@ fn input(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         return Ok(vm.new_str(text.slice(0, length - 1)));
     }
     Ok(line)
-}
-
-fn open(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let io = vm.import("_io")?;
-    let open = vm.get_attr_str(&io, "open")?;
-    let mut named = Vec::new();
-    for (place, name) in ["mode", "buffering", "encoding", "errors", "newline", "closefd", "opener"].into_iter().enumerate() {
-        if let Some(value) = args.given(place + 1) {
-            named.push((name, value.clone()));
-        }
-    }
-    vm.call_named(&open, &args[..1], &named)
 }
 
 /// A list of a value's items, for natives that sort.

@@ -64,7 +64,10 @@ pub(crate) fn path_argument(vm: &mut Vm, value: &Value, function: &str) -> Resul
         (vm.bytes_vec(&path)?, true)
     };
     if bytes.contains(&0) {
-        return Err(vm.value_error(if is_bytes { "embedded null byte" } else { "embedded null character" }));
+        return Err(vm.value_error(match function.split_once(": ") {
+            Some((function, argument)) => format!("{function}: embedded null character in {argument}"),
+            None => "embedded null byte".to_owned(),
+        }));
     }
     Ok((bytes, is_bytes))
 }

@@ -435,7 +435,11 @@ impl Vm {
             let message = format!("cannot set '{text}' attribute of immutable type '{}'", self.class_name(class));
             return Err(self.type_error(message));
         }
-        let name = &self.intern_value(name);
+        // An instance of a subclass of `str` names the attribute by its text.
+        let name = &match self.text_of(name) {
+            Some(text) if !self.is_exact(name, crate::object::types::TypeId::Str) => self.intern_text(text.clone()),
+            _ => self.intern_value(name),
+        };
         let metaclass = self.type_of(class);
         if let Some(attribute) = self.type_lookup(&metaclass, name) {
             if let Some(set) = self.type_payload(&attribute).slots.descriptor_set {

@@ -260,6 +260,10 @@ fn extend_in_place(vm: &mut Vm, value: &Value, other: &Value) -> Result<Value> {
     };
     vm.charge(more.len())?;
     if !more.is_empty() {
+        if value.is(other) {
+            // CPython holds on to the operand's bytes meanwhile, which are the target's.
+            return Err(vm.raise(ExceptionKind::BufferError, "Existing exports of data: object cannot be re-sized"));
+        }
         resizable(vm, value)?.get_mut(vm).data.extend_from_slice(&more);
     }
     Ok(value.clone())

@@ -13,6 +13,7 @@ use crate::object::native::{Args, native};
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, MATCH_SELF, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::types::bytearray::ByteArray;
 use crate::object::types::bytes::Bytes;
+use crate::object::types::memoryview::Export;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
@@ -618,9 +619,12 @@ pub(crate) fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 pub(crate) fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    // The separator keeps its length while the iterable runs.
+    let export = args[0].downcast::<ByteArray>().map(|array| Export::new(&array.get(vm).exports));
     let Some(items) = super::index::iterable_items(vm, &args[1])? else {
         return Err(vm.type_error("can only join an iterable"));
     };
+    drop(export);
     let separator = data(vm, &args[0]).to_vec();
     let mut out = Vec::new();
     for (index, item) in items.iter().enumerate() {

@@ -22,10 +22,10 @@ use crate::text::hash_bytes;
 use crate::vm::{Result, Vm};
 
 /// Keeps an object's length fixed while it lives.
-struct Export(Rc<Cell<usize>>);
+pub(crate) struct Export(Rc<Cell<usize>>);
 
 impl Export {
-    fn new(count: &Rc<Cell<usize>>) -> Self {
+    pub(crate) fn new(count: &Rc<Cell<usize>>) -> Self {
         count.set(count.get() + 1);
         Self(count.clone())
     }

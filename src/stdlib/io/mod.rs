@@ -20,10 +20,6 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_io",
     doc: "Streams: raw files, buffers and text.",
     functions: &[
-        native(
-            "open(file, mode='r', buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None)",
-            open::open,
-        ),
         native("open_code(path)", open::open_code),
         native("text_encoding(encoding, stacklevel=2, /)", open::text_encoding),
     ],
@@ -43,6 +39,11 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         &newline::TYPE,
     ],
     init: Some(|vm, module| {
+        // `open` is the built-in function itself.
+        let builtins = vm.state().builtins.clone();
+        if let Some(open) = vm.dict_get_str(&builtins, "open")? {
+            vm.set_attr_str(module, "open", &open)?;
+        }
         vm.set_attr_str(module, "DEFAULT_BUFFER_SIZE", &Value::small(DEFAULT_BUFFER_SIZE as i64))?;
         let unsupported = exception_class::class(vm, UNSUPPORTED, UNSUPPORTED_BASES)?;
         vm.set_attr_str(module, "UnsupportedOperation", &unsupported)?;

@@ -50,6 +50,9 @@ pub(crate) struct TextStream {
     seen: u8,
     /// `next()` was used: places are not known meanwhile.
     iterating: bool,
+    /// What the buffer says it can do.
+    readable: bool,
+    writable: bool,
 }
 
 impl Payload for TextStream {
@@ -83,6 +86,8 @@ fn empty() -> TextStream {
         pending_return: false,
         seen: 0,
         iterating: false,
+        readable: false,
+        writable: false,
     }
 }
 
@@ -259,7 +264,15 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     };
     let line_buffering = flag(vm, args.given(5))?;
     let write_through = flag(vm, args.given(6))?;
+    let able = |vm: &mut Vm, method: &str| {
+        let able = vm.call_method(&args[1], method, &[])?;
+        vm.is_true(&able)
+    };
+    let movable = able(vm, "seekable")?;
+    let (readable, writable) = (able(vm, "readable")?, able(vm, "writable")?);
     let mut made = empty();
+    made.readable = readable;
+    made.writable = writable;
     made.buffer = Some(args[1].clone());
     made.encoding_name = name;
     made.known = known;
@@ -271,9 +284,7 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     *this(&args[0]).get_mut(vm) = made;
     // Appending to text that has its mark already must not write another one.
     if matches!(known, Some(Encoding::Utf8Sig | Encoding::Utf16(None) | Encoding::Utf32(None))) {
-        let able = vm.call_method(&args[1], "writable", &[])?;
-        let movable = vm.call_method(&args[1], "seekable", &[])?;
-        if vm.is_true(&able)? && vm.is_true(&movable)? {
+        if writable && movable {
             let place = vm.call_method(&args[1], "tell", &[])?;
             this(&args[0]).get_mut(vm).started = place.as_small() != Some(0);
         }
@@ -370,6 +381,9 @@ fn show(vm: &mut Vm, value: &Value) -> Result<Value> {
 /// Writes a string.
 pub(crate) fn put(vm: &mut Vm, value: &Value, string: &Value) -> Result<()> {
     let buffer = open(vm, value)?;
+    if !this(value).get(vm).writable {
+        return Err(unsupported(vm, "not writable"));
+    }
     let source = text(vm, string);
     let has_line = source.codes().any(|code| code == 10);
     let has_return = !has_line && source.codes().any(|code| code == 13);
@@ -593,9 +607,8 @@ fn incremental_decoder(vm: &mut Vm, value: &Value) -> Result<Value> {
 }
 
 fn prepare_read(vm: &mut Vm, value: &Value) -> Result<()> {
-    let buffer = open(vm, value)?;
-    let able = vm.call_method(&buffer, "readable", &[])?;
-    if !vm.is_true(&able)? {
+    open(vm, value)?;
+    if !this(value).get(vm).readable {
         return Err(unsupported(vm, "not readable"));
     }
     write_pending(vm, value)
