@@ -316,7 +316,8 @@ impl Vm {
         let mut window = unsafe { callable.add(1) };
         let in_generator = self.frames.records.last().is_some_and(|record| record.flags & super::frame::GENERATOR != 0);
         let top = if in_generator { self.stack_top() } else { callable };
-        if top != callable && !payload.unit.flags.is_resumable() {
+        let is_moved = top != callable;
+        if is_moved {
             // The window of a generator has no room behind it: the callee's frame stands on the thread's stack.
             // SAFETY: the stack is made usable first; function and arguments move.
             unsafe {
@@ -336,11 +337,18 @@ impl Vm {
         unsafe {
             self.reserve_stack(window.add(usize::from(payload.n_registers) + argc + 2))?;
             if !(payload.is_simple && names.is_none() && argc == usize::from(payload.n_arguments)) {
-                self.bind_arguments(function, payload, window, argc, names)?;
+                if let Err(raised) = self.bind_arguments(function, payload, window, argc, names) {
+                    if is_moved {
+                        self.drop_arguments(window.sub(1), 1);
+                    }
+                    return Err(raised);
+                }
             }
             if payload.unit.flags.is_resumable() {
                 let generator = self.make_generator(function, payload, window);
-                let old = callable.read();
+                let place = window.sub(1);
+                let old = place.read();
+                place.write(Word::UNBOUND);
                 callable.write(generator.into_word());
                 release(old);
                 return Ok(Called::Done);
@@ -348,7 +356,12 @@ impl Vm {
         }
         if self.frames.records.len() >= self.state().recursion_limit {
             // SAFETY: the bound arguments are in the window.
-            unsafe { self.drop_arguments(window, usize::from(payload.n_arguments)) };
+            unsafe {
+                self.drop_arguments(window, usize::from(payload.n_arguments));
+                if is_moved {
+                    self.drop_arguments(window.sub(1), 1);
+                }
+            }
             return Err(self.too_deep());
         }
         // SAFETY: F1; locals start unbound.

@@ -38,7 +38,8 @@ impl Vm {
     /// `window` holds the bound arguments of `code`, owned.
     pub(crate) unsafe fn make_generator(&mut self, function: &Ref<Function>, code: &Code, window: *mut Word) -> Value {
         let n_registers = usize::from(code.n_registers);
-        let mut words = Vec::with_capacity(n_registers + 1);
+        // One word more than registers: a call of a class or of a bound method moves its arguments up by one.
+        let mut words = Vec::with_capacity(n_registers + 2);
         words.push((**function).clone().into_word());
         for index in 0..n_registers {
             if index < usize::from(code.n_arguments) {
@@ -51,6 +52,7 @@ impl Vm {
                 words.push(Word::UNBOUND);
             }
         }
+        words.push(Word::UNBOUND);
         let flags = code.unit.flags;
         let (kind, id) = if flags.is_async_generator {
             (GeneratorKind::AsyncGenerator, TypeId::AsyncGenerator)
