@@ -398,6 +398,9 @@ fn new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
     if !TYPE_CODES.as_bytes().contains(&code) {
         return Err(vm.value_error("bad typecode (must be b, B, u, h, H, i, I, l, L, q, Q, f or d)"));
     }
+    if code == b'u' {
+        vm.warn(ExceptionKind::DeprecationWarning, "The 'u' type code is deprecated and will be removed in Python 3.16")?;
+    }
     let array = vm.alloc_for(class, Array { code, size: item_bytes_of(code), data: Vec::new(), exports: Rc::default() });
     if let Some(initial) = initial {
         if initial.holds::<Str>() {
@@ -615,7 +618,8 @@ fn set_slice(vm: &mut Vm, array: &Ref<Array>, slice: &Ref<Slice>, value: Option<
         array.get_mut(vm).data.splice(start * size..(start + span.count) * size, new);
         return Ok(());
     }
-    if value.is_some() {
+    // An empty array deletes the places, whatever the step.
+    if !new.is_empty() {
         if new.len() != span.count * size {
             let (given, wanted) = (new.len() / size, span.count);
             return Err(vm.value_error(format!("attempt to assign array of size {given} to extended slice of size {wanted}")));

@@ -379,6 +379,8 @@ impl Vm {
         if wants_dict {
             flags |= HAS_DICT;
         }
+        // As in CPython, instances of a size that varies have no room for weak references.
+        wants_weakrefs = wants_weakrefs && !matches!(layout, Layout::Int | Layout::Tuple | Layout::Bytes);
         if wants_weakrefs {
             flags |= HAS_WEAKREFS;
         }
