@@ -36,7 +36,9 @@ impl Vm {
         }
         // SAFETY: registers of the running frame, alive while they are looked at.
         let (left, right) = unsafe { (Value::from_borrowed(left), Value::from_borrowed(right)) };
-        let (Some(string), Some(more)) = (left.downcast::<Str>(), right.downcast::<Str>()) else { return Ok(false) };
+        let (Some(string), Some(more)) = (left.downcast::<Str>(), right.downcast::<Str>()) else {
+            return Ok(false);
+        };
         // One count is the register's, one is `left`'s.
         let is_ours = reference_count(&left) == 2
             && self.is_exact(&left, TypeId::Str)

@@ -292,7 +292,11 @@ impl Vm {
         match found {
             Ok(found) => Ok(found),
             Err(raised) => {
-                if self.clear_if(ExceptionKind::AttributeError) { Ok(None) } else { Err(raised) }
+                if self.clear_if(ExceptionKind::AttributeError) {
+                    Ok(None)
+                } else {
+                    Err(raised)
+                }
             }
         }
     }
@@ -416,7 +420,9 @@ impl Vm {
 
     /// `type.__getattribute__`.
     pub(crate) fn class_get_attr(&mut self, object: &Value, name: &Value) -> Result<Value> {
-        let Some(class) = object.downcast::<Type>() else { return self.generic_get_attr(object, name) };
+        let Some(class) = object.downcast::<Type>() else {
+            return self.generic_get_attr(object, name);
+        };
         match self.class_find_attr(class, name)? {
             Some(value) => Ok(value),
             None => {
@@ -429,7 +435,9 @@ impl Vm {
 
     /// `type.__setattr__` (`Some`) and `type.__delattr__` (`None`).
     pub(crate) fn class_set_attr(&mut self, object: &Value, name: &Value, value: Option<&Value>) -> Result<()> {
-        let Some(class) = object.downcast::<Type>() else { return self.generic_set_attr(object, name, value) };
+        let Some(class) = object.downcast::<Type>() else {
+            return self.generic_set_attr(object, name, value);
+        };
         let text = self.text_of(name).map(ToString::to_string).unwrap_or_default();
         if class.get(self).has(IMMUTABLE) {
             let message = format!("cannot set '{text}' attribute of immutable type '{}'", self.class_name(class));
@@ -472,7 +480,9 @@ impl Vm {
         if let Some(value) = self.generic_find_attr(object, name)? {
             return Ok(value);
         }
-        let Some(module) = object.downcast::<Module>() else { return Err(self.no_attribute(object, name)) };
+        let Some(module) = object.downcast::<Module>() else {
+            return Err(self.no_attribute(object, name));
+        };
         let dict = module.get(self).dict.clone();
         let getattr = self.name(Name::Getattr);
         if let Some(function) = self.dict_get(&dict, &getattr)? {

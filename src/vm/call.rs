@@ -194,7 +194,9 @@ impl Vm {
     /// `Type.__new__(cls, …)`: `cls` has to be a subclass whose instances have `Type`'s layout.
     fn call_native_new(&mut self, native: &Ref<NativeFunction>, arguments: CallArgs<'_>) -> Result<Value> {
         let owner_value = native.get(self).owner.clone();
-        let Some(owner) = owner_value.downcast::<Type>() else { return Err(self.type_error("__new__() has no class")) };
+        let Some(owner) = owner_value.downcast::<Type>() else {
+            return Err(self.type_error("__new__() has no class"));
+        };
         let owner_name = self.class_name(owner);
         let Some(class_value) = arguments.unnamed().first() else {
             let message = format!("{owner_name}.__new__(): not enough arguments");
@@ -256,7 +258,9 @@ impl Vm {
         let (name, kind) = (payload.name().to_owned(), payload.kind);
         let owner = payload.owner.downcast::<Type>().map(|owner| self.class_name(owner)).unwrap_or_default();
         let message = match (arguments.unnamed().first(), kind) {
-            (None, NativeKind::SlotWrapper) => format!("descriptor '{name}' of '{owner}' object needs an argument"),
+            (None, NativeKind::SlotWrapper) => {
+                format!("descriptor '{name}' of '{owner}' object needs an argument")
+            }
             (None, _) => format!("unbound method {owner}.{name}() needs an argument"),
             (Some(receiver), NativeKind::SlotWrapper) => {
                 format!("descriptor '{name}' requires a '{owner}' object but received a '{}'", self.type_name(receiver))
@@ -308,7 +312,13 @@ impl Vm {
     ///
     /// # Safety
     /// As for `start_call`; `*callable` holds the function.
-    pub(crate) unsafe fn enter_function(&mut self, function: &Ref<Function>, callable: *mut Word, argc: usize, names: Option<&Value>) -> Result<Called> {
+    pub(crate) unsafe fn enter_function(
+        &mut self,
+        function: &Ref<Function>,
+        callable: *mut Word,
+        argc: usize,
+        names: Option<&Value>,
+    ) -> Result<Called> {
         let code = function.get(self).code.as_ptr().cast_const();
         // SAFETY: the function keeps its code alive, and the callable's slot the function.
         let payload = unsafe { &*code };
@@ -408,6 +418,10 @@ impl Vm {
             }
         }
         // SAFETY: the window owns the arguments.
+        if unsafe { self.bind_in_place(function, code, window, argc, names)? } {
+            return Ok(());
+        }
+        // SAFETY: as above.
         let mut given = unsafe { take_words(window, argc) };
         let names = self.name_list(names);
         let named: Values = given.drain(argc - names.len()..).collect();
@@ -446,7 +460,11 @@ impl Vm {
             }
         }
         if !misplaced.is_empty() {
-            let message = format!("{}() got some positional-only arguments passed as keyword arguments: '{}'", self.function_label(function), misplaced.join(", "));
+            let message = format!(
+                "{}() got some positional-only arguments passed as keyword arguments: '{}'",
+                self.function_label(function),
+                misplaced.join(", ")
+            );
             return Err(self.type_error(message));
         }
         if !rest.is_empty() && !unit.flags.has_varargs {
@@ -470,6 +488,128 @@ impl Vm {
             unsafe { window.add(place).write(dict.into_value().into_word()) };
         }
         Ok(())
+    }
+
+    /// Binds where the arguments lie, when everything fits; `false`, with nothing changed, leaves it (and the errors) to the general way.
+    unsafe fn bind_in_place(&mut self, function: &Ref<Function>, code: &Code, window: *mut Word, argc: usize, names: Option<&Value>) -> Result<bool> {
+        const MOST: usize = 16;
+        let unit = &code.unit;
+        let n_positional = usize::from(unit.n_positional);
+        let n_parameters = code.parameters.len();
+        let name_items: &[Value] = match names.and_then(|names| names.downcast::<Tuple>()) {
+            Some(tuple) => {
+                // SAFETY: the tuple is the caller's, who keeps it during the call.
+                unsafe { (*tuple.as_ptr()).items() }
+            }
+            None => &[],
+        };
+        if n_parameters > MOST || name_items.len() > MOST {
+            return Ok(false);
+        }
+        let n_given = argc - name_items.len();
+        if n_given > n_positional && !unit.flags.has_varargs {
+            return Ok(false);
+        }
+        let mut bound = [Word::UNBOUND; MOST];
+        let mut defaulted = 0_u32;
+        let mut extra = 0_u32;
+        for (place, slot) in bound.iter_mut().enumerate().take(n_given.min(n_positional)) {
+            // SAFETY: an argument's place.
+            *slot = unsafe { *window.add(place) };
+        }
+        for (index, name) in name_items.iter().enumerate() {
+            let first = usize::from(unit.n_positional_only);
+            match code.parameters[first..].iter().position(|parameter| parameter.is(name)) {
+                Some(place) => {
+                    if bound[first + place] != Word::UNBOUND {
+                        return Ok(false);
+                    }
+                    // SAFETY: an argument's place.
+                    bound[first + place] = unsafe { *window.add(n_given + index) };
+                }
+                None if unit.flags.has_varkeywords && crate::object::intern::is_interned(name) => extra |= 1 << index,
+                None => return Ok(false),
+            }
+        }
+        if bound[..n_positional].contains(&Word::UNBOUND) {
+            let defaults = function.get(self).defaults.clone();
+            let Some(defaults) = defaults.as_ref().and_then(|defaults| defaults.downcast::<Tuple>()) else {
+                return Ok(false);
+            };
+            let items = defaults.get(self).items();
+            let first = n_positional.saturating_sub(items.len());
+            for (place, slot) in bound.iter_mut().enumerate().take(n_positional) {
+                if *slot == Word::UNBOUND {
+                    let Some(value) = place.checked_sub(first).and_then(|index| items.get(index)) else {
+                        return Ok(false);
+                    };
+                    *slot = value.word();
+                    defaulted |= 1 << place;
+                }
+            }
+        }
+        if bound[n_positional..n_parameters].contains(&Word::UNBOUND) {
+            let defaults = function.get(self).keyword_defaults.clone();
+            let Some(defaults) = defaults.as_ref().and_then(|defaults| defaults.downcast::<Dict>()) else {
+                return Ok(false);
+            };
+            for place in n_positional..n_parameters {
+                if bound[place] == Word::UNBOUND {
+                    let name = &code.parameters[place];
+                    let hash = self.str_hash(name);
+                    let dict = defaults.get(self);
+                    let Some(found) = dict.find_str(name, hash) else { return Ok(false) };
+                    bound[place] = dict.entries()[found].value.word();
+                    defaulted |= 1 << place;
+                }
+            }
+        }
+        // Everything fits: from here on words move.
+        let keywords = if unit.flags.has_varkeywords {
+            let dict = self.new_dict();
+            for (index, name) in name_items.iter().enumerate() {
+                if extra & 1 << index != 0 {
+                    let hash = self.str_hash(name);
+                    // SAFETY: the argument moves into the dict.
+                    let value = unsafe { Value::from_owned(*window.add(n_given + index)) };
+                    dict.get_mut(self).push_new(name.clone(), hash, value);
+                }
+            }
+            Some(dict)
+        } else {
+            None
+        };
+        let rest = if unit.flags.has_varargs {
+            let items: SmallVec<[Value; 3]> = (n_positional..n_given.max(n_positional))
+                // SAFETY: the argument moves into the tuple.
+                .map(|place| unsafe { Value::from_owned(*window.add(place)) })
+                .collect();
+            Some(self.new_tuple(items))
+        } else {
+            None
+        };
+        // SAFETY: the parameters' places; what lies behind them has moved.
+        unsafe {
+            for (place, word) in bound.iter().enumerate().take(n_parameters) {
+                if defaulted & 1 << place != 0 {
+                    crate::object::heap::retain(*word);
+                }
+                window.add(place).write(*word);
+            }
+            let mut place = n_parameters;
+            if let Some(rest) = rest {
+                window.add(place).write(rest.into_word());
+                place += 1;
+            }
+            if let Some(keywords) = keywords {
+                window.add(place).write(keywords.into_value().into_word());
+                place += 1;
+            }
+            for behind in place..argc {
+                window.add(behind).write(Word::UNBOUND);
+            }
+        }
+        Ok(true)
     }
 
     fn parameter_place(&self, code: &Code, name: &Value, first: usize, end: usize) -> Option<usize> {

@@ -75,7 +75,18 @@ impl Vm {
         }
         let bases: Vec<Value> = base.iter().map(|base| (**base).clone()).collect();
         let bases = self.new_tuple(bases);
-        let parts = TypeParts { flags, extra_words, layout: spec.layout, name: name.clone(), qualname: name, base, bases, dict, fixed_slots: 0, spec: Some(spec) };
+        let parts = TypeParts {
+            flags,
+            extra_words,
+            layout: spec.layout,
+            name: name.clone(),
+            qualname: name,
+            base,
+            bases,
+            dict,
+            fixed_slots: 0,
+            spec: Some(spec),
+        };
         let class: Ref<Type> = self.alloc(TypeId::Type, Type::new(parts));
         self.state_mut().native_types.insert(std::ptr::from_ref(spec) as usize, class.clone());
         class
@@ -96,8 +107,7 @@ impl Vm {
         let owner: Value = (**class).clone();
         let is_object = class.get(self).base.is_none();
         for row in slot_wrapper::all() {
-            let is_own = (row.is_present)(&slots)
-                || (is_object && matches!(row.name, "__getattribute__" | "__setattr__" | "__delattr__"));
+            let is_own = (row.is_present)(&slots) || (is_object && matches!(row.name, "__getattribute__" | "__setattr__" | "__delattr__"));
             // What has a length is true when it is not empty: CPython's sized types have no `__bool__` but for ranges.
             let is_implied = row.name == "__bool__" && slots.len.is_some() && spec.name != "range";
             if is_own && !is_implied && !(row.name == "__hash__" && slots.hash.is_none()) {
@@ -110,13 +120,15 @@ impl Vm {
             self.set_in(&dict, "__hash__", Value::NONE);
         }
         if slots.new.is_some() {
-            let function = NativeFunction { kind: NativeKind::Function, code: NativeCode::Slot(&slot_wrapper::NEW), receiver: None, owner: owner.clone() };
+            let function =
+                NativeFunction { kind: NativeKind::Function, code: NativeCode::Slot(&slot_wrapper::NEW), receiver: None, owner: owner.clone() };
             let value = self.alloc(TypeId::BuiltinFunction, function).into_value();
             self.set_in(&dict, "__new__", value);
         }
-        for (rows, kind, id) in
-            [(spec.methods, NativeKind::Method, TypeId::MethodDescriptor), (spec.class_methods, NativeKind::ClassMethod, TypeId::ClassMethodDescriptor)]
-        {
+        for (rows, kind, id) in [
+            (spec.methods, NativeKind::Method, TypeId::MethodDescriptor),
+            (spec.class_methods, NativeKind::ClassMethod, TypeId::ClassMethodDescriptor),
+        ] {
             for native in rows {
                 let function = NativeFunction { kind, code: NativeCode::Table(native, Rc::default()), receiver: None, owner: owner.clone() };
                 let value = self.alloc(id, function).into_value();
@@ -124,7 +136,8 @@ impl Vm {
             }
         }
         for native in spec.static_methods {
-            let function = NativeFunction { kind: NativeKind::Function, code: NativeCode::Table(native, Rc::default()), receiver: None, owner: owner.clone() };
+            let function =
+                NativeFunction { kind: NativeKind::Function, code: NativeCode::Table(native, Rc::default()), receiver: None, owner: owner.clone() };
             let value = self.alloc(TypeId::BuiltinFunction, function).into_value();
             let value = crate::object::types::descriptor::new_staticmethod(self, value);
             self.set_in(&dict, native.name(), value);
@@ -179,7 +192,24 @@ impl Vm {
         macro_rules! inherit {
             ($($field:ident),+) => { $(slots.$field = slots.$field.or(from.$field);)+ };
         }
-        inherit!(repr, str, call, get_attribute, set_attribute, iter, next, len, get_item, set_item, contains, bool, negative, positive, absolute, invert);
+        inherit!(
+            repr,
+            str,
+            call,
+            get_attribute,
+            set_attribute,
+            iter,
+            next,
+            len,
+            get_item,
+            set_item,
+            contains,
+            bool,
+            negative,
+            positive,
+            absolute,
+            invert
+        );
         inherit!(int, float, index, descriptor_get, descriptor_set, await_, aiter, anext, new, init);
         if own.compare.is_none() {
             slots.compare = from.compare;
@@ -220,7 +250,9 @@ impl Vm {
     fn best_base(&mut self, bases: &[Value]) -> Result<Ref<Type>> {
         let mut winner: Option<(Ref<Type>, Ref<Type>)> = None;
         for base in bases {
-            let Some(class) = base.downcast::<Type>() else { return Err(self.type_error("bases must be types")) };
+            let Some(class) = base.downcast::<Type>() else {
+                return Err(self.type_error("bases must be types"));
+            };
             if !class.get(self).has(BASE_TYPE) {
                 let message = format!("type '{}' is not an acceptable base type", self.class_full_name(class));
                 return Err(self.type_error(message));
@@ -302,7 +334,14 @@ impl Vm {
     }
 
     /// `type.__new__(metaclass, name, bases, namespace, **keywords)`.
-    pub(crate) fn type_new(&mut self, metaclass: &Ref<Type>, name: &Value, bases: &Value, namespace: &Value, keywords: CallArgs<'_>) -> Result<Value> {
+    pub(crate) fn type_new(
+        &mut self,
+        metaclass: &Ref<Type>,
+        name: &Value,
+        bases: &Value,
+        namespace: &Value,
+        keywords: CallArgs<'_>,
+    ) -> Result<Value> {
         let mut base_values = self.tuple_items(bases);
         let winner = self.derive_metaclass(metaclass.clone(), &base_values)?;
         if !winner.is(metaclass) {
@@ -321,7 +360,9 @@ impl Vm {
             base_values.push(self.builtin(TypeId::Object).into_value());
         }
         let base = self.best_base(&base_values)?;
-        let Some(namespace) = namespace.downcast::<Dict>() else { return Err(self.type_error("type.__new__() argument 3 must be dict")) };
+        let Some(namespace) = namespace.downcast::<Dict>() else {
+            return Err(self.type_error("type.__new__() argument 3 must be dict"));
+        };
         let dict = {
             let copy = namespace.get(self).copy();
             let dict = self.new_dict();

@@ -1,6 +1,9 @@
 //! The loop: one arm for each instruction. Fast paths stand in their arm; what may run other code, or is long, is a call
 //! into `arithmetic` or `instructions`.
-#![allow(unsafe_code, reason = "registers are raw words of the frame's window (F1 to F3 in frame.rs); operands are in range, which the verifier of units checks")]
+#![allow(
+    unsafe_code,
+    reason = "registers are raw words of the frame's window (F1 to F3 in frame.rs); operands are in range, which the verifier of units checks"
+)]
 
 use std::cell::Cell;
 
@@ -322,14 +325,7 @@ impl Vm {
                                     base = callee_base;
                                     code = callee;
                                     n_locals = callee_ref.n_locals;
-                                    self.frames.records.push(Record {
-                                        pc,
-                                        base,
-                                        code,
-                                        frame_object: Word::UNBOUND,
-                                        aux: Word::UNBOUND,
-                                        flags: 0,
-                                    });
+                                    self.frames.records.push(Record { pc, base, code, frame_object: Word::UNBOUND, aux: Word::UNBOUND, flags: 0 });
                                     if breaker.load(std::sync::atomic::Ordering::Relaxed) != 0 {
                                         slow!(self.handle_breaker());
                                     }
@@ -602,7 +598,9 @@ impl Vm {
                         }
                         Opcode::StoreGlobal => slow!(self.store_global(window!(), i)),
                         Opcode::DeleteGlobal => slow!(self.delete_global(window!(), i)),
-                        Opcode::LoadMappingOrGlobal => slow!(self.load_mapping_or_global(window!(), i)),
+                        Opcode::LoadMappingOrGlobal => {
+                            slow!(self.load_mapping_or_global(window!(), i))
+                        }
                         Opcode::LoadMappingOrFree => slow!(self.load_mapping_or_free(window!(), i)),
                         Opcode::LoadName => slow!(self.load_name(window!(), i)),
                         Opcode::StoreName => slow!(self.store_name(window!(), i)),
@@ -810,33 +808,31 @@ impl Vm {
                             TrueDivide,
                             {
                                 let (l, r) = (l.small_value(), r.small_value());
-                                if r != 0 && l.unsigned_abs() < 1 << 53 && r.unsigned_abs() < 1 << 53 { Word::from_float(l as f64 / r as f64) } else { None }
+                                if r != 0 && l.unsigned_abs() < 1 << 53 && r.unsigned_abs() < 1 << 53 {
+                                    Word::from_float(l as f64 / r as f64)
+                                } else {
+                                    None
+                                }
                             },
                             if r == 0.0 { None } else { Word::from_float(l / r) }
                         ),
-                        Opcode::FloorDivide => arithmetic!(
-                            i,
-                            l,
-                            r,
-                            FloorDivide,
-                            floor_divide(l.small_value(), r.small_value()),
-                            None::<Word>.filter(|_| l == r)
-                        ),
-                        Opcode::Modulo => arithmetic!(
-                            i,
-                            l,
-                            r,
-                            Modulo,
-                            floor_modulo(l.small_value(), r.small_value()),
-                            None::<Word>.filter(|_| l == r)
-                        ),
+                        Opcode::FloorDivide => {
+                            arithmetic!(i, l, r, FloorDivide, floor_divide(l.small_value(), r.small_value()), None::<Word>.filter(|_| l == r))
+                        }
+                        Opcode::Modulo => {
+                            arithmetic!(i, l, r, Modulo, floor_modulo(l.small_value(), r.small_value()), None::<Word>.filter(|_| l == r))
+                        }
                         Opcode::And => integer!(i, l, r, And, Some(Word::small(l.small_value() & r.small_value()))),
                         Opcode::Or => integer!(i, l, r, Or, Some(Word::small(l.small_value() | r.small_value()))),
                         Opcode::Xor => integer!(i, l, r, Xor, Some(Word::small(l.small_value() ^ r.small_value()))),
                         Opcode::ShiftLeft => integer!(i, l, r, ShiftLeft, shift_left(l.small_value(), r.small_value())),
                         Opcode::ShiftRight => integer!(i, l, r, ShiftRight, shift_right(l.small_value(), r.small_value())),
-                        Opcode::Power => slow!(self.arithmetic(window!(), i, BinaryOperator::Power)),
-                        Opcode::MatrixMultiply => slow!(self.arithmetic(window!(), i, BinaryOperator::MatrixMultiply)),
+                        Opcode::Power => {
+                            slow!(self.arithmetic(window!(), i, BinaryOperator::Power))
+                        }
+                        Opcode::MatrixMultiply => {
+                            slow!(self.arithmetic(window!(), i, BinaryOperator::MatrixMultiply))
+                        }
                         Opcode::AddImm => immediate!(i, l, r, Add, l.checked_add(r).and_then(Word::from_small), Word::from_float(l + r)),
                         Opcode::SubtractImm => immediate!(i, l, r, Subtract, l.checked_sub(r).and_then(Word::from_small), Word::from_float(l - r)),
                         Opcode::MultiplyImm => immediate!(i, l, r, Multiply, l.checked_mul(r).and_then(Word::from_small), Word::from_float(l * r)),
@@ -967,16 +963,28 @@ impl Vm {
                         Opcode::JumpIfNotDiffers => compare_jump!(i, !=, NotEqual, false),
                         Opcode::JumpIfLessImm => compare_jump_immediate!(i, <, Less, true),
                         Opcode::JumpIfNotLessImm => compare_jump_immediate!(i, <, Less, false),
-                        Opcode::JumpIfLessEqualImm => compare_jump_immediate!(i, <=, LessEqual, true),
-                        Opcode::JumpIfNotLessEqualImm => compare_jump_immediate!(i, <=, LessEqual, false),
+                        Opcode::JumpIfLessEqualImm => {
+                            compare_jump_immediate!(i, <=, LessEqual, true)
+                        }
+                        Opcode::JumpIfNotLessEqualImm => {
+                            compare_jump_immediate!(i, <=, LessEqual, false)
+                        }
                         Opcode::JumpIfGreaterImm => compare_jump_immediate!(i, >, Greater, true),
-                        Opcode::JumpIfNotGreaterImm => compare_jump_immediate!(i, >, Greater, false),
-                        Opcode::JumpIfGreaterEqualImm => compare_jump_immediate!(i, >=, GreaterEqual, true),
-                        Opcode::JumpIfNotGreaterEqualImm => compare_jump_immediate!(i, >=, GreaterEqual, false),
+                        Opcode::JumpIfNotGreaterImm => {
+                            compare_jump_immediate!(i, >, Greater, false)
+                        }
+                        Opcode::JumpIfGreaterEqualImm => {
+                            compare_jump_immediate!(i, >=, GreaterEqual, true)
+                        }
+                        Opcode::JumpIfNotGreaterEqualImm => {
+                            compare_jump_immediate!(i, >=, GreaterEqual, false)
+                        }
                         Opcode::JumpIfEqualImm => compare_jump_immediate!(i, ==, Equal, true),
                         Opcode::JumpIfNotEqualImm => compare_jump_immediate!(i, ==, Equal, false),
                         Opcode::JumpIfDiffersImm => compare_jump_immediate!(i, !=, NotEqual, true),
-                        Opcode::JumpIfNotDiffersImm => compare_jump_immediate!(i, !=, NotEqual, false),
+                        Opcode::JumpIfNotDiffersImm => {
+                            compare_jump_immediate!(i, !=, NotEqual, false)
+                        }
 
                         Opcode::GetIterator => slow!(self.get_iterator(window!(), i)),
                         Opcode::ForIter => for_next!(i, i.b(), (), jump!(i)),
@@ -1083,7 +1091,9 @@ impl Vm {
                             }
                         }
                         Opcode::GetAwaitable => slow!(self.get_awaitable(window!(), i)),
-                        Opcode::GetYieldFromIterator => slow!(self.get_yield_from_iterator(window!(), i)),
+                        Opcode::GetYieldFromIterator => {
+                            slow!(self.get_yield_from_iterator(window!(), i))
+                        }
                         Opcode::GetAsyncIterator => slow!(self.get_async_iterator(window!(), i)),
                         Opcode::GetAsyncNext => slow!(self.get_async_next(window!(), i)),
                         Opcode::EndAsyncFor => slow!(self.end_async_for(window!(), i)),
@@ -1124,9 +1134,13 @@ impl Vm {
                         }
                         Opcode::MatchGroup => slow!(self.match_group(window!(), i)),
                         Opcode::GroupRest => slow!(self.group_rest(window!(), i)),
-                        Opcode::LoadAssertionError => slow!(self.load_assertion_error(window!(), i)),
+                        Opcode::LoadAssertionError => {
+                            slow!(self.load_assertion_error(window!(), i))
+                        }
                         Opcode::SetupWith => slow!(self.setup_with(window!(), i)),
-                        Opcode::LoadExceptionTriple => slow!(self.load_exception_triple(window!(), i)),
+                        Opcode::LoadExceptionTriple => {
+                            slow!(self.load_exception_triple(window!(), i))
+                        }
 
                         Opcode::MatchSequence => slow!(self.match_sequence(window!(), i)),
                         Opcode::MatchMapping => slow!(self.match_mapping(window!(), i)),

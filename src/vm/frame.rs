@@ -30,6 +30,9 @@ pub(crate) const GENERATOR: u32 = 4;
 /// `aux` is the namespace that the code's names live in.
 pub(crate) const NAMESPACE: u32 = 8;
 
+/// The frame stands apart from its caller's window: the result has to be fetched.
+pub(crate) const FAR: u32 = 16;
+
 /// A running frame.
 pub(crate) struct Record {
     /// The instruction after the one that is running.
@@ -309,7 +312,9 @@ impl Vm {
     #[inline(never)]
     pub(crate) unsafe fn detach_frame_object(&mut self, frame_object: Word, base: *mut Word, instruction: u32) {
         // SAFETY: the record owned it.
-        let Ok(frame) = unsafe { Value::from_owned(frame_object) }.into_ref::<Frame>() else { return };
+        let Ok(frame) = unsafe { Value::from_owned(frame_object) }.into_ref::<Frame>() else {
+            return;
+        };
         let shared = reference_count(&frame) > 1;
         let n_locals = usize::from(frame.get(self).code.get(self).n_locals);
         let payload = frame.get_mut(self);

@@ -112,7 +112,14 @@ pub(crate) fn import_module(vm: &mut Vm, name: &Value) -> Result<Value> {
     if let Some(known) = vm.dict_get(&modules, name)? {
         if known.is_none() {
             let text = plain(vm, name);
-            return Err(import_error(vm, ExceptionKind::ModuleNotFoundError, format!("import of {text} halted; None in sys.modules"), Some(name), None, None));
+            return Err(import_error(
+                vm,
+                ExceptionKind::ModuleNotFoundError,
+                format!("import of {text} halted; None in sys.modules"),
+                Some(name),
+                None,
+                None,
+            ));
         }
         if vm.state().import_locks.holder(name).is_some_and(|holder| holder != vm.thread_key()) && vm.lock_import(name)? {
             vm.unlock_import(name);
@@ -141,7 +148,9 @@ pub(crate) fn import_name(vm: &mut Vm, name: &Value, globals: Option<&Ref<Dict>>
         for _ in 1..level {
             match base.rsplit_once('.') {
                 Some((outer, _)) => base = outer,
-                None => return Err(vm.raise(ExceptionKind::ImportError, "attempted relative import beyond top-level package")),
+                None => {
+                    return Err(vm.raise(ExceptionKind::ImportError, "attempted relative import beyond top-level package"));
+                }
             }
         }
         let full = if text.is_empty() { base.to_owned() } else { format!("{base}.{text}") };
@@ -313,7 +322,9 @@ fn entry_of(vm: &mut Vm, module: &Value, name: &str) -> Result<Option<Value>> {
 
 /// Whether a module is still being run.
 pub(crate) fn is_initializing(vm: &mut Vm, module: &Value) -> Result<bool> {
-    let Some(spec) = entry_of(vm, module, "__spec__")?.filter(|spec| !spec.is_none()) else { return Ok(false) };
+    let Some(spec) = entry_of(vm, module, "__spec__")?.filter(|spec| !spec.is_none()) else {
+        return Ok(false);
+    };
     match vm.find_attr_str(&spec, "_initializing")? {
         Some(flag) => vm.is_true(&flag),
         None => Ok(false),
@@ -344,7 +355,9 @@ pub(crate) fn missing_attribute(vm: &mut Vm, module: &Value, dict: &Ref<Dict>, n
     let text = plain(vm, name);
     let name_key = vm.name(Name::Name);
     let known = vm.dict_get(dict, &name_key)?.filter(|known| known.holds::<Str>());
-    let Some(known) = known.map(|known| plain(vm, &known)) else { return Ok(format!("module has no attribute '{text}'")) };
+    let Some(known) = known.map(|known| plain(vm, &known)) else {
+        return Ok(format!("module has no attribute '{text}'"));
+    };
     let plain_message = format!("module '{known}' has no attribute '{text}'");
     let spec_key = vm.name(Name::Spec);
     if vm.dict_get(dict, &spec_key)?.is_none_or(|spec| spec.is_none()) {
@@ -406,7 +419,9 @@ pub(crate) fn import_from(vm: &mut Vm, module: &Value, name: &Value) -> Result<V
         Some(origin) => {
             let origin = plain(vm, origin);
             if initializing {
-                format!("cannot import name '{name_text}' from partially initialized module '{module_text}' (most likely due to a circular import) ({origin})")
+                format!(
+                    "cannot import name '{name_text}' from partially initialized module '{module_text}' (most likely due to a circular import) ({origin})"
+                )
             } else {
                 format!("cannot import name '{name_text}' from '{module_text}' ({origin})")
             }
@@ -589,11 +604,15 @@ fn spec_init(vm: &mut Vm, spec: &Value, arguments: crate::object::type_object::C
         let key = plain(vm, key);
         match names.iter().position(|known| **known == key) {
             Some(place) => values[place] = Some(value.clone()),
-            None => return Err(vm.type_error(format!("ModuleSpec.__init__() got an unexpected keyword argument '{key}'"))),
+            None => {
+                return Err(vm.type_error(format!("ModuleSpec.__init__() got an unexpected keyword argument '{key}'")));
+            }
         }
     }
     let [name, loader, origin, loader_state, is_package] = values;
-    let Some(name) = name else { return Err(vm.type_error("ModuleSpec.__init__() missing 1 required positional argument: 'name'")) };
+    let Some(name) = name else {
+        return Err(vm.type_error("ModuleSpec.__init__() missing 1 required positional argument: 'name'"));
+    };
     let is_package = match is_package {
         Some(flag) => vm.is_true(&flag)?,
         None => false,

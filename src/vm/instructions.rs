@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::call::Called;
 use super::state::Name;
 use super::vm::{Raised, Result, Vm};
-use crate::code::instruction::{Conversion, Intrinsic, Word as Instruction};
 use crate::code::instruction::Opcode;
+use crate::code::instruction::{Conversion, Intrinsic, Word as Instruction};
 use crate::code::unit::{Capture, Constant, Unit};
 use crate::object::heap::release;
 use crate::object::instance::{DICT_MODE, Instance};
@@ -165,6 +165,7 @@ impl Vm {
             caches: (0..names.len()).map(|_| Cell::new(0)).collect(),
             names,
             functions: (0..unit.functions.len()).map(|_| OnceCell::new()).collect(),
+            parameters: unit.locals[..usize::from(unit.n_positional + unit.n_keyword_only)].iter().map(|name| self.intern(name)).collect(),
             name: self.intern(&unit.name),
             qualname: self.intern(&unit.qualname),
             filename: self.intern(&unit.filename),
@@ -262,7 +263,11 @@ impl Vm {
         }
         let name = window.code().unit.locals.get(usize::from(index)).map_or("", |name| name).to_owned();
         let value = self.intern(&name);
-        self.name_error(ExceptionKind::UnboundLocalError, &value, format!("cannot access local variable '{name}' where it is not associated with a value"))
+        self.name_error(
+            ExceptionKind::UnboundLocalError,
+            &value,
+            format!("cannot access local variable '{name}' where it is not associated with a value"),
+        )
     }
 
     /// The `NameError` for an empty cell of the closure.
@@ -385,7 +390,11 @@ impl Vm {
         match self.get_item(namespace, name) {
             Ok(value) => Ok(Some(value)),
             Err(raised) => {
-                if self.clear_if(ExceptionKind::KeyError) { Ok(None) } else { Err(raised) }
+                if self.clear_if(ExceptionKind::KeyError) {
+                    Ok(None)
+                } else {
+                    Err(raised)
+                }
             }
         }
     }
@@ -685,7 +694,9 @@ impl Vm {
 
     /// What `super()` without arguments takes in the running function: its class cell and first argument.
     pub(crate) fn implicit_super(&mut self) -> Result<(Value, Value)> {
-        let Some(record) = self.frames.records.last() else { return Err(self.runtime_error("super(): no current frame")) };
+        let Some(record) = self.frames.records.last() else {
+            return Err(self.runtime_error("super(): no current frame"));
+        };
         let (base, code, function) = (record.base, record.code, record.function());
         // SAFETY: the record's code lives (F2).
         let unit = unsafe { (*code).unit.clone() };
@@ -739,6 +750,20 @@ impl Vm {
     pub(crate) fn get_item_registers(&mut self, window: Window, i: Instruction) -> Result<()> {
         let object = window.take(self, i.b())?;
         let key = window.take(self, i.d())?;
+        if let (Some(string), Some(index)) = (object.downcast::<Str>(), key.as_small()) {
+            if self.is_exact(&object, TypeId::Str) {
+                let text = &string.get(self).text;
+                let length = text.len() as i64;
+                let place = if index < 0 { index + length } else { index };
+                if (0..length).contains(&place) {
+                    let code = text.get(place as usize);
+                    let character = self.new_char(code);
+                    drop(object);
+                    window.set(i.a(), character);
+                    return Ok(());
+                }
+            }
+        }
         let value = if let (Some(dict), true) = (object.downcast::<Dict>(), self.is_exact(&object, TypeId::Dict)) {
             match self.dict_get(dict, &key)? {
                 Some(value) => value,
@@ -882,6 +907,13 @@ impl Vm {
             let named = if has_names { Some(Value::from_owned(std::ptr::replace(callable.add(2), Word::UNBOUND))) } else { None };
             (function, positional, named)
         };
+        if let (Some(payload), Some(tuple)) = (function.downcast::<Function>(), positional.downcast::<Tuple>()) {
+            let code = payload.get(self).code.get(self);
+            if self.is_exact(&positional, TypeId::Tuple) && !code.unit.flags.is_resumable() {
+                // SAFETY: the caller's promise; the callable's word moves.
+                return unsafe { self.enter_spread(callable, tuple, named.as_ref()) };
+            }
+        }
         let mut values: Vec<Value> = match positional.downcast::<Tuple>() {
             Some(tuple) if self.is_exact(&positional, TypeId::Tuple) => tuple.get(self).items().to_vec(),
             _ => self.spread_items(&function, &positional)?,
@@ -904,6 +936,57 @@ impl Vm {
             release(old);
         }
         Ok(Called::Done)
+    }
+
+    /// Enters a script function with spread arguments: its frame stands at the stack's top, from where the result is fetched.
+    unsafe fn enter_spread(&mut self, callable: *mut Word, positional: &Ref<Tuple>, named: Option<&Value>) -> Result<Called> {
+        let top = self.stack_top();
+        let dict = named.and_then(|named| named.downcast::<Dict>());
+        let n_positional = positional.get(self).items().len();
+        let n_named = dict.map_or(0, |dict| dict.get(self).len());
+        // SAFETY: the stack's top is free; what is written there is owned by it.
+        unsafe { self.reserve_stack(top.add(n_positional + n_named + 4))? };
+        let mut place = top.wrapping_add(1);
+        for item in positional.get(self).items() {
+            // SAFETY: as above.
+            unsafe { place.write(item.clone().into_word()) };
+            place = place.wrapping_add(1);
+        }
+        let mut names: smallvec::SmallVec<[Value; 3]> = smallvec::SmallVec::new();
+        if let Some(dict) = dict {
+            for (key, value) in dict.get(self).items() {
+                names.push(key.clone());
+                // SAFETY: as above.
+                unsafe { place.write(value.clone().into_word()) };
+                place = place.wrapping_add(1);
+            }
+        }
+        let names = (!names.is_empty()).then(|| self.new_tuple(names));
+        // SAFETY: the callable's word moves to the stack's top.
+        unsafe {
+            top.write(std::ptr::replace(callable, Word::UNBOUND));
+            let function = &*top.cast::<Value>();
+            let entered = match function.downcast::<Function>() {
+                Some(payload) => {
+                    let payload = payload.clone();
+                    self.enter_function(&payload, top, n_positional + n_named, names.as_ref())
+                }
+                None => Ok(Called::Done),
+            };
+            match entered {
+                Ok(called) => {
+                    if let Some(record) = self.frames.records.last_mut() {
+                        record.flags |= super::frame::FAR;
+                    }
+                    Ok(called)
+                }
+                Err(raised) => {
+                    let function = std::ptr::replace(top, Word::UNBOUND);
+                    release(function);
+                    Err(raised)
+                }
+            }
+        }
     }
 
     /// The items of `*iterable` in a call.
@@ -974,20 +1057,8 @@ impl Vm {
             let doc = if payload.unit.flags.has_docstring { payload.constants[0].clone() } else { Value::NONE };
             (payload.name.clone(), payload.qualname.clone(), doc)
         };
-        let payload = Function {
-            code,
-            globals,
-            builtins,
-            closure,
-            defaults,
-            keyword_defaults,
-            name,
-            qualname,
-            module,
-            doc,
-            annotations,
-            type_params: None,
-        };
+        let payload =
+            Function { code, globals, builtins, closure, defaults, keyword_defaults, name, qualname, module, doc, annotations, type_params: None };
         let function = self.alloc(TypeId::Function, payload);
         window.set(i.a(), function.into_value());
         Ok(())
@@ -1622,7 +1693,9 @@ impl Vm {
         let value = window.take(self, i.b())?;
         let result = match Intrinsic::ALL[usize::from(i.k())] {
             Intrinsic::PrintExpression => {
-                let Some(hook) = self.sys_get("displayhook")? else { return Err(self.runtime_error("lost sys.displayhook")) };
+                let Some(hook) = self.sys_get("displayhook")? else {
+                    return Err(self.runtime_error("lost sys.displayhook"));
+                };
                 self.call(&hook, &[value])?;
                 Value::NONE
             }
@@ -1638,7 +1711,9 @@ impl Vm {
                 let items = self.collect(&value)?;
                 self.new_tuple(items)
             }
-            Intrinsic::TypeVarWithBound | Intrinsic::TypeVarWithConstraints | Intrinsic::SetTypeParamDefault | Intrinsic::SetFunctionTypeParams => value,
+            Intrinsic::TypeVarWithBound | Intrinsic::TypeVarWithConstraints | Intrinsic::SetTypeParamDefault | Intrinsic::SetFunctionTypeParams => {
+                value
+            }
         };
         window.set(i.a(), result);
         Ok(())

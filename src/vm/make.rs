@@ -252,7 +252,9 @@ impl Vm {
     pub(crate) fn new_module(&mut self, name: &str, doc: Value) -> Result<Ref<Module>> {
         let dict = self.new_dict();
         let name = self.intern(name);
-        for (key, value) in [(Name::Name, name), (Name::Doc, doc), (Name::Package, Value::NONE), (Name::Loader, Value::NONE), (Name::Spec, Value::NONE)] {
+        for (key, value) in
+            [(Name::Name, name), (Name::Doc, doc), (Name::Package, Value::NONE), (Name::Loader, Value::NONE), (Name::Spec, Value::NONE)]
+        {
             let key = self.name(key);
             self.dict_set(&dict, &key, value)?;
         }

@@ -1,27 +1,27 @@
 //! Running code: one thread's state, the dispatch loop, calls, unwinding, suspension, imports and tracebacks.
 
-pub(crate) mod vm;
-pub(crate) mod breaker;
-pub(crate) mod state;
-pub(crate) mod make;
-pub(crate) mod raise;
-pub(crate) mod attribute;
-pub(crate) mod class;
-pub(crate) mod operation;
-pub(crate) mod upcall;
-pub(crate) mod convert;
-pub(crate) mod frame;
-pub(crate) mod call;
-pub(crate) mod dispatch;
 pub(crate) mod arithmetic;
-pub(crate) mod instructions;
-pub(crate) mod unwind;
-pub(crate) mod source;
-pub(crate) mod suspend;
+pub(crate) mod attribute;
 pub(crate) mod bootstrap;
+pub(crate) mod breaker;
+pub(crate) mod call;
+pub(crate) mod class;
+pub(crate) mod convert;
+pub(crate) mod dispatch;
 pub(crate) mod finalize;
+pub(crate) mod frame;
 pub(crate) mod import;
+pub(crate) mod instructions;
+pub(crate) mod make;
+pub(crate) mod operation;
+pub(crate) mod raise;
+pub(crate) mod source;
+pub(crate) mod state;
+pub(crate) mod suspend;
 pub(crate) mod traceback;
+pub(crate) mod unwind;
+pub(crate) mod upcall;
+pub(crate) mod vm;
 
 pub(crate) use vm::{Raised, Result, Vm};
 

@@ -139,7 +139,8 @@ impl Vm {
         }
         if matches!(operator, BinaryOperator::Multiply) {
             for (sequence, other) in [(left, right), (right, left)] {
-                let is_sequence = [TypeId::Str, TypeId::List, TypeId::Tuple, TypeId::Bytes, TypeId::ByteArray].iter().any(|kind| self.is_kind(sequence, *kind));
+                let is_sequence =
+                    [TypeId::Str, TypeId::List, TypeId::Tuple, TypeId::Bytes, TypeId::ByteArray].iter().any(|kind| self.is_kind(sequence, *kind));
                 if is_sequence {
                     let message = format!("can't multiply sequence by non-int of type '{}'", self.type_name(other));
                     return self.type_error(message);
@@ -390,7 +391,8 @@ impl Vm {
             Some(set) => set(self, object, key, None),
             None => {
                 let payload = self.type_payload(object);
-                let is_sequence = payload.spec.is_none() || (payload.slots.get_item.is_some() && !object.holds::<crate::object::types::descriptor::MappingProxy>());
+                let is_sequence =
+                    payload.spec.is_none() || (payload.slots.get_item.is_some() && !object.holds::<crate::object::types::descriptor::MappingProxy>());
                 let by_index = is_sequence && (self.int_ref(key).is_some() || self.type_payload(key).slots.index.is_some());
                 let words = if by_index { "doesn't" } else { "does not" };
                 let message = format!("'{}' object {words} support item deletion", self.type_name(object));

@@ -152,7 +152,9 @@ impl Vm {
     }
 
     fn set_raised_fields(&mut self, fields: &[(usize, &Value)]) {
-        let Some(exception) = self.raised.clone().and_then(|raised| raised.into_ref::<Exception>().ok()) else { return };
+        let Some(exception) = self.raised.clone().and_then(|raised| raised.into_ref::<Exception>().ok()) else {
+            return;
+        };
         let payload = exception.get_mut(self);
         for (place, value) in fields {
             if let Some(field) = payload.fields.get_mut(*place) {

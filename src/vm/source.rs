@@ -114,7 +114,9 @@ impl Vm {
         let kind = match error.kind {
             SyntaxErrorKind::Indentation => ExceptionKind::IndentationError,
             SyntaxErrorKind::Tab => ExceptionKind::TabError,
-            SyntaxErrorKind::Recursion => return self.raise(ExceptionKind::RecursionError, error.message.clone()),
+            SyntaxErrorKind::Recursion => {
+                return self.raise(ExceptionKind::RecursionError, error.message.clone());
+            }
             SyntaxErrorKind::Syntax => ExceptionKind::SyntaxError,
         };
         let message = self.new_str(error.message.clone());

@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 use crate::object::heap::Heap;
 use crate::object::shape::ShapeTable;
 use crate::object::type_object::{Type, TypeSpec};
+use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
 use crate::object::types::exception::ExceptionKind;
-use crate::object::types::TypeId;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
 

@@ -556,7 +556,11 @@ impl Vm {
         if payload.state == GeneratorState::Finished {
             return;
         }
-        if payload.kind == GeneratorKind::AsyncGenerator && !payload.finalizer.is_none() && payload.state == GeneratorState::Suspended && !payload.is_closed {
+        if payload.kind == GeneratorKind::AsyncGenerator
+            && !payload.finalizer.is_none()
+            && payload.state == GeneratorState::Suspended
+            && !payload.is_closed
+        {
             let finalizer = payload.finalizer.clone();
             let argument: Value = (**generator).clone();
             if self.call(&finalizer, &[argument.clone()]).is_err() {
@@ -657,7 +661,9 @@ impl Vm {
             match self.type_payload(iterator).slots.next {
                 Some(next) => match next(self, iterator) {
                     Ok(Some(item)) => return Ok(Resumed::Yielded(item)),
-                    Ok(None) => return Ok(Resumed::Returned(std::mem::replace(&mut self.transfer, Value::NONE))),
+                    Ok(None) => {
+                        return Ok(Resumed::Returned(std::mem::replace(&mut self.transfer, Value::NONE)));
+                    }
                     Err(raised) => Err(raised),
                 },
                 None => Ok(Value::NONE),

@@ -436,7 +436,9 @@ impl Report<'_> {
 
     fn notes(&mut self, exception: &Value) -> Result<String> {
         let name = self.vm.name(Name::Notes);
-        let Some(notes) = self.vm.find_attr(exception, &name)?.filter(|notes| !notes.is_none()) else { return Ok(String::new()) };
+        let Some(notes) = self.vm.find_attr(exception, &name)?.filter(|notes| !notes.is_none()) else {
+            return Ok(String::new());
+        };
         let mut text = String::new();
         let is_sequence = self.vm.is_kind(&notes, TypeId::List) || self.vm.is_kind(&notes, TypeId::Tuple);
         if !is_sequence {
@@ -527,7 +529,9 @@ impl Report<'_> {
         let fields = exception.downcast::<Exception>().map(|payload| payload.get(self.vm).fields.to_vec()).unwrap_or_default();
         let is = |report: &Self, kind| report.vm.is_exception(exception, kind);
         if is(self, ExceptionKind::ImportError) {
-            let (Some(name), Some(wanted)) = (fields.get(1), fields.get(3)) else { return Ok(String::new()) };
+            let (Some(name), Some(wanted)) = (fields.get(1), fields.get(3)) else {
+                return Ok(String::new());
+            };
             if wanted.is_none() || !name.holds::<Str>() {
                 return Ok(String::new());
             }
@@ -537,7 +541,9 @@ impl Report<'_> {
             return Ok(did_you_mean(best(&wanted, names)));
         }
         if is(self, ExceptionKind::AttributeError) {
-            let (Some(name), Some(object)) = (fields.first(), fields.get(1)) else { return Ok(String::new()) };
+            let (Some(name), Some(object)) = (fields.first(), fields.get(1)) else {
+                return Ok(String::new());
+            };
             if !name.holds::<Str>() {
                 return Ok(String::new());
             }
@@ -555,7 +561,9 @@ impl Report<'_> {
             return Ok(did_you_mean(best(&wanted, names)));
         }
         if is(self, ExceptionKind::NameError) {
-            let Some(name) = fields.first().filter(|name| name.holds::<Str>()) else { return Ok(String::new()) };
+            let Some(name) = fields.first().filter(|name| name.holds::<Str>()) else {
+                return Ok(String::new());
+            };
             let wanted = plain(self.vm, name);
             let found = self.name_suggestion(exception, name, &wanted)?;
             let mut hint = did_you_mean(found.clone());
@@ -622,7 +630,9 @@ impl Report<'_> {
 
     /// The names of `dir(object)`.
     fn names_of(&mut self, object: &Value) -> Result<Vec<String>> {
-        let Some(names) = self.vm.call_special(object, "__dir__", &[])? else { return Ok(Vec::new()) };
+        let Some(names) = self.vm.call_special(object, "__dir__", &[])? else {
+            return Ok(Vec::new());
+        };
         let mut texts = Vec::new();
         for name in self.vm.collect(&names)? {
             if let Some(text) = self.vm.text_of(&name) {
@@ -829,7 +839,9 @@ fn is_whole_call(all: &[Vec<char>], start: usize, end: usize) -> bool {
         source.extend(line);
         source.push('\n');
     }
-    let Ok(parsed) = scrip_grammar::parse(&source, Mode::Module, scrip_grammar::Options::default()) else { return false };
+    let Ok(parsed) = scrip_grammar::parse(&source, Mode::Module, scrip_grammar::Options::default()) else {
+        return false;
+    };
     let Root::Module { body } = parsed.root else { return false };
     let Some(function) = parsed.ast.list(body).first() else { return false };
     let Stmt::FunctionDef { body, .. } = parsed.ast.stmt(*function).kind else { return false };

@@ -1,7 +1,7 @@
 //! Leaving frames by an exception: the search for a handler, tracebacks, and what a frame owned.
 #![allow(unsafe_code, reason = "releases the registers of frames that end (F3 in frame.rs)")]
 
-use super::frame::{ENTRY, GENERATOR, INIT, NAMESPACE};
+use super::frame::{ENTRY, FAR, GENERATOR, INIT, NAMESPACE};
 use super::vm::Vm;
 use crate::object::heap::release;
 use crate::object::types::TypeId;
@@ -202,14 +202,14 @@ impl Vm {
         if flags & ENTRY != 0 {
             return Ok(Some(Outcome::Returned));
         }
-        self.hand_result_to_generator(base);
+        self.hand_result(base, flags & FAR != 0);
         Ok(None)
     }
 
-    /// When the caller is a generator's frame, its callee stood on the thread's stack: moves the result into the generator's window.
-    fn hand_result_to_generator(&mut self, callee_base: *mut Word) {
+    /// When the callee stood apart from its caller's window (the caller is a generator's frame, or the arguments were spread), moves the result there.
+    fn hand_result(&mut self, callee_base: *mut Word, is_far: bool) {
         let Some(record) = self.frames.records.last() else { return };
-        if record.flags & GENERATOR == 0 {
+        if record.flags & GENERATOR == 0 && !is_far {
             return;
         }
         // SAFETY: the caller's instruction is a call, whose first operand is the result's register.

@@ -133,7 +133,9 @@ impl Vm {
 
     /// Puts a native module's functions, types and constants into a module.
     pub(crate) fn fill_native_module(&mut self, native: &'static NativeModule, module: &Value) -> Result<()> {
-        let Some(payload) = module.downcast::<crate::object::types::module::Module>() else { return Ok(()) };
+        let Some(payload) = module.downcast::<crate::object::types::module::Module>() else {
+            return Ok(());
+        };
         let dict = payload.get(self).dict.clone();
         let owner = self.intern(native.name);
         let doc = if native.doc.is_empty() { Value::NONE } else { self.new_str(native.doc) };

@@ -21,6 +21,8 @@ pub(crate) struct Code {
     pub(crate) caches: Box<[Cell<u64>]>,
     /// The code objects of the unit's function sites, made when they are first needed.
     pub(crate) functions: Box<[OnceCell<Ref<Code>>]>,
+    /// The names of its parameters, interned.
+    pub(crate) parameters: Box<[Value]>,
     pub(crate) name: Value,
     pub(crate) qualname: Value,
     pub(crate) filename: Value,
@@ -46,6 +48,9 @@ impl Payload for Code {
         }
         for code in self.functions.iter().filter_map(OnceCell::get) {
             visit(code.word());
+        }
+        for name in &self.parameters {
+            visit(name.word());
         }
         visit(self.name.word());
         visit(self.qualname.word());

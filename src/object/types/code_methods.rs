@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::code::unit::{Position, Unit};
 use crate::code::instruction::Comparison;
+use crate::code::unit::{Position, Unit};
 use crate::object::layout::Layout;
 use crate::object::native::{Args, getter, native};
 use crate::object::type_object::{HAS_WEAKREFS, NO_NEW, Slots, TypeSpec};
@@ -191,7 +191,9 @@ fn same_units(left: &Unit, right: &Unit) -> bool {
 }
 
 fn compare(vm: &mut Vm, left: &Value, right: &Value, comparison: Comparison) -> Result<Value> {
-    let (Some(left), Some(right)) = (left.downcast::<Code>(), right.downcast::<Code>()) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(left), Some(right)) = (left.downcast::<Code>(), right.downcast::<Code>()) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     let (left, right) = (left.get(vm), right.get(vm));
     let same_name = vm.text_of(&left.name) == vm.text_of(&right.name);
     let equal = same_name && same_units(&left.unit, &right.unit);
@@ -297,4 +299,3 @@ fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// How many bytes `tb_lasti` counts for an instruction.
 pub(crate) const BYTES_PER_INSTRUCTION: i64 = 2;
-

@@ -22,9 +22,7 @@ pub(crate) fn encode(vm: &mut Vm, this: &Value, encoding: &str, errors: &str) ->
         return Ok(made);
     }
     let name = vm.type_name(&made);
-    Err(vm.type_error(format!(
-        "'{encoding}' encoder returned '{name}' instead of 'bytes'; use codecs.encode() to encode to arbitrary types"
-    )))
+    Err(vm.type_error(format!("'{encoding}' encoder returned '{name}' instead of 'bytes'; use codecs.encode() to encode to arbitrary types")))
 }
 
 /// `bytes.decode(encoding, errors)`: a `str`.
@@ -40,9 +38,7 @@ pub(crate) fn decode(vm: &mut Vm, bytes: &[u8], encoding: &str, errors: &str) ->
         return Ok(made);
     }
     let name = vm.type_name(&made);
-    Err(vm.type_error(format!(
-        "'{encoding}' decoder returned '{name}' instead of 'str'; use codecs.decode() to decode to arbitrary types"
-    )))
+    Err(vm.type_error(format!("'{encoding}' decoder returned '{name}' instead of 'str'; use codecs.decode() to decode to arbitrary types")))
 }
 
 /// The two functions of a codec that is meant for text.
@@ -51,10 +47,9 @@ fn text_codec(vm: &mut Vm, encoding: &str, function: &str) -> Result<(Value, Val
     if let Some(flag) = vm.find_attr_str(&info, "_is_text_encoding")?
         && !vm.is_true(&flag)?
     {
-        return Err(vm.raise(
-            ExceptionKind::LookupError,
-            format!("'{encoding}' is not a text encoding; use codecs.{function} to handle arbitrary codecs"),
-        ));
+        return Err(
+            vm.raise(ExceptionKind::LookupError, format!("'{encoding}' is not a text encoding; use codecs.{function} to handle arbitrary codecs"))
+        );
     }
     Ok((vm.get_item(&info, &Value::small(0))?, vm.get_item(&info, &Value::small(1))?))
 }
@@ -77,10 +72,7 @@ pub(crate) fn registry(vm: &mut Vm, name: &str) -> Result<Value> {
 
 /// `codecs.lookup(encoding)`: the tuple that a search function made, kept for the next time.
 pub(crate) fn look_up(vm: &mut Vm, encoding: &str) -> Result<Value> {
-    let normal: String = encoding
-        .chars()
-        .map(|char| if char == ' ' { '_' } else { char.to_ascii_lowercase() })
-        .collect();
+    let normal: String = encoding.chars().map(|char| if char == ' ' { '_' } else { char.to_ascii_lowercase() }).collect();
     let cache = registry(vm, "_search_cache")?;
     let key = vm.new_str(normal);
     if vm.contains(&cache, &key)? {
@@ -155,9 +147,7 @@ fn raised(vm: &mut Vm, failure: Failure<Raised>, object: impl FnOnce(&mut Vm) ->
             let object = object(vm);
             raise_codec_error(vm, &error, object)
         }
-        Failure::WrongHandler => {
-            vm.type_error("don't know how to handle UnicodeDecodeError in error callback")
-        }
+        Failure::WrongHandler => vm.type_error("don't know how to handle UnicodeDecodeError in error callback"),
         Failure::BytesForText => vm.type_error("decoding error handler must return (str, int) tuple"),
         Failure::Hook(raised) => raised,
     }
@@ -165,23 +155,12 @@ fn raised(vm: &mut Vm, failure: Failure<Raised>, object: impl FnOnce(&mut Vm) ->
 
 fn raise_codec_error(vm: &mut Vm, error: &CodecError, object: Value) -> Raised {
     let kind = if error.decoding { ExceptionKind::UnicodeDecodeError } else { ExceptionKind::UnicodeEncodeError };
-    let arguments = vec![
-        vm.new_str(error.encoding),
-        object,
-        Value::small(error.start as i64),
-        Value::small(error.end as i64),
-        vm.new_str(error.reason),
-    ];
+    let arguments =
+        vec![vm.new_str(error.encoding), object, Value::small(error.start as i64), Value::small(error.end as i64), vm.new_str(error.reason)];
     vm.raise_new(kind, arguments)
 }
 
-fn call_handler(
-    vm: &mut Vm,
-    name: &str,
-    error: &CodecError,
-    object: &Value,
-    length: usize,
-) -> std::result::Result<(Replacement, usize), Raised> {
+fn call_handler(vm: &mut Vm, name: &str, error: &CodecError, object: &Value, length: usize) -> std::result::Result<(Replacement, usize), Raised> {
     let handler = look_up_error(vm, name)?;
     let _ = raise_codec_error(vm, error, object.clone());
     let exception = vm.take_raised();

@@ -29,7 +29,11 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         binary: binary(&[(BinaryOperator::Add, concat), (BinaryOperator::Multiply, repeat)]),
         ..Slots::NONE
     },
-    methods: &[native("count(self, value, /)", count), native("index(self, value, start=0, stop=9223372036854775807, /)", index), native("__getnewargs__(self, /)", get_new_args)],
+    methods: &[
+        native("count(self, value, /)", count),
+        native("index(self, value, start=0, stop=9223372036854775807, /)", index),
+        native("__getnewargs__(self, /)", get_new_args),
+    ],
     class_methods: &[native("__class_getitem__(cls, object, /)", generic_alias_methods::class_get_item)],
     ..TypeSpec::DEFAULT
 };
@@ -69,7 +73,12 @@ fn hash(vm: &mut Vm, this: &Value) -> Result<i64> {
         vm.enter_native()?;
     }
     for index in 0..len {
-        let item = tuple.get(vm).items()[index].clone();
+        let item = &tuple.get(vm).items()[index];
+        if let Some(small) = item.as_small() {
+            lanes.add(crate::number::IntRef::from(small).hash());
+            continue;
+        }
+        let item = item.clone();
         lanes.add(vm.hash(&item)?);
     }
     Ok(lanes.finish(len))
@@ -100,7 +109,9 @@ impl Lanes {
 }
 
 fn compare(vm: &mut Vm, left: &Value, right: &Value, operation: Comparison) -> Result<Value> {
-    let (Some(left), Some(right)) = (left.downcast::<Tuple>(), right.downcast::<Tuple>()) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(left), Some(right)) = (left.downcast::<Tuple>(), right.downcast::<Tuple>()) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     let lens = (left.get(vm).items().len(), right.get(vm).items().len());
     if lens.0 != lens.1 && matches!(operation, Comparison::Equal | Comparison::NotEqual) {
         // Unlike lists, tuples of different lengths are compared item by item first.
@@ -158,7 +169,9 @@ fn contains(vm: &mut Vm, this: &Value, value: &Value) -> Result<bool> {
 }
 
 fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
-    let (Some(a), Some(b)) = (left.downcast::<Tuple>(), right.downcast::<Tuple>()) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(a), Some(b)) = (left.downcast::<Tuple>(), right.downcast::<Tuple>()) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     let (a_len, b_len) = (a.get(vm).items().len(), b.get(vm).items().len());
     if a_len == 0 && vm.is_exact(right, TypeId::Tuple) {
         return Ok(right.clone());
