@@ -109,7 +109,7 @@ impl Vm {
         for row in slot_wrapper::all() {
             let is_own = (row.is_present)(&slots) || (is_object && matches!(row.name, "__getattribute__" | "__setattr__" | "__delattr__"));
             // What has a length is true when it is not empty: CPython's sized types have no `__bool__` but for ranges.
-            let is_implied = row.name == "__bool__" && slots.len.is_some() && spec.name != "range";
+            let is_implied = slots.len.is_some() && (row.name == "__radd__" || row.name == "__bool__" && spec.name != "range");
             if is_own && !is_implied && !(row.name == "__hash__" && slots.hash.is_none()) {
                 let function = NativeFunction { kind: NativeKind::SlotWrapper, code: NativeCode::Slot(row), receiver: None, owner: owner.clone() };
                 let value = self.alloc(TypeId::SlotWrapper, function).into_value();
@@ -149,6 +149,11 @@ impl Vm {
         let inherits_dict = class.get(self).base.as_ref().is_some_and(|base| base.get(self).has(HAS_DICT));
         let has_dict = spec.flags & HAS_DICT != 0 && !inherits_dict && !matches!(spec.layout, Layout::Module | Layout::Type | Layout::Tuple);
         if has_dict && !spec.getset.iter().any(|row| row.name == "__dict__") {
+            let descriptor = self.dict_descriptor(&owner);
+            self.set_in(&dict, "__dict__", descriptor);
+        }
+        let base_has_dict = class.get(self).base.as_ref().is_some_and(|base| base.get(self).has(HAS_DICT));
+        if spec.flags & HAS_DICT != 0 && !base_has_dict && !spec.getset.iter().any(|row| row.name == "__dict__") {
             let descriptor = self.dict_descriptor(&owner);
             self.set_in(&dict, "__dict__", descriptor);
         }

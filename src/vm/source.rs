@@ -54,7 +54,8 @@ impl Vm {
 
     /// Compiles the file that is the program. What is wrong at the end of the file, or before there is text, CPython tells in other words than for a string.
     pub(crate) fn compile_file(&mut self, source: &[u8], filename: &str) -> Result<Ref<Code>> {
-        if let Some(at) = source.iter().position(|byte| *byte == 0) {
+        let readable = std::str::from_utf8(source).map_or_else(|problem| problem.valid_up_to(), str::len);
+        if let Some(at) = source[..readable].iter().position(|byte| *byte == 0) {
             let line = source[..at].iter().filter(|byte| **byte == b'\n').count() as u32 + 1;
             let start = source[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
             let error = SyntaxError {

@@ -142,6 +142,8 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         ..Slots::NONE
     },
     methods: &[
+        native("__buffer__(self, flags, /)", buffer_method),
+        native("__release_buffer__(self, buffer, /)", release_buffer_method),
         native("release(self, /)", release),
         native("tobytes(self, /, order='C')", tobytes),
         native("hex(self, sep=None, bytes_per_sep=1)", hex),
@@ -648,4 +650,16 @@ fn cast_shape(vm: &mut Vm, shape: &Value) -> Result<Vec<usize>> {
         lengths.push(length as usize);
     }
     Ok(lengths)
+}
+
+/// `object.__buffer__(flags)`: a view of what offers its bytes.
+pub(crate) fn buffer_method(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    vm.index(&args[1])?;
+    let class = vm.builtin(crate::object::types::TypeId::MemoryView);
+    vm.call(&class, &args[..1])
+}
+
+/// `object.__release_buffer__(view)`
+pub(crate) fn release_buffer_method(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    vm.call_method(&args[1], "release", &[])
 }

@@ -243,13 +243,12 @@ fn missing(vm: &mut Vm, class: &Value, name: &str) -> crate::vm::Raised {
 }
 
 fn get_module(vm: &mut Vm, class: &Value) -> Result<Value> {
-    if let Some(spec) = receiver::<Type>(vm, class)?.get(vm).spec {
-        return Ok(vm.intern(spec.name.rsplit_once('.').map_or("builtins", |(module, _)| module)));
-    }
-    if let Some(module) = own(vm, class, "__module__")? {
+    let is_heap_type = receiver::<Type>(vm, class)?.get(vm).has(HEAP_TYPE);
+    // In the namespace of `type` stands the descriptor that led here.
+    if let Some(module) = own(vm, class, "__module__")?.filter(|module| is_heap_type || module.holds::<Str>()) {
         return Ok(module);
     }
-    if receiver::<Type>(vm, class)?.get(vm).has(HEAP_TYPE) {
+    if is_heap_type {
         let name = vm.intern("__module__");
         return Err(vm.attribute_error(class, &name, "__module__"));
     }
