@@ -152,11 +152,6 @@ impl Vm {
             let descriptor = self.dict_descriptor(&owner);
             self.set_in(&dict, "__dict__", descriptor);
         }
-        let base_has_dict = class.get(self).base.as_ref().is_some_and(|base| base.get(self).has(HAS_DICT));
-        if spec.flags & HAS_DICT != 0 && !base_has_dict && !spec.getset.iter().any(|row| row.name == "__dict__") {
-            let descriptor = self.dict_descriptor(&owner);
-            self.set_in(&dict, "__dict__", descriptor);
-        }
         let module = spec.name.rsplit_once('.').map_or("builtins", |(module, _)| module);
         if module != "builtins" {
             let module = self.intern(module);
