@@ -21,23 +21,57 @@ const LAYERS: &[&str] = &[
     "cli",
 ];
 
-/// What a folder may name of a higher one: objects call scripts through the `Vm`.
-/// (`Result` and `Raised` are what its methods give.)
-const KNOTS: &[(&str, &str)] =
-    &[("object", "vm::Vm"), ("object", "vm::Result"), ("object", "vm::Raised")];
+/// What a folder may name of a higher one. Objects call scripts through the `Vm`, whose methods give `Result`s; special
+/// methods have names that the interpreter knows by number, and generators are resumed by the VM.
+const KNOTS: &[(&str, &str)] = &[
+    ("object", "vm::Vm"),
+    ("object", "vm::Result"),
+    ("object", "vm::Raised"),
+    ("object", "vm::ExceptionKind"),
+    ("object", "vm::state::Name"),
+    ("object", "vm::operation::OPERATOR_NAMES"),
+    ("object", "vm::operation::comparison_names"),
+    ("object", "vm::suspend::Resumed"),
+    ("object", "vm::suspend::generator_noun"),
+    // The one type with a buffer that a module provides.
+    ("object", "stdlib::array::Array"),
+    // How a thread begins is kept until it runs.
+    ("vm", "thread::start::Start"),
+];
+
+/// The table of all payloads, which says how each is dropped and traversed, wherever it is defined.
+const PAYLOAD_TABLE: &str = "object/layout.rs";
 
 /// The files that may say `unsafe`; each states its invariants at its head.
 const UNSAFE_FILES: &[&str] = &[
+    "embed/interpreter.rs",
     "gil/gil.rs",
     "object/count.rs",
     "object/cycle.rs",
     "object/heap.rs",
+    "object/instance.rs",
+    "object/intern.rs",
+    "object/layout.rs",
+    "object/type_object.rs",
+    "object/types/dict.rs",
+    "object/types/function_methods.rs",
+    "object/types/generator.rs",
     "object/value.rs",
+    "object/weak.rs",
     "object/word.rs",
     "text/text.rs",
+    "vm/arithmetic.rs",
+    "vm/attribute.rs",
+    "vm/bootstrap.rs",
+    "vm/call.rs",
     "vm/dispatch.rs",
+    "vm/finalize.rs",
     "vm/frame.rs",
-    "vm/stack.rs",
+    "vm/instructions.rs",
+    "vm/make.rs",
+    "vm/suspend.rs",
+    "vm/unwind.rs",
+    "vm/vm.rs",
 ];
 
 /// A folder whose every file may say `unsafe`.
@@ -134,7 +168,7 @@ fn a_folder_uses_only_what_stands_below_it() {
             let is_higher =
                 LAYERS.iter().position(|layer| *layer == target).is_some_and(|other| other > level);
             let is_knot = KNOTS.contains(&(folder, path.as_str()));
-            if is_higher && !is_knot {
+            if is_higher && !is_knot && file != PAYLOAD_TABLE {
                 offences.push(format!("src/{file}:{line}: crate::{path}"));
             }
         }

@@ -386,7 +386,7 @@ fn iterate(vm: &mut Vm, value: &Value) -> Result<Value> {
     match this(vm, value)?.get(vm).shape.len() {
         0 => Err(vm.type_error("invalid indexing of 0-dim memory")),
         1 => scalar_iterator::iterate(vm, value),
-        _ => Err(vm.raise(crate::vm::ExceptionKind::NotImplementedError, "multi-dimensional sub-views are not implemented")),
+        _ => Err(vm.raise(crate::object::types::exception::ExceptionKind::NotImplementedError, "multi-dimensional sub-views are not implemented")),
     }
 }
 
@@ -425,7 +425,7 @@ fn place(vm: &mut Vm, value: &Value, key: &Value) -> Result<Place> {
             let (length, stride, offset) = (payload.shape[0], payload.strides[0], payload.offset);
             if n_dimensions > 1 {
                 return Err(vm.raise(
-                    crate::vm::ExceptionKind::NotImplementedError,
+                    crate::object::types::exception::ExceptionKind::NotImplementedError,
                     "multi-dimensional sub-views are not implemented",
                 ));
             }
@@ -450,7 +450,7 @@ fn multiple(vm: &mut Vm, this: &Ref<MemoryView>, keys: &[Value]) -> Result<Place
         if !is_index(vm, key) {
             if key.holds::<crate::object::types::slice::Slice>() {
                 return Err(vm.raise(
-                    crate::vm::ExceptionKind::NotImplementedError,
+                    crate::object::types::exception::ExceptionKind::NotImplementedError,
                     "multi-dimensional slicing is not implemented",
                 ));
             }
@@ -459,7 +459,7 @@ fn multiple(vm: &mut Vm, this: &Ref<MemoryView>, keys: &[Value]) -> Result<Place
     }
     let n_dimensions = this.get(vm).shape.len();
     if keys.len() < n_dimensions {
-        return Err(vm.raise(crate::vm::ExceptionKind::NotImplementedError, "sub-views are not implemented"));
+        return Err(vm.raise(crate::object::types::exception::ExceptionKind::NotImplementedError, "sub-views are not implemented"));
     }
     if keys.len() > n_dimensions {
         return Err(vm.type_error(format!("cannot index {n_dimensions}-dimension view with {}-element tuple", keys.len())));

@@ -51,7 +51,7 @@ fn ellipsis_repr(vm: &mut Vm, _: &Value) -> Result<Value> {
 }
 
 fn not_implemented_bool(vm: &mut Vm, _: &Value) -> Result<bool> {
-    vm.warn(crate::vm::ExceptionKind::DeprecationWarning, "NotImplemented should not be used in a boolean context")?;
+    vm.warn(crate::object::types::exception::ExceptionKind::DeprecationWarning, "NotImplemented should not be used in a boolean context")?;
     Ok(true)
 }
 
