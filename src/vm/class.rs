@@ -374,6 +374,10 @@ impl Vm {
         let own_slots = self.dict_get(&dict, &slots_name)?;
         let any_dict = base_values.iter().any(|base| base.downcast::<Type>().is_some_and(|base| base.get(self).has(HAS_DICT)));
         let (mut wants_dict, mut wants_weakrefs) = (own_slots.is_none(), own_slots.is_none());
+        if base.get(self).has(IS_METACLASS) {
+            // Classes have a `__dict__` and weak references of their own kind.
+            (wants_dict, wants_weakrefs) = (false, false);
+        }
         let mut members: Vec<Value> = Vec::new();
         if let Some(slots) = &own_slots {
             let names = if slots.holds::<Str>() { vec![slots.clone()] } else { self.collect(slots)? };

@@ -265,6 +265,10 @@ fn contains(vm: &mut Vm, this: &Value, item: &Value) -> Result<bool> {
 fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
     let Some(first) = text_if(vm, left) else { return Ok(Value::NOT_IMPLEMENTED) };
     let Some(second) = text_if(vm, right) else {
+        if vm.type_of(right).get(vm).slots.binary[BinaryOperator::Add as usize].is_some() {
+            // Its own `__radd__` comes first; `binary` words the refusal.
+            return Ok(Value::NOT_IMPLEMENTED);
+        }
         let name = vm.type_name(right);
         return Err(vm.type_error(format!("can only concatenate str (not \"{name}\") to str")));
     };
