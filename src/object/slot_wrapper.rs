@@ -752,10 +752,12 @@ enum Found {
 
 fn find(vm: &mut Vm, class: &Ref<Type>, names: &[&str]) -> Found {
     let mut owner: Option<Ref<Type>> = None;
-    for name in names {
-        let name = vm.intern(name);
+    for &plain_name in names {
+        let name = vm.intern(plain_name);
         let Some(attribute) = vm.type_lookup(class, &name) else { continue };
-        match native_owner(vm, &attribute) {
+        // A wrapper under another name (`__str__ = int.__repr__`) is called as any attribute is.
+        let is_own = attribute.downcast::<NativeFunction>().is_some_and(|native| native.get(vm).name() == plain_name);
+        match native_owner(vm, &attribute).filter(|_| is_own) {
             Some(native) if owner.as_ref().is_none_or(|known| known.is(&native)) => owner = Some(native),
             _ => return Found::Script,
         }
