@@ -65,14 +65,14 @@ const FUNCTIONS: [Native; 80] = [
         let (to, _) = path_argument(vm, &args[1], "link: dst")?;
         let follow = flag(vm, args, 4, true)?;
         let done = blocking(vm, || file::link(&from, &to, follow))?;
-        done.map(none).map_err(|error| raise_two(vm, error, Some(&args[0]), Some(&args[1])))
+        with_paths(vm, done, &args[0], &args[1])
     }),
     native("symlink(src, dst, target_is_directory=False, *, dir_fd=None)", |vm, args| {
         let (from, _) = path_argument(vm, &args[0], "symlink: src")?;
         let (to, _) = path_argument(vm, &args[1], "symlink: dst")?;
         no_folder(vm, args, 3)?;
         let done = blocking(vm, || file::symlink(&from, &to))?;
-        done.map(none).map_err(|error| raise_two(vm, error, Some(&args[0]), Some(&args[1])))
+        with_paths(vm, done, &args[0], &args[1])
     }),
     native("readlink(path, *, dir_fd=None)", |vm, args| {
         let (path, is_bytes) = path_argument(vm, &args[0], "readlink: path")?;
@@ -558,7 +558,29 @@ fn path_value(vm: &Vm, path: &[u8], is_bytes: bool) -> Value {
 }
 
 fn with_path<T>(vm: &mut Vm, result: std::io::Result<T>, path: &Value) -> Result<T> {
-    result.map_err(|error| raise(vm, error, Some(path)))
+    result.map_err(|error| {
+        let shown = shown_path(vm, path);
+        raise(vm, error, Some(&shown))
+    })
+}
+
+/// A path as errors show it: what a path-like object stands for.
+fn shown_path(vm: &mut Vm, path: &Value) -> Value {
+    match os_fspath(vm, path) {
+        Ok(path) => path,
+        Err(_) => {
+            vm.take_raised();
+            path.clone()
+        }
+    }
+}
+
+/// The failure of a call on two paths.
+fn with_paths(vm: &mut Vm, result: std::io::Result<()>, from: &Value, to: &Value) -> Result<Value> {
+    result.map(none).map_err(|error| {
+        let (from, to) = (shown_path(vm, from), shown_path(vm, to));
+        raise_two(vm, error, Some(&from), Some(&to))
+    })
 }
 
 fn descriptor<T>(vm: &mut Vm, result: std::io::Result<T>) -> Result<T> {
@@ -583,7 +605,7 @@ fn rename(vm: &mut Vm, args: Args<'_>, name: &str) -> Result<Value> {
     no_folder(vm, args, 2)?;
     no_folder(vm, args, 3)?;
     let done = blocking(vm, || file::rename(&from, &to))?;
-    done.map(none).map_err(|error| raise_two(vm, error, Some(&args[0]), Some(&args[1])))
+    with_paths(vm, done, &args[0], &args[1])
 }
 
 fn chown(vm: &mut Vm, args: Args<'_>, name: &str, follow: bool) -> Result<Value> {
@@ -687,7 +709,10 @@ fn entries(vm: &mut Vm, path: Option<&Value>, name: &str) -> Result<(Vec<file::F
     };
     let listed = blocking(vm, || file::list(&bytes))?;
     let listed = listed.map_err(|error| {
-        let shown = path.cloned().unwrap_or_else(|| vm.new_str("."));
+        let shown = match path {
+            Some(path) => shown_path(vm, path),
+            None => vm.new_str("."),
+        };
         raise(vm, error, Some(&shown))
     })?;
     Ok((listed, is_bytes))

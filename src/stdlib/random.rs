@@ -56,10 +56,8 @@ fn this(value: &Value) -> &Ref<Generator> {
 
 fn new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let class = args[0].downcast::<Type>().expect("the class").clone();
-    let made = vm.alloc_for(&class, Generator { twister: MersenneTwister::from_int(IntRef::Small(0)) }).into_value();
-    let arguments = args.get(1).map(|arguments| vm.tuple_items(arguments)).unwrap_or_default();
-    seed(vm, &made, arguments.first().filter(|seed| !seed.is_none()))?;
-    Ok(made)
+    // `__init__` seeds it: that of a subclass may take seeds that are no numbers.
+    Ok(vm.alloc_for(&class, Generator { twister: MersenneTwister::from_int(IntRef::Small(0)) }).into_value())
 }
 
 fn init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {

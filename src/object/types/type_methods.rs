@@ -289,17 +289,25 @@ fn set_bases(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
         Some(base) => (base.get(vm).layout, base.get(vm).fixed_slots),
         None => (Layout::Instance, 0),
     };
+    let mut best: Option<Ref<Type>> = None;
     for base in &bases {
         let Some(base) = base.downcast::<Type>() else { continue };
         let payload = base.get(vm);
-        let is_plain_object = payload.layout == Layout::Instance && payload.fixed_slots == 0 && old_layout == Layout::Instance;
-        if payload.layout != old_layout || (payload.fixed_slots != old_fixed && !is_plain_object) {
+        // A class without fields of its own goes with any other.
+        let adds_nothing = payload.layout == Layout::Instance && payload.fixed_slots == 0;
+        let is_plain_object = adds_nothing && old_layout == Layout::Instance;
+        let fits = payload.layout == old_layout && (payload.fixed_slots == old_fixed || is_plain_object);
+        if fits && best.is_none() {
+            best = Some(base.clone());
+        }
+        if !fits && !(adds_nothing && bases.len() > 1) {
             let old_base = class.get(vm).base.clone();
             let old_name = old_base.map(|base| vm.class_name(&base)).unwrap_or_default();
             let message = format!("__bases__ assignment: '{}' object layout differs from '{old_name}'", vm.class_name(base));
             return Err(vm.type_error(message));
         }
     }
+    let new_base = best.unwrap_or(new_base);
     let order = vm.linearize(&class, &bases)?;
     let old_bases = class.get(vm).bases.clone();
     for base in vm.tuple_items(&old_bases) {
