@@ -14,7 +14,7 @@ use crate::object::types::structseq::{self, Fields, item};
 use crate::object::value::Value;
 use crate::os::file::{self, EntryKind, Status};
 use crate::os::{process, random};
-use crate::vm::{ExceptionKind, Raised, Result, Vm};
+use crate::vm::{ExceptionKind, Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_os",
@@ -57,7 +57,11 @@ const FUNCTIONS: [Native; 80] = [
     native("rmdir(path, *, dir_fd=None)", |vm, args| on_path(vm, args, "rmdir", 1, file::remove_folder)),
     native("unlink(path, *, dir_fd=None)", |vm, args| on_path(vm, args, "unlink", 1, file::unlink)),
     native("remove(path, *, dir_fd=None)", |vm, args| on_path(vm, args, "remove", 1, file::unlink)),
-    native("chdir(path)", |vm, args| on_path(vm, args, "chdir", 1, file::change_folder)),
+    native("chdir(path)", |vm, args| {
+        let (path, _) = path_or_number(vm, &args[0], "chdir", "string, bytes, os.PathLike or integer")?;
+        let done = blocking(vm, || file::change_folder(&path))?;
+        with_path(vm, done, &args[0]).map(none)
+    }),
     native("rename(src, dst, *, src_dir_fd=None, dst_dir_fd=None)", |vm, args| rename(vm, args, "rename")),
     native("replace(src, dst, *, src_dir_fd=None, dst_dir_fd=None)", |vm, args| rename(vm, args, "replace")),
     native("link(src, dst, *, src_dir_fd=None, dst_dir_fd=None, follow_symlinks=True)", |vm, args| {
@@ -623,23 +627,30 @@ fn stat(vm: &mut Vm, path: &Value, folder: Option<&Value>, follow: bool, name: &
         return stat_result(vm, &status);
     }
     let folder = folder.map(|folder| int(vm, folder)).transpose()?;
-    let (bytes, _) = match path_argument(vm, path, &format!("{name}: path")) {
-        Err(raised) if name == "stat" => return Err(stat_type_error(vm, raised, path)),
-        result => result?,
+    let (bytes, _) = if name == "stat" {
+        path_or_number(vm, path, name, "string, bytes, os.PathLike or integer")?
+    } else {
+        path_argument(vm, path, &format!("{name}: path"))?
     };
     let status = blocking(vm, || file::status_at(folder, &bytes, follow))?;
     let status = with_path(vm, status, path)?;
     stat_result(vm, &status)
 }
 
-/// `stat` takes descriptors too, and its complaint says so.
-fn stat_type_error(vm: &mut Vm, raised: Raised, path: &Value) -> Raised {
-    if path.holds::<Str>() || !vm.raised_is(ExceptionKind::TypeError) {
-        return raised;
+/// The path of a folder or file that may be given by its descriptor; `kinds` are what the complaint names.
+fn path_or_number(vm: &mut Vm, path: &Value, name: &str, kinds: &str) -> Result<(Vec<u8>, bool)> {
+    if is_int(vm, path) {
+        let fd = int(vm, path)?;
+        return Ok((format!("/proc/self/fd/{fd}").into_bytes(), false));
     }
-    vm.take_raised();
-    let given = vm.type_name(path);
-    vm.type_error(format!("stat: path should be string, bytes, os.PathLike or integer, not {given}"))
+    path_argument(vm, path, &format!("{name}: path")).map_err(|raised| {
+        if path.holds::<Str>() || !vm.raised_is(ExceptionKind::TypeError) {
+            return raised;
+        }
+        vm.take_raised();
+        let given = vm.type_name(path);
+        vm.type_error(format!("{name}: path should be {kinds}, not {given}"))
+    })
 }
 
 fn stat_result(vm: &mut Vm, status: &Status) -> Result<Value> {
@@ -704,7 +715,7 @@ fn pair(vm: &mut Vm, value: &Value, complaint: &str) -> Result<Vec<Value>> {
 /// The entries of a folder (the current one without a path), and whether names are to be `bytes`.
 fn entries(vm: &mut Vm, path: Option<&Value>, name: &str) -> Result<(Vec<file::FolderEntry>, bool)> {
     let (bytes, is_bytes) = match path {
-        Some(path) => path_argument(vm, path, &format!("{name}: path"))?,
+        Some(path) => path_or_number(vm, path, name, "string, bytes, os.PathLike, integer or None")?,
         None => (b".".to_vec(), false),
     };
     let listed = blocking(vm, || file::list(&bytes))?;

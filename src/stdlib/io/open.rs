@@ -60,7 +60,8 @@ pub(crate) fn open(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let raw_mode = vm.new_str(raw_mode);
     let file_class = vm.native_type(&file::TYPE).into_value();
     let closefd = args.given(6).cloned().unwrap_or(Value::TRUE);
-    let raw = vm.call(&file_class, &[args[0].clone(), raw_mode, closefd, args.or_none(7)])?;
+    let path = if vm.is_int(&args[0]) { args[0].clone() } else { super::super::os_error::os_fspath(vm, &args[0])? };
+    let raw = vm.call(&file_class, &[path, raw_mode, closefd, args.or_none(7)])?;
     let result = layered(vm, args, &raw, (binary, has(b'+'), has(b'r')), buffering, &mode_value);
     if result.is_err() {
         let exception = vm.take_raised();
