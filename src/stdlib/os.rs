@@ -639,7 +639,7 @@ fn stat(vm: &mut Vm, path: &Value, folder: Option<&Value>, follow: bool, name: &
 
 /// The path of a folder or file that may be given by its descriptor; `kinds` are what the complaint names.
 fn path_or_number(vm: &mut Vm, path: &Value, name: &str, kinds: &str) -> Result<(Vec<u8>, bool)> {
-    if is_int(vm, path) {
+    if is_int(path) {
         let fd = int(vm, path)?;
         return Ok((format!("/proc/self/fd/{fd}").into_bytes(), false));
     }
