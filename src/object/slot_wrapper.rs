@@ -150,7 +150,8 @@ static BINARY: &[SpecialMethod] = &[
     binary_row!(12, "__matmul__"),
 ];
 static REFLECTED: &[SpecialMethod] = &[
-    reflected_row!(0, "__radd__"),
+    // A sequence has no `__radd__`: what adds but does not subtract is one.
+    SpecialMethod { is_present: |slots| slots.binary[0].is_some() && slots.binary[1].is_some(), ..reflected_row!(0, "__radd__") },
     reflected_row!(1, "__rsub__"),
     reflected_row!(2, "__rmul__"),
     reflected_row!(3, "__rtruediv__"),

@@ -1,6 +1,6 @@
 //! `time`: clocks and the calendar; sleeping is a wait of the scheduler's.
 
-use crate::object::native::{Args, NativeModule, native};
+use crate::object::native::{Args, NativeModule, getter, native};
 use crate::object::type_object::{Slots, TypeSpec, constructor};
 use crate::object::types::codec::{decode_os, encode_os};
 use crate::object::types::numeric::{float_of, int_of};
@@ -80,6 +80,8 @@ static STRUCT_TIME: TypeSpec = structseq::spec(
         item::<6>("tm_wday"),
         item::<7>("tm_yday"),
         item::<8>("tm_isdst"),
+        getter("tm_zone", |vm, value| structseq::hidden(vm, value, "tm_zone")),
+        getter("tm_gmtoff", |vm, value| structseq::hidden(vm, value, "tm_gmtoff")),
     ],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "time.struct_time", &FIELDS)), ..Slots::NONE },
 );

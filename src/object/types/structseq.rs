@@ -17,7 +17,7 @@ pub(crate) struct Fields {
     pub(crate) hidden: &'static [&'static str],
 }
 
-const METHODS: &[Native] = &[native("__reduce__(self, /)", reduce)];
+const METHODS: &[Native] = &[native("__reduce__(self, /)", reduce), native("__replace__(self, /, **changes)", replace)];
 
 /// The spec of such a type. `getset` comes from [`getters`].
 pub(crate) const fn spec(name: &'static str, doc: &'static str, new: Option<Native>, getset: &'static [GetSetSpec], repr: Slots) -> TypeSpec {
@@ -128,6 +128,50 @@ pub(crate) fn show(vm: &mut Vm, value: &Value, name: &str, fields: &Fields) -> R
     }
     shown.push(')');
     Ok(vm.new_str(shown))
+}
+
+/// `copy.replace(value, field=…)`.
+fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let mut items = vm.tuple_items(&args[0]);
+    let class = vm.type_of(&args[0]);
+    let names = vm.get_attr_str(&class, "__match_args__")?;
+    let names = vm.tuple_items(&names);
+    let hidden = vm.new_dict();
+    if let Some(dict) = vm.existing_dict(&args[0]) {
+        let pairs: Vec<(Value, Value)> = dict.get(vm).items().map(|(key, value)| (key.clone(), value.clone())).collect();
+        for (key, value) in pairs {
+            vm.dict_set(&hidden, &key, value)?;
+        }
+    }
+    let changes = args[1].downcast::<Dict>().expect("collected by the signature");
+    let changes: Vec<(Value, Value)> = changes.get(vm).items().map(|(key, value)| (key.clone(), value.clone())).collect();
+    for (key, value) in changes {
+        let mut place = None;
+        for (index, name) in names.iter().enumerate() {
+            if vm.equal(name, &key)? {
+                place = Some(index);
+            }
+        }
+        match place {
+            Some(place) if place < items.len() => items[place] = value,
+            _ if vm.dict_get(&hidden, &key)?.is_some() => vm.dict_set(&hidden, &key, value)?,
+            _ => {
+                let name = vm.class_name(&class);
+                let key = vm.repr_text(&key)?;
+                return Err(vm.type_error(format!("Got unexpected field name(s): [{key}] for {name}")));
+            }
+        }
+    }
+    let items = vm.new_tuple(items);
+    vm.call(&class, &[items, hidden.into_value()])
+}
+
+/// An attribute that is no item, for a type's `getset`.
+pub(crate) fn hidden(vm: &mut Vm, value: &Value, name: &str) -> Result<Value> {
+    match vm.existing_dict(value) {
+        Some(dict) => Ok(vm.dict_get_str(&dict, name)?.unwrap_or(Value::NONE)),
+        None => Ok(Value::NONE),
+    }
 }
 
 fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

@@ -84,7 +84,12 @@ pub(crate) static RAW_IO_BASE: TypeSpec = TypeSpec {
     base: Some(&IO_BASE),
     flags: STREAM,
     new: new(),
-    methods: &[native("read(self, size=-1, /)", raw_read), native("readall(self, /)", read_all)],
+    methods: &[
+        native("read(self, size=-1, /)", raw_read),
+        native("readall(self, /)", read_all),
+        native("readinto(self, buffer, /)", |vm, _| Err(vm.raise_new(crate::vm::ExceptionKind::NotImplementedError, Vec::new()))),
+        native("write(self, b, /)", |vm, _| Err(vm.raise_new(crate::vm::ExceptionKind::NotImplementedError, Vec::new()))),
+    ],
     ..TypeSpec::DEFAULT
 };
 

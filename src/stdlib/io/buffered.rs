@@ -98,7 +98,10 @@ macro_rules! common {
                 Ok(raw)
             }),
             native("flush(self, /)", |vm, args| {
-                open(vm, &args[0])?;
+                let raw = raw(vm, &args[0])?;
+                if file::is_closed(vm, &raw)? {
+                    return Err(vm.value_error("flush of closed file"));
+                }
                 flush_and_rewind(vm, &args[0])?;
                 Ok(Value::NONE)
             }),
@@ -244,7 +247,6 @@ fn ask(vm: &mut Vm, value: &Value, method: &str) -> Result<Value> {
 
 fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
     let kind = vm.type_name(value);
-    let module = if kind.starts_with("Buffered") { "_io." } else { "" };
     let name = match vm.find_attr_str(value, "name") {
         Ok(name) => name,
         Err(raised) => {
@@ -261,9 +263,9 @@ fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
             }
             let shown = vm.repr_text(&name);
             vm.leave_repr(value);
-            Ok(vm.new_str(format!("<{module}{kind} name={}>", shown?)))
+            Ok(vm.new_str(format!("<{kind} name={}>", shown?)))
         }
-        None => Ok(vm.new_str(format!("<{module}{kind}>"))),
+        None => Ok(vm.new_str(format!("<{kind}>"))),
     }
 }
 
@@ -636,7 +638,7 @@ pub(crate) fn put(vm: &mut Vm, value: &Value, bytes: &[u8]) -> Result<()> {
 // ---- places
 
 fn tell(vm: &mut Vm, value: &Value) -> Result<i64> {
-    let raw = open(vm, value)?;
+    let raw = raw(vm, value)?;
     let place = raw_tell(vm, &raw)?;
     let payload = this(value).get(vm);
     Ok(place - (payload.ahead.len() - payload.start) as i64 + payload.pending.len() as i64)

@@ -178,7 +178,7 @@ fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
     let this = file(value).get(vm);
     let kind = vm.type_name(value);
     if this.fd < 0 {
-        return Ok(vm.new_str(format!("<{}.{kind} [closed]>", "_io")));
+        return Ok(vm.new_str(format!("<{kind} [closed]>")));
     }
     let (fd, mode, close_fd) = (this.fd, mode_of(this), if this.close_fd { "True" } else { "False" });
     let name = match vm.find_attr_str(value, "name")? {
@@ -192,7 +192,7 @@ fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
         }
         None => format!("fd={fd}"),
     };
-    Ok(vm.new_str(format!("<_io.{kind} {name} mode='{mode}' closefd={close_fd}>")))
+    Ok(vm.new_str(format!("<{kind} {name} mode='{mode}' closefd={close_fd}>")))
 }
 
 /// The flags of a mode, and what it says.

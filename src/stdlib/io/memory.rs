@@ -396,7 +396,7 @@ pub(crate) static STRING_IO: TypeSpec = TypeSpec {
             let mut builder = TextBuilder::new();
             builder.push_text(text(vm, initial));
             let position = vm.index_i64(position)?.max(0) as usize;
-            let ends = LineEnds::parse(vm, Some(newline))?;
+            let ends = LineEnds::parse(vm, Some(newline), true)?;
             let this = string_stream(&args[0]).get_mut(vm);
             this.text = Some(builder);
             this.position = position;
@@ -424,7 +424,7 @@ static STRING_INIT: Native = native("StringIO(initial_value='', newline='\\n')",
 
 fn init_text(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let ends = match args.given(2) {
-        Some(newline) => LineEnds::parse(vm, Some(newline))?,
+        Some(newline) => LineEnds::parse(vm, Some(newline), true)?,
         None => LineEnds::default_of_memory(),
     };
     let this = string_stream(&args[0]).get_mut(vm);

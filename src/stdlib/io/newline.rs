@@ -30,8 +30,8 @@ impl LineEnds {
         Self { universal: false, translate: false, read: "\n", written: None }
     }
 
-    /// Reads the argument: `None`, `''`, `'\n'`, `'\r'` or `'\r\n'`.
-    pub(crate) fn parse(vm: &mut Vm, newline: Option<&Value>) -> Result<Self> {
+    /// Reads the argument: `None`, `''`, `'\n'`, `'\r'` or `'\r\n'`. The error shows another one quoted or as it is.
+    pub(crate) fn parse(vm: &mut Vm, newline: Option<&Value>, quoted: bool) -> Result<Self> {
         let Some(newline) = newline.filter(|newline| !newline.is_none()) else {
             return Ok(Self { universal: true, translate: true, read: "\n", written: None });
         };
@@ -45,7 +45,7 @@ impl LineEnds {
             Some("\r") => Self { universal: false, translate: false, read: "\r", written: Some("\r") },
             Some("\r\n") => Self { universal: false, translate: false, read: "\r\n", written: Some("\r\n") },
             _ => {
-                let shown = vm.repr_text(newline)?;
+                let shown = if quoted { vm.repr_text(newline)? } else { vm.str_text(newline)? };
                 return Err(vm.value_error(format!("illegal newline value: {shown}")));
             }
         };

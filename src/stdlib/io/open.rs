@@ -43,7 +43,7 @@ pub(crate) fn open(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if binary && is_text {
         return Err(vm.value_error("can't have text and binary mode at once"));
     }
-    if b"xrwa".iter().filter(|&&letter| has(letter)).count() != 1 {
+    if b"xrwa".iter().filter(|&&letter| has(letter)).count() > 1 {
         return Err(vm.value_error("must have exactly one of create/read/write/append mode"));
     }
     if binary {
@@ -91,9 +91,6 @@ fn layered(
     } else {
         buffering
     };
-    if buffering < -1 {
-        return Err(vm.value_error("invalid buffering size"));
-    }
     if buffering == 0 {
         if binary {
             return Ok(raw.clone());

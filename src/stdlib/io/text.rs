@@ -257,7 +257,7 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             vm.expect_string(errors, "errors")?
         }
     };
-    let ends = LineEnds::parse(vm, args.given(4))?;
+    let ends = LineEnds::parse(vm, args.given(4), false)?;
     let flag = |vm: &mut Vm, value: Option<&Value>| match value {
         Some(value) => vm.is_true(value),
         None => Ok(false),
@@ -268,8 +268,8 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let able = vm.call_method(&args[1], method, &[])?;
         vm.is_true(&able)
     };
-    let movable = able(vm, "seekable")?;
     let (readable, writable) = (able(vm, "readable")?, able(vm, "writable")?);
+    let movable = able(vm, "seekable")?;
     let mut made = empty();
     made.readable = readable;
     made.writable = writable;
@@ -331,7 +331,7 @@ fn reconfigure(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         this(&args[0]).get_mut(vm).errors = errors;
     }
     if let Some(newline) = args.given(3) {
-        let ends = LineEnds::parse(vm, Some(newline))?;
+        let ends = LineEnds::parse(vm, Some(newline), false)?;
         this(&args[0]).get_mut(vm).ends = ends;
     }
     if let Some(flag) = args.given_some(4) {
