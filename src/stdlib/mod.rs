@@ -32,6 +32,7 @@ pub(crate) mod structs;
 pub(crate) mod sys;
 pub(crate) mod thread;
 pub(crate) mod time;
+pub(crate) mod traceback;
 pub(crate) mod weakref;
 
 use crate::object::native::NativeModule;
@@ -71,6 +72,7 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &sys::MODULE,
     &thread::MODULE,
     &time::MODULE,
+    &traceback::MODULE,
     &weakref::MODULE,
 ];
 
