@@ -203,6 +203,15 @@ impl Verifier<'_> {
         for register in effect.kept {
             self.change(state, register, Kind::Value, Kind::Value)?;
         }
+        if let I::Call { base, .. } | I::CallMethod { base, .. } | I::CallSpread { base, .. } =
+            instruction
+        {
+            // The callee's window begins at the arguments.
+            let above = (u32::from(base) - self.n_locals) as usize;
+            if state.temporaries[above..].iter().any(|kind| *kind != Kind::Dead) {
+                return Err("there are live temporaries above the arguments".into());
+            }
+        }
         for (base, count) in effect.written {
             for register in base..base + count {
                 self.change(state, register, Kind::Dead, Kind::Value)?;
@@ -338,6 +347,7 @@ impl Verifier<'_> {
             let fits = match (name, field) {
                 ("MakeCell", "local") => is_cell(),
                 ("DeleteLocal" | "ClearLocal", "local") => is_local,
+                ("Call" | "CallMethod" | "CallSpread", "base") => !is_local,
                 (_, "cell") => is_cell(),
                 _ => true,
             };

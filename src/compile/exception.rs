@@ -75,7 +75,7 @@ impl Compiler<'_> {
             Some(value) => self.fold(value),
         };
         if let Some(constant) = constant {
-            let regions = self.unwind(0, &mut None)?;
+            let (regions, _) = self.unwind(0, None, span)?;
             if self.asm.reachable {
                 let index = self.asm.constant(constant);
                 self.emit(I::ReturnConst { index }, span);
@@ -86,22 +86,11 @@ impl Compiler<'_> {
         }
         let Some(value) = value else { return Ok(()) };
         let mark = self.asm.top;
-        if self.blocks.iter().any(|block| matches!(block, Block::With { .. })) {
-            // The arguments of an exit method go where the value would stand.
-            self.asm.set_top(mark + 3);
+        let src = self.operand(value)?;
+        let (regions, src) = self.unwind(0, Some(src), span)?;
+        if let Some(src) = src {
+            self.emit(I::Return { src: reg(src) }, span);
         }
-        let mut src = self.operand(value)?;
-        let runs_code = self.blocks.iter().any(|block| {
-            !matches!(block, Block::Loop { .. } | Block::AsyncLoop { .. } | Block::Guarded { .. })
-        });
-        if runs_code && self.asm.is_local(src) {
-            let copy = self.asm.push();
-            self.emit(I::Move { dst: reg(copy), src: reg(src) }, span);
-            src = copy;
-        }
-        let mut kept = (!self.asm.is_local(src)).then_some(src);
-        let regions = self.unwind(0, &mut kept)?;
-        self.emit(I::Return { src: reg(kept.unwrap_or(src)) }, span);
         self.asm.end_of_flow();
         self.resume_all(&regions);
         self.asm.top = mark;
@@ -142,7 +131,7 @@ impl Compiler<'_> {
         };
         let mark = self.asm.top;
         let down_to = if exit == Exit::Break { position } else { position + 1 };
-        let regions = self.unwind(down_to, &mut None)?;
+        let (regions, _) = self.unwind(down_to, None, span)?;
         let target = if exit == Exit::Break { break_ } else { continue_ };
         self.asm.jump(I::Jump { target: 0 }, target, span);
         self.asm.end_of_flow();
@@ -152,10 +141,15 @@ impl Compiler<'_> {
     }
 
     /// Emits what leaving the blocks from the innermost down to number `down_to` takes. The result is the stretches that have to be
-    /// resumed after the jump. `kept` is a temporary that lives on.
-    fn unwind(&mut self, down_to: usize, kept: &mut Option<u32>) -> Result<Vec<RegionId>> {
+    /// resumed after the jump, and where `kept`, the value of a `return`, is by then.
+    fn unwind(
+        &mut self,
+        down_to: usize,
+        mut kept: Option<u32>,
+        span: Span,
+    ) -> Result<(Vec<RegionId>, Option<u32>)> {
         if self.blocks.len() == down_to {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), kept));
         }
         let saved = self.blocks.clone();
         let mut regions = Vec::new();
@@ -174,7 +168,8 @@ impl Compiler<'_> {
                 Block::Finally { region, body } => {
                     self.asm.suspend(region);
                     regions.push(region);
-                    if let Some(register) = *kept {
+                    kept = self.secure(kept, span);
+                    if let Some(register) = kept {
                         self.blocks.push(Block::Value { register });
                     }
                     self.stmts(body)?;
@@ -190,16 +185,18 @@ impl Compiler<'_> {
                     regions.push(region);
                     self.emit(I::PopHandled { previous: reg(previous) }, NOWHERE);
                     if let Some(name) = name {
+                        kept = self.secure(kept, span);
                         self.forget(name);
                     }
                 }
                 Block::With { region, exit, is_async, span } => {
                     self.asm.suspend(region);
                     regions.push(region);
-                    if let Some(register) = kept.as_mut().filter(|register| **register > exit) {
-                        // The exit method's frame lies above `exit`; below it two registers wait for an exception.
-                        self.emit(I::Move { dst: reg(exit - 2), src: reg(*register) }, span);
-                        *register = exit - 2;
+                    // A callee's window begins at the arguments, so the value waits below the exit method: where this block's handler
+                    // would note what was handled, and above what the blocks around keep when the exit raises.
+                    if let Some(register) = kept {
+                        self.emit(I::Move { dst: reg(exit - 2), src: reg(register) }, span);
+                        kept = Some(exit - 2);
                     }
                     self.exit_with_nones(exit, is_async, span);
                 }
@@ -207,7 +204,17 @@ impl Compiler<'_> {
             }
         }
         self.blocks = saved;
-        Ok(regions)
+        Ok((regions, kept))
+    }
+
+    /// A value that code to come cannot change: not a local, but a copy of it.
+    fn secure(&mut self, kept: Option<u32>, span: Span) -> Option<u32> {
+        let local = kept.filter(|&register| self.asm.is_local(register));
+        local.map_or(kept, |local| {
+            let copy = self.asm.push();
+            self.emit(I::Move { dst: reg(copy), src: reg(local) }, span);
+            Some(copy)
+        })
     }
 
     fn resume_all(&mut self, regions: &[RegionId]) {

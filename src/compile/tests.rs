@@ -199,3 +199,11 @@ fn units_survive_being_written_and_read_and_damage_is_found() {
         assert!(read(&bytes[..at], stamp).is_err(), "a file cut at {at} is refused");
     }
 }
+
+#[test]
+fn a_returned_value_waits_below_the_exit_methods_on_its_way_out() {
+    check(
+        "def f(a, b):\n    with a:\n        return b()",
+        "SetupWith r4, r0\nCallMethod r6, 0\nRelease r6\nMove r6, r1\nCall r6, 0\nMove r2, r6\nLoadConst r6, None\nLoadConst r7, None\nLoadConst r8, None\nCallMethod r4, 3\nRelease r4\nReturn r2\nReturnConst None\nPushHandled r2, r3\nLoadExceptionTriple r6, r3\nCallMethod r4, 3\nJumpIfTrue r4, -> 18\nReraise r3, r2\nRelease r3\nPopHandled r2\nJump -> 12\nPushHandled r3, r4\nRelease r3\nReraise r4, r2",
+    );
+}
