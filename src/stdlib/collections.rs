@@ -698,7 +698,6 @@ pub(crate) static ORDERED_DICT: TypeSpec = TypeSpec {
     },
     methods: &[
         native("copy(self, /)", ordered_copy),
-        native("__copy__(self, /)", ordered_copy),
         native("items(self, /)", |vm, args| Ok(ordered_view(vm, &args[0], DictPart::Items))),
         native("keys(self, /)", |vm, args| Ok(ordered_view(vm, &args[0], DictPart::Keys))),
         native("values(self, /)", |vm, args| Ok(ordered_view(vm, &args[0], DictPart::Values))),

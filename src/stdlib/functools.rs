@@ -51,7 +51,13 @@ pub(crate) static PARTIAL: TypeSpec = TypeSpec {
     doc: "Create a new function with partial application of the given arguments and keywords.",
     layout: Layout::Partial,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
-    slots: Slots { new: Some(partial_new), call: Some(partial_call), repr: Some(partial_repr), ..Slots::NONE },
+    slots: Slots {
+        new: Some(partial_new),
+        call: Some(partial_call),
+        repr: Some(partial_repr),
+        descriptor_get: Some(partial_get),
+        ..Slots::NONE
+    },
     methods: &[native("__reduce__(self, /)", partial_reduce), native("__setstate__(self, state, /)", partial_set_state)],
     class_methods: &[native("__class_getitem__(cls, object, /)", class_get_item)],
     getset: &[
@@ -124,6 +130,15 @@ fn partial_call(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<Value> 
         values.push(value.clone());
     }
     vm.call_args(&function, CallArgs { values: &values, names: &names })
+}
+
+/// A partial object found in a class is not bound, but will be in later versions.
+fn partial_get(vm: &mut Vm, this: &Value, object: Option<&Value>, _: &Value) -> Result<Value> {
+    if object.is_some_and(|object| !object.is_none()) {
+        let message = "functools.partial will be a method descriptor in future Python versions; wrap it in staticmethod() if you want to preserve the old behavior";
+        vm.warn(crate::object::types::exception::ExceptionKind::FutureWarning, message)?;
+    }
+    Ok(this.clone())
 }
 
 fn partial_repr(vm: &mut Vm, this: &Value) -> Result<Value> {

@@ -534,11 +534,11 @@ fn union_get_item(vm: &mut Vm, this: &Value, item: &Value) -> Result<Value> {
 fn union_check(vm: &mut Vm, args: &Args<'_>, subclass: bool) -> Result<Value> {
     let members = union_of(&args[0]).get(vm).args.clone();
     let members = vm.tuple_items(&members);
-    if members.iter().any(|member| member.holds::<GenericAlias>()) {
-        let function = if subclass { "issubclass" } else { "isinstance" };
-        return Err(vm.type_error(format!("{function}() argument 2 cannot be a parameterized generic")));
-    }
     for member in &members {
+        if member.holds::<GenericAlias>() {
+            let function = if subclass { "issubclass" } else { "isinstance" };
+            return Err(vm.type_error(format!("{function}() argument 2 cannot be a parameterized generic")));
+        }
         let holds = if subclass { vm.object_issubclass(&args[1], member)? } else { vm.object_isinstance(&args[1], member)? };
         if holds {
             return Ok(Value::TRUE);

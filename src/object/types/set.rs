@@ -315,7 +315,6 @@ impl Set {
         std::mem::swap(&mut self.table, &mut other.table);
         std::mem::swap(&mut self.fill, &mut other.fill);
         std::mem::swap(&mut self.used, &mut other.used);
-        std::mem::swap(&mut self.finger, &mut other.finger);
         self.generation = self.generation.wrapping_add(1);
         other.generation = other.generation.wrapping_add(1);
     }
