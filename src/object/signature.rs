@@ -119,6 +119,11 @@ impl Signature {
         signature
     }
 
+    /// Of a module's function, whose first parameter is an argument like the others, whatever its name.
+    pub(crate) fn parse_function(text: &'static str) -> Self {
+        Self { has_receiver: false, ..Self::parse(text) }
+    }
+
     /// Binds the arguments and calls `native` with them. `owner` is the class or the module's name.
     pub(crate) fn call(&self, vm: &mut Vm, native: &Native, owner: &Value, arguments: CallArgs<'_>) -> Result<Value> {
         if arguments.names.is_empty() && self.simple && arguments.values.len() == self.positional {
@@ -232,12 +237,13 @@ impl Signature {
                 (most, least) if most == least => format!("{name} expected {most} argument{}, got {given}", if most == 1 { "" } else { "s" }),
                 (most, _) => format!("{name} expected at most {most} argument{}, got {given}", if most == 1 { "" } else { "s" }),
             }
-        } else if most == 0 {
+        } else if most == 0 && given + named <= self.parameters.len() - offset {
             format!("{name}() takes no positional arguments")
         } else {
             let total = given + named;
             let bound = if most == least && self.parameters.len() == self.positional { "exactly" } else { "at most" };
             let what = if self.parameters.len() > self.positional { "positional argument" } else { "argument" };
+            let (what, most) = if total > self.parameters.len() - offset { ("argument", self.parameters.len() - offset) } else { (what, most) };
             let (count, given) = (most, if what == "argument" { total } else { given });
             format!("{name}() takes {bound} {count} {what}{} ({given} given)", if count == 1 { "" } else { "s" })
         };
