@@ -126,8 +126,16 @@ impl Signature {
 
     /// Binds the arguments and calls `native` with them. `owner` is the class or the module's name.
     pub(crate) fn call(&self, vm: &mut Vm, native: &Native, owner: &Value, arguments: CallArgs<'_>) -> Result<Value> {
-        if arguments.names.is_empty() && self.simple && arguments.values.len() == self.positional {
-            return (native.function)(vm, Args(arguments.values));
+        if arguments.names.is_empty() && self.positional == self.parameters.len() {
+            let given = arguments.values.len();
+            if given == self.positional {
+                return (native.function)(vm, Args(arguments.values));
+            }
+            if given >= self.required && given < self.positional {
+                let mut bound: SmallVec<[Value; 6]> = arguments.values.iter().cloned().collect();
+                bound.resize_with(self.positional, || Value::UNBOUND);
+                return (native.function)(vm, Args(&bound));
+            }
         }
         let mut bound: SmallVec<[Value; 6]> = SmallVec::new();
         self.bind(vm, owner, arguments, &mut bound)?;

@@ -1020,7 +1020,7 @@ fn ordered_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     let item = match state.part {
         DictPart::Keys => entry.key.clone(),
         DictPart::Values => entry.value.clone(),
-        DictPart::Items => vm.new_tuple(vec![entry.key.clone(), entry.value.clone()]),
+        DictPart::Items => vm.new_pair(entry.key.clone(), entry.value.clone()),
     };
     let state = iterator.get_mut(vm);
     state.position = position;

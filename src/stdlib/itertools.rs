@@ -737,7 +737,7 @@ fn group_by_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     let old = target.replace(key.clone());
     drop(old);
     let grouper = sequence::make(vm, &GROUPER, Itertool::Grouper { parent: this.clone(), target: key.clone(), group });
-    Ok(Some(vm.new_tuple(vec![key, grouper])))
+    Ok(Some(vm.new_pair(key, grouper)))
 }
 
 fn grouper_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
@@ -877,7 +877,7 @@ fn pairwise_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     };
     let previous = old.replace(new.clone());
     drop(previous);
-    Ok(Some(vm.new_tuple(vec![before, new])))
+    Ok(Some(vm.new_pair(before, new)))
 }
 
 static REPEAT: TypeSpec = TypeSpec {

@@ -199,6 +199,13 @@ impl Vm {
         self.alloc(TypeId::Tuple, Tuple::new(items)).into_value()
     }
 
+    /// A tuple of two items.
+    #[inline]
+    pub(crate) fn new_pair(&self, first: Value, second: Value) -> Value {
+        let items: SmallVec<[Value; 3]> = smallvec::smallvec![first, second];
+        self.new_tuple(items)
+    }
+
     /// The empty tuple.
     pub(crate) fn empty_tuple(&self) -> Value {
         self.state().empty_tuple.clone()

@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use crate::object::layout::{Layout, Payload};
 use crate::object::types::str::Str;
+use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
 use crate::object::word::Word;
 use crate::vm::{Result, Vm};
@@ -66,14 +67,14 @@ pub(crate) enum Probe {
 
 /// Whether two keys with the same hash are equal, when that can be told without running code of a script.
 #[inline]
-fn same(left: &Value, right: &Value) -> Option<bool> {
+pub(crate) fn same(left: &Value, right: &Value) -> Option<bool> {
     if left.is(right) {
         return Some(true);
     }
     if let (Some(left), Some(right)) = (left.downcast::<Str>(), right.downcast::<Str>()) {
         // SAFETY: both live, and their payloads are only read here; a subclass of `str` with an `__eq__` of its own is told apart by the caller's flag below.
         let (left_text, right_text) = unsafe { (&(*left.as_ptr()).text, &(*right.as_ptr()).text) };
-        if is_exact_str(left) && is_exact_str(right) {
+        if is_exact(left) && is_exact(right) {
             return Some(left_text == right_text);
         }
         return None;
@@ -81,11 +82,34 @@ fn same(left: &Value, right: &Value) -> Option<bool> {
     if left.word().is_small() && right.word().is_small() {
         return Some(false);
     }
-    None
+    same_tuples(left, right, 4)
+}
+
+/// `same` for tuples of plain items, nested at most `depth` deep.
+fn same_tuples(left: &Value, right: &Value, depth: u32) -> Option<bool> {
+    let (left, right) = (left.downcast::<Tuple>()?, right.downcast::<Tuple>()?);
+    if depth == 0 || !is_exact(left) || !is_exact(right) {
+        return None;
+    }
+    // SAFETY: both live, and their payloads are only read here.
+    let (left, right) = unsafe { ((*left.as_ptr()).items(), (*right.as_ptr()).items()) };
+    for (left, right) in left.iter().zip(right) {
+        let equal = if left.is(right) {
+            true
+        } else if left.holds::<Tuple>() {
+            same_tuples(left, right, depth - 1)?
+        } else {
+            same(left, right)?
+        };
+        if !equal {
+            return Some(false);
+        }
+    }
+    Some(left.len() == right.len())
 }
 
 #[inline]
-fn is_exact_str(value: &Value) -> bool {
+fn is_exact(value: &Value) -> bool {
     // SAFETY: alive; types outlive their instances.
     value.word().pointer().is_some_and(|header| unsafe {
         let class = (*header).type_pointer();

@@ -121,7 +121,7 @@ fn next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     let item = match state.part {
         DictPart::Keys => entry.key.clone(),
         DictPart::Values => entry.value.clone(),
-        DictPart::Items => vm.new_tuple([entry.key.clone(), entry.value.clone()].to_vec()),
+        DictPart::Items => vm.new_pair(entry.key.clone(), entry.value.clone()),
     };
     let state = iterator.get_mut(vm);
     state.position = position;

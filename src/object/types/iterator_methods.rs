@@ -381,7 +381,7 @@ fn enumerate_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     };
     let old = std::mem::replace(&mut state.get_mut(vm).count, following);
     drop(old);
-    Ok(Some(vm.new_tuple([count, item].to_vec())))
+    Ok(Some(vm.new_pair(count, item)))
 }
 
 fn enumerate_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

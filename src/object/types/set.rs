@@ -119,9 +119,9 @@ impl Set {
         Probe { place: hash as usize, perturb: hash as u64, neighbours: 0, at: 0, started: false, removed: None }
     }
 
-    /// Goes on with a look-up to the next place that decides something. The table must not have changed since the probe started.
+    /// Goes on with a look-up to the next place that decides something; `same` says what it can about equality without running a script. The table must not have changed since the probe started.
     #[inline]
-    pub(crate) fn probe(&self, probe: &mut Probe, key: &Value, hash: i64, same: impl Fn(&Value, &Value) -> bool) -> Found {
+    pub(crate) fn probe(&self, probe: &mut Probe, key: &Value, hash: i64, same: impl Fn(&Value, &Value) -> Option<bool>) -> Found {
         if self.table.is_empty() {
             return Found::Free(usize::MAX);
         }
@@ -146,10 +146,11 @@ impl Set {
             let entry = &self.table[probe.at];
             if entry.hash == hash {
                 if entry.is_used() {
-                    if entry.key.is(key) || same(&entry.key, key) {
-                        return Found::Same(probe.at);
+                    match same(&entry.key, key) {
+                        Some(true) => return Found::Same(probe.at),
+                        Some(false) => continue,
+                        None => return Found::Candidate(probe.at),
                     }
-                    return Found::Candidate(probe.at);
                 }
                 if hash == 0 {
                     return Found::Free(probe.removed.unwrap_or(probe.at));

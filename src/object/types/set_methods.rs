@@ -1,8 +1,7 @@
 //! `set` and `frozenset`: look-up, methods, operators, iterators.
 
-use super::dict::Dict;
+use super::dict::{self, Dict};
 use super::set::{Found, Set, SetIterator};
-use super::str::Str;
 use super::{TypeId, generic_alias_methods};
 use crate::code::instruction::Comparison;
 use crate::object::layout::Layout;
@@ -125,11 +124,7 @@ fn look(vm: &mut Vm, set: &Ref<Set>, key: &Value, hash: i64) -> Result<std::resu
     'again: loop {
         let mut probe = Set::start(hash);
         loop {
-            let same = |a: &Value, b: &Value| match (a.downcast::<Str>(), b.downcast::<Str>()) {
-                (Some(x), Some(y)) => x.get(vm).text == y.get(vm).text && vm.is_exact(a, TypeId::Str) && vm.is_exact(b, TypeId::Str),
-                _ => false,
-            };
-            match set.get(vm).probe(&mut probe, key, hash, same) {
+            match set.get(vm).probe(&mut probe, key, hash, dict::same) {
                 Found::Free(place) => return Ok(Err(place)),
                 Found::Same(place) => return Ok(Ok(place)),
                 Found::Candidate(place) => {

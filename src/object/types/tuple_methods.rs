@@ -1,5 +1,6 @@
 //! `tuple`: its methods and operators.
 
+use super::dict::same;
 use super::iterator::SequenceIterator;
 use super::slice::Slice;
 use super::tuple::Tuple;
@@ -112,6 +113,9 @@ fn compare(vm: &mut Vm, left: &Value, right: &Value, operation: Comparison) -> R
     let (Some(left), Some(right)) = (left.downcast::<Tuple>(), right.downcast::<Tuple>()) else {
         return Ok(Value::NOT_IMPLEMENTED);
     };
+    if let (Some(equal), Comparison::Equal | Comparison::NotEqual) = (same(left, right), operation) {
+        return Ok(Value::from_bool(equal == (operation == Comparison::Equal)));
+    }
     let lens = (left.get(vm).items().len(), right.get(vm).items().len());
     if lens.0 != lens.1 && matches!(operation, Comparison::Equal | Comparison::NotEqual) {
         // Unlike lists, tuples of different lengths are compared item by item first.
