@@ -27,13 +27,13 @@ pub use embed::*;
 
 /// The tree of a program as Python's `ast.dump(tree, include_attributes=True)` prints it; the message of what is wrong with it otherwise.
 pub fn dump_ast(source: &[u8]) -> Result<String, String> {
-    let parsed = scrip_grammar::parse_bytes(source, scrip_grammar::Mode::Module, scrip_grammar::Options::default());
+    let parsed = scrip_grammar::parse_bytes(source, scrip_grammar::Mode::Module, scrip_grammar::Options { tree_only: true, ..Default::default() });
     parsed.map(|parsed| scrip_grammar::dump::dump(&parsed)).map_err(|error| error.to_string())
 }
 
 /// Whether a source is a program: it is read and checked, nothing runs.
 pub fn is_program(source: &[u8]) -> bool {
-    scrip_grammar::parse_bytes(source, scrip_grammar::Mode::Module, scrip_grammar::Options { top_level_await: true }).is_ok()
+    scrip_grammar::parse_bytes(source, scrip_grammar::Mode::Module, scrip_grammar::Options { top_level_await: true, ..Default::default() }).is_ok()
 }
 
 /// Ends the process by SIGINT, as a program that Ctrl-C ended.

@@ -69,6 +69,8 @@ pub enum Mode {
 pub struct Options {
     /// Whether `await`, `async for` and `async with` may stand outside functions.
     pub top_level_await: bool,
+    /// Whether only the tree is wanted: what the compiler complains of (`return` outside a function) is let through.
+    pub tree_only: bool,
 }
 
 /// A source that is a program.
@@ -170,7 +172,7 @@ fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted,
         }
         (_, root) => root,
     };
-    let mut facts = validate::validate(&tree.ast, root, options.top_level_await)?;
+    let mut facts = validate::validate(&tree.ast, root, options)?;
     facts.warnings.append(&mut lexed.warnings);
     facts.warnings.append(&mut tree.warnings);
     Ok((tree.ast, root, facts))

@@ -135,7 +135,7 @@ fn doubtful_but_legal_code_warns() {
 
 #[test]
 fn await_may_stand_at_the_top_where_that_is_allowed() {
-    let options = Options { top_level_await: true };
+    let options = Options { top_level_await: true, ..Options::default() };
     for source in ["await x", "async with x: pass", "[y async for y in x]", "[await y for y in x]"]
     {
         assert!(parse(source, Mode::Module, options).is_ok(), "{source}");

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use crate::Options;
 use crate::ast::{
     Alias, Arg, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr, ExprId,
     ExprNode, Keyword, List, MatchCase, NameId, Pattern, PatternId, PatternNode, Root, Span, Stmt,
@@ -34,11 +35,11 @@ pub(crate) struct Facts {
 pub(crate) fn validate(
     ast: &Ast,
     root: Root,
-    top_level_await: bool,
+    options: Options,
 ) -> std::result::Result<Facts, Box<Fault>> {
     let mut checker = Checker {
         ast,
-        top_level_await,
+        top_level_await: options.top_level_await,
         scopes: vec![Scope::new(ScopeKind::Module, None)],
         scope: 0,
         symbols: HashMap::default(),
@@ -54,6 +55,9 @@ pub(crate) fn validate(
             checker.stmts(body)?;
         }
         Root::Expression { body } => checker.expr(body)?,
+    }
+    if options.tree_only {
+        return Ok(checker.facts);
     }
     checker.bind_nonlocals()?;
     match checker.late {

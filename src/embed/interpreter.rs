@@ -214,7 +214,7 @@ impl Interpreter {
     /// Runs one input of a prompt: values of expressions are printed. `None`: more lines are needed.
     pub fn interact(&self, source: &str) -> Result<Option<()>, Error> {
         self.with(|vm| {
-            match scrip_grammar::parse(source, Mode::Interactive, scrip_grammar::Options { top_level_await: true }) {
+            match scrip_grammar::parse(source, Mode::Interactive, scrip_grammar::Options { top_level_await: true, ..Default::default() }) {
                 Err(error) if error.incomplete => return Ok(None),
                 _ => {}
             }
@@ -252,7 +252,7 @@ impl Interpreter {
 
     /// Checks programs without running them: the report for a program that is none.
     pub fn check(&self, source: &[u8], name: &str) -> Result<(), Error> {
-        match scrip_grammar::parse_bytes(source, Mode::Module, scrip_grammar::Options { top_level_await: true }) {
+        match scrip_grammar::parse_bytes(source, Mode::Module, scrip_grammar::Options { top_level_await: true, ..Default::default() }) {
             Ok(_) => Ok(()),
             Err(error) => self.with(|vm| {
                 let _ = vm.raise_syntax_error(&error, name);

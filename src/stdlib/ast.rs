@@ -30,7 +30,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
 };
 
 fn dump(vm: &mut Vm, source: &[u8], mode: Mode, filename: &str) -> crate::vm::Result<String> {
-    match scrip_grammar::parse_bytes(source, mode, Options::default()) {
+    match scrip_grammar::parse_bytes(source, mode, Options { tree_only: true, ..Options::default() }) {
         Ok(parsed) => Ok(scrip_grammar::dump::dump(&parsed)),
         Err(error) => Err(vm.raise_syntax_error(&error, filename)),
     }

@@ -30,7 +30,7 @@ impl SourceOptions {
 impl Vm {
     /// Compiles a program given as bytes.
     pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
-        let grammar = scrip_grammar::Options { top_level_await: options.top_level_await };
+        let grammar = scrip_grammar::Options { top_level_await: options.top_level_await, ..Default::default() };
         let parsed = match scrip_grammar::parse_bytes(source, options.mode, grammar) {
             Ok(parsed) => parsed,
             Err(error) => return Err(self.raise_syntax_error(&error, filename)),
@@ -70,7 +70,7 @@ impl Vm {
             };
             return Err(self.raise_syntax_error(&error, filename));
         }
-        let grammar = scrip_grammar::Options { top_level_await: true };
+        let grammar = scrip_grammar::Options { top_level_await: true, ..Default::default() };
         match scrip_grammar::parse_bytes(source, Mode::Module, grammar) {
             Ok(_) => self.compile_bytes(source, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
             Err(mut error) => {

@@ -578,10 +578,12 @@ impl Vm {
     }
 
     fn warn_never_awaited(&mut self, generator: &Ref<Generator>) {
-        let name = self.text_of(&generator.get(self).qualname).map(ToString::to_string).unwrap_or_default();
-        let message = format!("coroutine '{name}' was never awaited");
-        if self.warn(ExceptionKind::RuntimeWarning, &message).is_err() {
-            let argument: Value = (**generator).clone();
+        let argument: Value = (**generator).clone();
+        let warned = self.import("warnings").and_then(|warnings| {
+            let warn = self.get_attr_str(&warnings, "_warn_unawaited_coroutine")?;
+            self.call(&warn, std::slice::from_ref(&argument))
+        });
+        if warned.is_err() {
             self.write_unraisable("Exception ignored in: ", &argument);
         }
     }

@@ -862,7 +862,7 @@ fn is_whole_call(all: &[Vec<char>], start: usize, end: usize) -> bool {
 
 fn anchors(segment: &str) -> Option<Anchors> {
     let source = format!("(\n{segment}\n)");
-    let parsed = scrip_grammar::parse(&source, Mode::Module, scrip_grammar::Options { top_level_await: true }).ok()?;
+    let parsed = scrip_grammar::parse(&source, Mode::Module, scrip_grammar::Options { top_level_await: true, ..Default::default() }).ok()?;
     let Root::Module { body } = parsed.root else { return None };
     let [statement] = parsed.ast.list(body) else { return None };
     let Stmt::Expr { value } = parsed.ast.stmt(*statement).kind else { return None };
