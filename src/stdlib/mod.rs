@@ -1,5 +1,6 @@
 //! The library: the native half, one file a module, and the table of them; the embedded script half; what is set up when an interpreter starts, and what runs when it ends.
 
+pub(crate) mod abc;
 pub(crate) mod array;
 pub(crate) mod ast;
 pub(crate) mod atexit;
@@ -44,6 +45,7 @@ use crate::vm::{ExceptionKind, Result, Vm};
 
 /// The native modules. A test compares the rows with the files.
 pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
+    &abc::MODULE,
     &array::MODULE,
     &ast::MODULE,
     &atexit::MODULE,

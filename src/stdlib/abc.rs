@@ -1,0 +1,42 @@
+//! `_abc`: what abstract base classes need of the interpreter: whether a class's instances match sequence or mapping patterns.
+
+use crate::object::native::{Args, NativeModule, native};
+use crate::object::type_object::{IMMUTABLE, MATCH_MAPPING, MATCH_SEQUENCE, Type};
+use crate::object::value::{Ref, Value};
+use crate::vm::{Result, Vm};
+
+pub(crate) static MODULE: NativeModule = NativeModule {
+    name: "_abc",
+    doc: "Helpers of module abc.",
+    functions: &[native("mark_collection(cls, flags, /)", mark_collection)],
+    types: &[],
+    init: None,
+};
+
+/// `mark_collection(cls, flags)`: its instances and those of its subclasses match sequence patterns (bit 5 of `flags`) or mapping patterns (bit 6).
+fn mark_collection(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let flags = vm.index_i64(&args[1])?;
+    let flag = if flags & 1 << 5 != 0 {
+        MATCH_SEQUENCE
+    } else if flags & 1 << 6 != 0 {
+        MATCH_MAPPING
+    } else {
+        return Ok(Value::NONE);
+    };
+    if let Some(class) = args[0].downcast::<Type>().cloned() {
+        mark(vm, &class, flag);
+    }
+    Ok(Value::NONE)
+}
+
+fn mark(vm: &mut Vm, class: &Ref<Type>, flag: u32) {
+    let payload = class.get(vm);
+    if payload.has(IMMUTABLE) || payload.has(flag) {
+        return;
+    }
+    payload.set_flag(MATCH_SEQUENCE | MATCH_MAPPING, false);
+    payload.set_flag(flag, true);
+    for subclass in vm.live_subclasses(class) {
+        mark(vm, &subclass, flag);
+    }
+}
