@@ -333,13 +333,17 @@ impl Vm {
 
     fn finish_generator(&mut self, generator: &Ref<Generator>) {
         let payload = generator.get_mut(self);
+        let was_running = payload.state == GeneratorState::Running;
         payload.state = GeneratorState::Finished;
         payload.delegate = None;
         let frame = payload.frame.take();
         let window = std::mem::take(&mut payload.window);
         let caller = std::mem::replace(&mut payload.caller_handled, Value::NONE);
         let own = std::mem::replace(&mut payload.handled, Value::NONE);
-        self.handled = caller;
+        // One that never ran has no caller whose handled exception would come back.
+        if was_running {
+            self.handled = caller;
+        }
         drop(own);
         if let Some(frame) = frame {
             let n_locals = usize::from(frame.get(self).code.get(self).n_locals);
