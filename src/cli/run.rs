@@ -41,7 +41,11 @@ fn run(arguments: Arguments) -> ExitCode {
         _ => {}
     }
     let folder = match &arguments.action {
-        Action::File(file) => std::path::Path::new(file).parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default(),
+        Action::File(file) => {
+            let file = std::path::Path::new(file);
+            let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+            file.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default()
+        }
         _ => String::new(),
     };
     let mut search_path = vec![folder];

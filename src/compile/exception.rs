@@ -65,7 +65,9 @@ impl Compiler<'_> {
         if !self.scopes_is_callable() {
             return Err(Failure::syntax("'return' outside function", span));
         }
-        self.refuse_in_group(span)?;
+        // As CPython places it: at a constant that is returned, else at the statement.
+        let at = value.filter(|&value| matches!(self.ast.expr(value).kind, scrip_grammar::ast::Expr::Constant(_)));
+        self.refuse_in_group(at.map_or(span, |value| self.ast.expr(value).span))?;
         let scope = &self.scopes[self.asm.scope];
         if value.is_some() && scope.has_yield && scope.is_async_def {
             return Err(Failure::syntax("'return' with value in async generator", span));

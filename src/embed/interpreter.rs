@@ -226,13 +226,14 @@ impl Interpreter {
     /// Runs a file as `__main__`; its folder comes first in `sys.path`.
     pub fn run_file(&self, path: &str) -> Result<(), Error> {
         let source = std::fs::read(path).map_err(|error| io_error(path, &error))?;
+        let name = std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned());
         self.with(|vm| {
-            let value = vm.new_str(path);
+            let value = vm.new_str(name.as_str());
             let done = set_main(vm, "__file__", value).and_then(|()| set_main(vm, "__cached__", Value::NONE));
             done.map_err(|_| interpreter_error(vm))
         })?;
         self.with(|vm| {
-            let code = vm.compile_file(&source, path).map_err(|_| interpreter_error(vm))?;
+            let code = vm.compile_file(&source, &name).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
         })
     }

@@ -141,21 +141,28 @@ pub(crate) fn tear_down(vm: &mut Vm) {
     let modules = vm.state().modules.clone();
     let names: Vec<Value> = modules.get(vm).keys().cloned().collect();
     let is_always_there = |vm: &Vm, name: &Value| vm.text_of(name).is_some_and(|name| *name == *"sys" || *name == *"builtins");
-    let mut dicts = Vec::new();
+    vm.state_mut().module_state.remove("last_uncaught");
+    vm.handled = Value::NONE;
     for name in names {
-        let module = match vm.dict_remove(&modules, &name) {
-            Ok(Some((_, module))) => module,
-            _ => continue,
-        };
-        if let Some(payload) = module.downcast::<Module>() {
-            if !is_always_there(vm, &name) {
+        if !is_always_there(vm, &name) {
+            drop(vm.dict_remove(&modules, &name));
+            vm.drain_if_dead();
+        }
+    }
+    // What only the modules held goes now, with their namespaces still whole for finalisers.
+    crate::object::cycle::collect(vm, 2);
+    let always: Vec<Value> = modules.get(vm).items().map(|(_, module)| module.clone()).collect();
+    let mut dicts = Vec::new();
+    for object in crate::object::cycle::objects(vm) {
+        if let Some(payload) = object.downcast::<Module>() {
+            if !always.iter().any(|module| module.is(&object)) {
                 dicts.push(payload.get(vm).dict.clone());
             }
         }
-        drop(module);
     }
-    vm.drain_if_dead();
-    crate::object::cycle::collect(vm, 2);
+    if let Ok(Some(_)) = vm.dict_get_str(&modules, "builtins") {
+        modules.get_mut(vm).take_all();
+    }
     for dict in dicts {
         for underscored in [true, false] {
             let names: Vec<Value> = dict.get(vm).keys().cloned().collect();

@@ -40,7 +40,7 @@ impl Vm {
         let compile_options = compile::Options {
             future_annotations: options.future_annotations,
             top_level_await: options.top_level_await,
-            stack_bytes: room.clamp(1 << 16, 4 << 20),
+            stack_bytes: room.max(1 << 16),
         };
         let unit = match compile::compile(&parsed, filename, &compile_options) {
             Ok(unit) => unit,
@@ -79,21 +79,40 @@ impl Vm {
                     return Err(self.raise(ExceptionKind::SyntaxError, message));
                 }
                 let text = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
-                if let (Err(problem), None) = (std::str::from_utf8(text), scrip_grammar::declared_encoding(text)) {
+                if let Err(problem) = std::str::from_utf8(text) {
                     let at = problem.valid_up_to();
                     let line = text[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+                    if scrip_grammar::declared_encoding(text).is_some() {
+                        return Err(self.raise_undecodable_literal(text, at, line as u32, error, filename));
+                    }
                     let message = format!(
                         "Non-UTF-8 code starting with '\\x{:02x}' in file {filename} on line {line}, but no encoding declared; see https://peps.python.org/pep-0263/ for details",
                         text[at]
                     );
                     return Err(self.raise(ExceptionKind::SyntaxError, message));
                 }
-                if error.end_offset == -1 && error.line != 0 {
+                let at_end = error.message.starts_with("expected ") && error.end_offset == -1;
+                if at_end && error.line != 0 {
                     error.offset = 0;
                 }
                 Err(self.raise_syntax_error(&error, filename))
             }
         }
+    }
+
+    /// A byte in a literal of a file that says it is UTF-8, and is not: the place is the literal, the position is counted in it.
+    fn raise_undecodable_literal(&mut self, text: &[u8], at: usize, line: u32, mut error: SyntaxError, filename: &str) -> Raised {
+        let start = text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let end = text[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |newline| at + newline + 1);
+        if let Some(quote) = text[start..at].iter().rposition(|byte| matches!(byte, b'"' | b'\'')) {
+            let (head, reason) = error.message.split_once(" in position ").map_or(("", ""), |(head, tail)| (head, tail.split_once(": ").map_or("", |(_, reason)| reason)));
+            error.message = format!("{head} in position {}: {reason}", at - start - quote - 1);
+            error.line = line;
+            error.offset = String::from_utf8_lossy(&text[start..start + quote]).chars().count() as i32 + 1;
+            (error.end_line, error.end_offset) = (line, error.offset + 1);
+            error.text = Some(String::from_utf8_lossy(&text[start..end]).into_owned());
+        }
+        self.raise_syntax_error(&error, filename)
     }
 
     /// Compiles a program given as text.

@@ -6,7 +6,7 @@ use crate::code::instruction::Comparison;
 use crate::code::unit::{Position, Unit};
 use crate::object::layout::Layout;
 use crate::object::native::{Args, getter, native};
-use crate::object::type_object::{HAS_WEAKREFS, NO_NEW, Slots, TypeSpec};
+use crate::object::type_object::{HAS_WEAKREFS, Slots, TypeSpec, constructor};
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
 use crate::object::types::object::{plain, receiver};
@@ -18,7 +18,15 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "code",
     doc: "Create a code object.  Not for mere mortals.",
     layout: Layout::Code,
-    flags: NO_NEW | HAS_WEAKREFS,
+    flags: HAS_WEAKREFS,
+    new: constructor("code(*args)", |vm, args| {
+        // Code objects come from `compile`; `replace` makes others of them.
+        let given = vm.tuple_items(&args[1]).len();
+        if given < 16 {
+            return Err(vm.type_error(format!("code expected at least 16 arguments, got {given}")));
+        }
+        Err(vm.type_error("code objects are made by compile()"))
+    }),
     slots: Slots { repr: Some(repr), hash: Some(hash), compare: Some(compare), ..Slots::NONE },
     methods: &[
         native("co_lines(self, /)", lines),

@@ -11,17 +11,26 @@ pub(crate) static NONE: TypeSpec = TypeSpec {
     name: "NoneType",
     doc: "The type of the None singleton.",
     layout: Layout::Instance,
-    new: constructor("NoneType()", |_, _| Ok(Value::NONE)),
+    new: constructor("NoneType(*args, **kwargs)", |vm, args| alone(vm, args, Value::NONE, "NoneType")),
     slots: Slots { repr: Some(none_repr), bool: Some(|_, _| Ok(false)), hash: Some(|_, _| Ok(0xfca8_6420)), ..Slots::NONE },
     ..TypeSpec::DEFAULT
 };
+
+/// The one instance of its type, which takes no arguments.
+fn alone(vm: &mut Vm, args: Args<'_>, value: Value, name: &str) -> Result<Value> {
+    let named = args[2].downcast::<crate::object::types::dict::Dict>().is_some_and(|named| named.get(vm).len() > 0);
+    if named || !vm.tuple_items(&args[1]).is_empty() {
+        return Err(vm.type_error(format!("{name} takes no arguments")));
+    }
+    Ok(value)
+}
 
 /// `type(NotImplemented)`.
 pub(crate) static NOT_IMPLEMENTED: TypeSpec = TypeSpec {
     name: "NotImplementedType",
     doc: "The type of the NotImplemented singleton.",
     layout: Layout::Instance,
-    new: constructor("NotImplementedType()", |_, _| Ok(Value::NOT_IMPLEMENTED)),
+    new: constructor("NotImplementedType(*args, **kwargs)", |vm, args| alone(vm, args, Value::NOT_IMPLEMENTED, "NotImplementedType")),
     slots: Slots { repr: Some(not_implemented_repr), bool: Some(not_implemented_bool), ..Slots::NONE },
     methods: &[native("__reduce__(self, /)", reduce_not_implemented)],
     ..TypeSpec::DEFAULT
@@ -32,7 +41,7 @@ pub(crate) static ELLIPSIS: TypeSpec = TypeSpec {
     name: "ellipsis",
     doc: "The type of the Ellipsis singleton.",
     layout: Layout::Instance,
-    new: constructor("ellipsis()", |_, _| Ok(Value::ELLIPSIS)),
+    new: constructor("ellipsis(*args, **kwargs)", |vm, args| alone(vm, args, Value::ELLIPSIS, "EllipsisType")),
     slots: Slots { repr: Some(ellipsis_repr), ..Slots::NONE },
     methods: &[native("__reduce__(self, /)", reduce_ellipsis)],
     ..TypeSpec::DEFAULT
