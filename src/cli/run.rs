@@ -32,7 +32,13 @@ fn write_stdout(text: &str) -> bool {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }
 
-fn run(arguments: Arguments) -> ExitCode {
+fn run(mut arguments: Arguments) -> ExitCode {
+    if let Action::File(file) = &mut arguments.action {
+        // Tracebacks and `__file__` name the script by its whole path.
+        if let Ok(path) = std::path::absolute(&*file) {
+            *file = path.to_string_lossy().into_owned();
+        }
+    }
     match &arguments.action {
         Action::Help => return code(write_stdout(HELP)),
         Action::Version => return code(write_stdout(&format!("Scrip {} (Python 3.13)\n", env!("CARGO_PKG_VERSION")))),

@@ -550,7 +550,8 @@ impl Vm {
         bases.iter().any(|base| base.downcast::<Type>().is_some_and(|base| base.get(self).has(HAS_WEAKREFS)))
     }
 
-    fn compute_mro(&mut self, class: &Ref<Type>, metaclass: &Ref<Type>, bases: &[Value]) -> Result<Vec<Ref<Type>>> {
+    /// The MRO that the metaclass gives, which may have a `mro` of its own.
+    pub(crate) fn compute_mro(&mut self, class: &Ref<Type>, metaclass: &Ref<Type>, bases: &[Value]) -> Result<Vec<Ref<Type>>> {
         if !metaclass.is(self.state().builtin(TypeId::Type)) {
             let name = self.name(Name::Mro);
             let own = self.type_lookup(metaclass, &name);

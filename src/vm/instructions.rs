@@ -407,7 +407,7 @@ impl Vm {
         if let Some(value) = self.dict_get(&globals, name)? {
             return Ok(Some(value));
         }
-        self.dict_get(&builtins, name)
+        self.find_in_namespace(&builtins, name)
     }
 
     pub(crate) fn load_global(&mut self, window: Window, i: Instruction) -> Result<()> {
@@ -420,7 +420,9 @@ impl Vm {
         let place = globals.get(self).find_str(&name, hash);
         let found = match place {
             Some(place) => Some((place, false)),
-            None => builtins.get(self).find_str(&name, hash).map(|place| (place, true)),
+            // A subclass of dict may look names up in its own way.
+            None if self.is_exact(&builtins, TypeId::Dict) => builtins.get(self).find_str(&name, hash).map(|place| (place, true)),
+            None => None,
         };
         if let Some((place, is_builtin)) = found {
             let mut version = globals.get(self).version();

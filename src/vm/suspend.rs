@@ -534,9 +534,8 @@ impl Vm {
             raise_pending = self.close_delegate(generator, &delegate).is_err();
         }
         if !raise_pending {
-            let class = self.state().exception(ExceptionKind::GeneratorExit).clone();
-            let exit = self.new_exception(&class, ExceptionKind::GeneratorExit, Vec::new());
-            self.raised = Some(exit);
+            // What is being handled outside is its context.
+            let _ = self.raise_new(ExceptionKind::GeneratorExit, Vec::new());
         }
         match self.resume(generator, Value::NONE, true) {
             Ok(Resumed::Yielded(_)) => {

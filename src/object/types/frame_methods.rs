@@ -92,8 +92,9 @@ fn clear(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if frame.get(vm).is_live() {
         return Err(vm.runtime_error("cannot clear a suspended frame"));
     }
-    let locals = std::mem::take(&mut frame.get_mut(vm).locals);
-    drop(locals);
+    let payload = frame.get_mut(vm);
+    let (locals, extra) = (std::mem::take(&mut payload.locals), payload.extra_locals.take());
+    drop((locals, extra));
     Ok(Value::NONE)
 }
 

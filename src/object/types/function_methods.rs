@@ -8,6 +8,7 @@ use crate::object::type_object::{CallArgs, HAS_DICT, HAS_WEAKREFS, NO_NEW, Slots
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
+use crate::object::types::exception::ExceptionKind;
 use crate::object::types::function::{BoundMethod, CellPayload, Function};
 use crate::object::types::module::Module;
 use crate::object::types::object::{plain, receiver};
@@ -161,6 +162,11 @@ fn set_code(vm: &mut Vm, value: &Value, code: Option<&Value>) -> Result<()> {
         let name = function.get(vm).name.clone();
         let message = format!("{}() requires a code object with {has} free vars, not {needs}", plain(vm, &name));
         return Err(vm.value_error(message));
+    }
+    let kind = |code: &Code| (code.unit.flags.is_generator, code.unit.flags.is_coroutine, code.unit.flags.is_async_generator);
+    if kind(function.get(vm).code.get(vm)) != kind(code.get(vm)) {
+        let message = "Assigning a code object of non-matching type is deprecated (e.g., from a generator to a plain function)";
+        vm.warn(ExceptionKind::DeprecationWarning, message)?;
     }
     let old = std::mem::replace(&mut function.get_mut(vm).code, code.clone());
     // A call that runs keeps its old code through the frame's window only if the code lives: it does until the interpreter ends.

@@ -308,7 +308,8 @@ fn set_bases(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
         }
     }
     let new_base = best.unwrap_or(new_base);
-    let order = vm.linearize(&class, &bases)?;
+    let metaclass = vm.type_of(&class);
+    let order = vm.compute_mro(&class, &metaclass, &bases)?;
     let old_bases = class.get(vm).bases.clone();
     for base in vm.tuple_items(&old_bases) {
         if let Some(base) = base.downcast::<Type>() {
@@ -333,7 +334,8 @@ fn refresh(vm: &mut Vm, class: &Ref<Type>) -> Result<()> {
     for subclass in vm.live_subclasses(class) {
         let bases = subclass.get(vm).bases.clone();
         let bases = vm.tuple_items(&bases);
-        let order = vm.linearize(&subclass, &bases)?;
+        let metaclass = vm.type_of(&subclass);
+        let order = vm.compute_mro(&subclass, &metaclass, &bases)?;
         subclass.get_mut(vm).mro = order;
         refresh(vm, &subclass)?;
     }
