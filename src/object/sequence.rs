@@ -2,10 +2,14 @@
 
 use std::ops::ControlFlow;
 
+use smallvec::SmallVec;
+
+use super::heap::reference_count;
 use super::layout::Payload;
 use super::type_object::{CallArgs, TypeSpec};
 use super::types::TypeId;
 use super::types::slice::Slice;
+use super::types::tuple::Tuple;
 use super::value::{Ref, Value};
 use crate::code::instruction::Comparison;
 use crate::text::{Text, TextBuilder};
@@ -282,6 +286,28 @@ fn repr_items(vm: &mut Vm, open: &str, close: &str, at: impl Fn(&Vm, usize) -> O
 pub(crate) fn make<T: Payload>(vm: &mut Vm, spec: &'static TypeSpec, payload: T) -> Value {
     let class = vm.native_type(spec);
     vm.alloc_for(&class, payload).into_value()
+}
+
+/// A tuple of these items for an iterator to give: the one it gave first, filled again, when nobody else has it. The second result is what
+/// the iterator keeps.
+#[inline]
+pub(crate) fn refilled(vm: &mut Vm, kept: Option<Value>, items: SmallVec<[Value; 3]>) -> (Value, Option<Value>) {
+    match kept {
+        None => {
+            let tuple = vm.new_tuple(items);
+            (tuple.clone(), Some(tuple))
+        }
+        Some(kept) => {
+            if reference_count(&kept) == 1 {
+                if let Some(tuple) = kept.downcast::<Tuple>() {
+                    let old = std::mem::replace(tuple.get_mut(vm).items_mut(), items);
+                    drop(old);
+                    return (kept.clone(), Some(kept));
+                }
+            }
+            (vm.new_tuple(items), Some(kept))
+        }
+    }
 }
 
 /// Whether `iter(value)` has something to call.

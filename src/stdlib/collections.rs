@@ -736,7 +736,7 @@ static ODICT_ITERATOR: TypeSpec = TypeSpec {
     slots: Slots { iter: Some(sequence::iter_self), next: Some(ordered_next), ..Slots::NONE },
     methods: &[native("__reduce__(self, /)", |vm, args| {
         let state = ordered_iterator_of(&args[0]).get(vm);
-        let copy = DictIterator { dict: state.dict.clone(), part: state.part, reverse: state.reverse, position: state.position, used: state.used, left: state.left };
+        let copy = DictIterator { dict: state.dict.clone(), part: state.part, reverse: state.reverse, position: state.position, used: state.used, left: state.left, pair: None };
         let copy = sequence::make(vm, &ODICT_ITERATOR, copy);
         let items = vm.collect(&copy)?;
         let items = vm.new_list(items);
@@ -988,7 +988,7 @@ fn ordered_iterator(vm: &mut Vm, dict: &Ref<Dict>, part: DictPart, reverse: bool
     let table = dict.get(vm);
     let (used, left) = (table.changes() as usize, table.len());
     let position = if reverse { table.entries().len() } else { 0 };
-    sequence::make(vm, &ODICT_ITERATOR, DictIterator { dict: Some(dict.clone()), part, reverse, position, used, left })
+    sequence::make(vm, &ODICT_ITERATOR, DictIterator { dict: Some(dict.clone()), part, reverse, position, used, left, pair: None })
 }
 
 fn ordered_iterator_of(value: &Value) -> &Ref<DictIterator> {

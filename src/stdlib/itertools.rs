@@ -1,5 +1,7 @@
 //! `itertools`: iterators made from iterators. All types share one payload, whose variant says which it is.
 
+use smallvec::SmallVec;
+
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::sequence;
@@ -330,7 +332,7 @@ fn combinations_new(vm: &mut Vm, args: &Args<'_>, replacement: bool) -> Result<V
 }
 
 /// The items of a pool at these indices.
-fn picked(pool: &[Value], indices: &[usize]) -> Vec<Value> {
+fn picked(pool: &[Value], indices: &[usize]) -> SmallVec<[Value; 3]> {
     indices.iter().map(|&index| pool[index].clone()).collect()
 }
 
@@ -473,7 +475,7 @@ fn product_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         }
     }
     *started = true;
-    let items: Vec<Value> = pools.iter().zip(indices.iter()).map(|(pool, &index)| pool[index].clone()).collect();
+    let items: SmallVec<[Value; 3]> = pools.iter().zip(indices.iter()).map(|(pool, &index)| pool[index].clone()).collect();
     Ok(Some(vm.new_tuple(items)))
 }
 
@@ -1047,7 +1049,7 @@ fn zip_longest_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         return Ok(None);
     }
     let (count, fill) = (iterators.len(), fill.clone());
-    let mut items = Vec::with_capacity(count);
+    let mut items = SmallVec::<[Value; 3]>::with_capacity(count);
     for place in 0..count {
         fields!(vm, this, ZipLongest { iterators });
         let Some(iterator) = iterators[place].clone() else {

@@ -2,7 +2,7 @@
 
 use super::dict::Dict;
 use crate::object::layout::{Layout, Payload};
-use crate::object::value::Ref;
+use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
 
 /// What of a dict is looked at.
@@ -47,6 +47,8 @@ pub(crate) struct DictIterator {
     pub(crate) used: usize,
     /// How many are left.
     pub(crate) left: usize,
+    /// The pair that `items()` gave first: filled again whenever nobody else has it.
+    pub(crate) pair: Option<Value>,
 }
 
 impl Payload for DictIterator {
@@ -56,8 +58,12 @@ impl Payload for DictIterator {
         if let Some(dict) = &self.dict {
             visit(dict.word());
         }
+        if let Some(pair) = &self.pair {
+            visit(pair.word());
+        }
     }
     fn clear(&mut self) {
         self.dict = None;
+        self.pair = None;
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn iterator(vm: &mut Vm, dict: &Ref<Dict>, part: DictPart, reverse: b
     let table = dict.get(vm);
     let used = table.len();
     let position = if reverse { table.entries().len() } else { 0 };
-    let iterator = DictIterator { dict: Some(dict.clone()), part, reverse, position, used, left: used };
+    let iterator = DictIterator { dict: Some(dict.clone()), part, reverse, position, used, left: used, pair: None };
     match (part, reverse) {
         (DictPart::Keys, false) => vm.alloc(TypeId::DictKeyIterator, iterator).into_value(),
         (DictPart::Values, false) => vm.alloc(TypeId::DictValueIterator, iterator).into_value(),
@@ -118,15 +118,19 @@ fn next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         drop(exhausted);
         return if unexpected { Err(vm.runtime_error("dictionary keys changed during iteration")) } else { Ok(None) };
     };
-    let item = match state.part {
-        DictPart::Keys => entry.key.clone(),
-        DictPart::Values => entry.value.clone(),
-        DictPart::Items => vm.new_pair(entry.key.clone(), entry.value.clone()),
+    let (key, value) = match state.part {
+        DictPart::Keys => (entry.key.clone(), None),
+        DictPart::Values => (entry.value.clone(), None),
+        DictPart::Items => (entry.key.clone(), Some(entry.value.clone())),
     };
     let state = iterator.get_mut(vm);
     state.position = position;
     state.left -= 1;
-    Ok(Some(item))
+    let Some(value) = value else { return Ok(Some(key)) };
+    let kept = state.pair.take();
+    let (pair, kept) = sequence::refilled(vm, kept, smallvec::smallvec![key, value]);
+    iterator.get_mut(vm).pair = kept;
+    Ok(Some(pair))
 }
 
 fn length_hint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -140,7 +144,7 @@ fn length_hint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let state = iterator_of(&args[0]).get(vm);
-    let copy = DictIterator { dict: state.dict.clone(), part: state.part, reverse: state.reverse, position: state.position, used: state.used, left: state.left };
+    let copy = DictIterator { dict: state.dict.clone(), part: state.part, reverse: state.reverse, position: state.position, used: state.used, left: state.left, pair: None };
     let copy = sequence::make(vm, &KEY_ITERATOR, copy);
     let items = vm.collect(&copy)?;
     let items = vm.new_list(items);

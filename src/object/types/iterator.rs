@@ -58,6 +58,8 @@ pub(crate) struct Enumerate {
     pub(crate) iterator: Value,
     /// The next number, an `int` of any size.
     pub(crate) count: Value,
+    /// The pair given first: filled again whenever nobody else has it.
+    pub(crate) pair: Option<Value>,
 }
 
 impl Payload for Enumerate {
@@ -66,8 +68,12 @@ impl Payload for Enumerate {
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.iterator.word());
         visit(self.count.word());
+        if let Some(pair) = &self.pair {
+            visit(pair.word());
+        }
     }
     fn clear(&mut self) {
+        self.pair = None;
         self.iterator = Value::NONE;
     }
 }
@@ -76,6 +82,8 @@ impl Payload for Enumerate {
 pub(crate) struct Zip {
     pub(crate) iterators: Vec<Value>,
     pub(crate) strict: bool,
+    /// The tuple given first: filled again whenever nobody else has it.
+    pub(crate) tuple: Option<Value>,
 }
 
 impl Payload for Zip {
@@ -85,8 +93,12 @@ impl Payload for Zip {
         for iterator in &self.iterators {
             visit(iterator.word());
         }
+        if let Some(tuple) = &self.tuple {
+            visit(tuple.word());
+        }
     }
     fn clear(&mut self) {
+        self.tuple = None;
         drop(std::mem::take(&mut self.iterators));
     }
 }

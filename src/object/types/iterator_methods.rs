@@ -363,7 +363,7 @@ fn enumerate_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<V
         None => Value::small(0),
     };
     let iterator = vm.iter(iterable)?;
-    Ok(vm.alloc_for(class, Enumerate { iterator, count }).into_value())
+    Ok(vm.alloc_for(class, Enumerate { iterator, count, pair: None }).into_value())
 }
 
 fn enumerate_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
@@ -379,9 +379,13 @@ fn enumerate_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
             vm.new_big(following)
         }
     };
-    let old = std::mem::replace(&mut state.get_mut(vm).count, following);
+    let payload = state.get_mut(vm);
+    let old = std::mem::replace(&mut payload.count, following);
+    let kept = payload.pair.take();
     drop(old);
-    Ok(Some(vm.new_pair(count, item)))
+    let (pair, kept) = sequence::refilled(vm, kept, smallvec::smallvec![count, item]);
+    state.get_mut(vm).pair = kept;
+    Ok(Some(pair))
 }
 
 fn enumerate_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -410,7 +414,7 @@ fn zip_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> 
     for iterable in args.unnamed() {
         iterators.push(vm.iter(iterable)?);
     }
-    Ok(vm.alloc_for(class, Zip { iterators, strict }).into_value())
+    Ok(vm.alloc_for(class, Zip { iterators, strict, tuple: None }).into_value())
 }
 
 fn zip_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
@@ -428,7 +432,10 @@ fn zip_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
             None => return Ok(None),
         }
     }
-    Ok(Some(vm.new_tuple(items)))
+    let kept = state.get_mut(vm).tuple.take();
+    let (tuple, kept) = sequence::refilled(vm, kept, items);
+    state.get_mut(vm).tuple = kept;
+    Ok(Some(tuple))
 }
 
 /// Iterator number `ended` of a strict zip ended: so must all others.
