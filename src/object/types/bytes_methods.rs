@@ -181,6 +181,8 @@ pub(crate) fn from_arguments(
     type_name: &str,
 ) -> Result<Vec<u8>> {
     if encoding.is_some() || errors.is_some() {
+        string_argument(vm, encoding, &format!("{type_name}() argument 'encoding'"))?;
+        string_argument(vm, errors, &format!("{type_name}() argument 'errors'"))?;
         let Some(source) = source.filter(|source| source.holds::<Str>()) else {
             return Err(vm.type_error(match encoding {
                 Some(_) => "encoding without a string argument",
@@ -451,9 +453,10 @@ fn needle(vm: &mut Vm, value: &Value) -> Result<Vec<u8>> {
 }
 
 fn found(vm: &mut Vm, args: Args<'_>, last: bool) -> Result<Option<usize>> {
-    let needle = needle(vm, &args[1])?;
     let len = data(vm, &args[0]).len();
-    let Some((start, end)) = bounds(vm, args.given(2), args.given(3), len)? else { return Ok(None) };
+    let range = bounds(vm, args.given(2), args.given(3), len)?;
+    let needle = needle(vm, &args[1])?;
+    let Some((start, end)) = range else { return Ok(None) };
     let bytes = data(vm, &args[0]);
     let end = end.min(bytes.len());
     let bytes = &bytes[start.min(end)..end];
@@ -473,9 +476,10 @@ pub(crate) fn index(vm: &mut Vm, args: Args<'_>, last: bool) -> Result<Value> {
 }
 
 pub(crate) fn count(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let needle = needle(vm, &args[1])?;
     let len = data(vm, &args[0]).len();
-    let Some((start, end)) = bounds(vm, args.given(2), args.given(3), len)? else { return Ok(Value::small(0)) };
+    let range = bounds(vm, args.given(2), args.given(3), len)?;
+    let needle = needle(vm, &args[1])?;
+    let Some((start, end)) = range else { return Ok(Value::small(0)) };
     let bytes = data(vm, &args[0]);
     let end = end.min(bytes.len());
     Ok(Value::small(search::count_units(&bytes[start.min(end)..end], &needle) as i64))

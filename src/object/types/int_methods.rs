@@ -221,7 +221,15 @@ fn parse(vm: &mut Vm, object: &Value, base: u32) -> Result<Option<Value>> {
         ))),
         Err(ParseError::TooLarge | ParseError::Interrupted) => Err(vm.memory_error()),
         Err(ParseError::Literal) => {
-            let shown = vm.repr_text(object)?;
+            let shown = match &digits {
+                // Other bytes-like objects are shown as bytes.
+                Some(_) if !object.holds::<Str>() => {
+                    let bytes = buffer::buffer(vm, object)?;
+                    vm.new_bytes(bytes)
+                }
+                _ => object.clone(),
+            };
+            let shown = vm.repr_text(&shown)?;
             let shown = shown.slice(0, 200);
             let shown = shown.to_utf8_lossy().into_owned();
             Err(vm.value_error(format!("invalid literal for int() with base {base}: {shown}")))

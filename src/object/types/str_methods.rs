@@ -335,7 +335,10 @@ fn encode(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn expect_text<'a>(vm: &'a mut Vm, value: &'a Value, message: impl FnOnce(&str) -> String) -> Result<&'a Text> {
     if !value.holds::<Str>() {
         let name = vm.type_name(value);
-        return Err(vm.type_error(message(&name)));
+        let message = message(&name);
+        // Where CPython's generated argument checks speak, None is no type's name.
+        let message = if value.is_none() && message.contains("() argument") { message.replace("NoneType", "None") } else { message };
+        return Err(vm.type_error(message));
     }
     Ok(text(vm, value))
 }
@@ -383,16 +386,16 @@ fn parts(vm: &mut Vm, this: &Value, ranges: &[std::ops::Range<usize>]) -> Value 
 }
 
 fn split(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let separator = separator(vm, args.given_some(1))?;
     let max = max_argument(vm, args.given(2))?;
+    let separator = separator(vm, args.given_some(1))?;
     let mut ranges = Vec::new();
     split::split(view(vm, &args[0]), separator.as_ref().map(|sep| view(vm, sep)), max, |range| ranges.push(range));
     Ok(parts(vm, &args[0], &ranges))
 }
 
 fn rsplit(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let separator = separator(vm, args.given_some(1))?;
     let max = max_argument(vm, args.given(2))?;
+    let separator = separator(vm, args.given_some(1))?;
     let mut ranges = Vec::new();
     split::rsplit(view(vm, &args[0]), separator.as_ref().map(|sep| view(vm, sep)), max, |range| ranges.push(range));
     ranges.reverse();
