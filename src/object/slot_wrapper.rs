@@ -2,7 +2,7 @@
 //! that scripts define, which look their special methods up. The scheme is CPython's (Objects/typeobject.c, "slot wrappers").
 
 use super::native::{NativeCode, NativeFunction};
-use super::type_object::{BinaryFn, CallArgs, PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type};
+use super::type_object::{BinaryFn, BinaryOperator, CallArgs, PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type};
 use super::types::TypeId;
 use super::types::exception::ExceptionKind;
 use super::value::{Ref, Value};
@@ -67,6 +67,16 @@ static UNARY: &[SpecialMethod] = unary_rows! {
     "__anext__" => anext,
 };
 
+/// The result of an operator's method called by name: a sequence (what adds but does not subtract) raises where it has no answer.
+fn settled(vm: &mut Vm, slots: &Slots, place: usize, result: Value, receiver: &Value, other: &Value) -> Result<Value> {
+    let operator = BinaryOperator::ALL[place];
+    let is_sequence = slots.len.is_some() && slots.binary[BinaryOperator::Subtract as usize].is_none();
+    if result.is_not_implemented() && is_sequence && matches!(operator, BinaryOperator::Add | BinaryOperator::Multiply) {
+        return Err(vm.refuse_operand(operator, receiver, other));
+    }
+    Ok(result)
+}
+
 macro_rules! binary_row {
     ($place:literal, $name:literal) => {
         SpecialMethod {
@@ -78,7 +88,10 @@ macro_rules! binary_row {
                     expect_count(vm, arguments, 1)?;
                 }
                 match slots.binary[$place] {
-                    Some(slot) => slot(vm, &arguments.values[0], &arguments.values[1]),
+                    Some(slot) => {
+                        let result = slot(vm, &arguments.values[0], &arguments.values[1])?;
+                        settled(vm, slots, $place, result, &arguments.values[0], &arguments.values[1])
+                    }
                     None => Ok(Value::NOT_IMPLEMENTED),
                 }
             },
@@ -94,7 +107,10 @@ macro_rules! reflected_row {
             call: |vm, slots, arguments| {
                 expect_count(vm, arguments, 1)?;
                 match slots.binary[$place] {
-                    Some(slot) => slot(vm, &arguments.values[1], &arguments.values[0]),
+                    Some(slot) => {
+                        let result = slot(vm, &arguments.values[1], &arguments.values[0])?;
+                        settled(vm, slots, $place, result, &arguments.values[0], &arguments.values[1])
+                    }
                     None => Ok(Value::NOT_IMPLEMENTED),
                 }
             },

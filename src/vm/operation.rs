@@ -118,6 +118,19 @@ impl Vm {
         Ok(result)
     }
 
+    /// What `__add__` and `__mul__` of a sequence, called by name, make of an operand they cannot take: an error, where
+    /// numbers say `NotImplemented`.
+    #[cold]
+    pub(crate) fn refuse_operand(&mut self, operator: BinaryOperator, sequence: &Value, other: &Value) -> super::vm::Raised {
+        match operator {
+            BinaryOperator::Multiply => match self.index(other) {
+                Err(raised) => raised,
+                Ok(_) => self.unsupported("*", operator, sequence, other),
+            },
+            _ => self.unsupported("+", operator, sequence, other),
+        }
+    }
+
     #[cold]
     fn unsupported(&mut self, sign: &str, operator: BinaryOperator, left: &Value, right: &Value) -> super::vm::Raised {
         if sign == "+" || sign == "+=" {

@@ -322,10 +322,8 @@ pub(crate) fn contains(vm: &mut Vm, this: &Value, item: &Value) -> Result<bool> 
 /// `left + right`: of the left operand's kind.
 pub(crate) fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
     let Some(first) = bytes_of(vm, left)? else { return Ok(Value::NOT_IMPLEMENTED) };
-    let Some(second) = bytes_of(vm, right)? else {
-        let (left, right) = (vm.type_name(left), vm.type_name(right));
-        return Err(vm.type_error(format!("can't concat {right} to {left}")));
-    };
+    // The other operand's `__radd__` comes first; `Vm::binary` words the refusal.
+    let Some(second) = bytes_of(vm, right)? else { return Ok(Value::NOT_IMPLEMENTED) };
     if !left.holds::<Bytes>() && !left.holds::<ByteArray>() {
         return Ok(Value::NOT_IMPLEMENTED);
     }

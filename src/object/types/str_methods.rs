@@ -264,14 +264,8 @@ fn contains(vm: &mut Vm, this: &Value, item: &Value) -> Result<bool> {
 
 fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
     let Some(first) = text_if(vm, left) else { return Ok(Value::NOT_IMPLEMENTED) };
-    let Some(second) = text_if(vm, right) else {
-        if vm.type_of(right).get(vm).slots.binary[BinaryOperator::Add as usize].is_some() {
-            // Its own `__radd__` comes first; `binary` words the refusal.
-            return Ok(Value::NOT_IMPLEMENTED);
-        }
-        let name = vm.type_name(right);
-        return Err(vm.type_error(format!("can only concatenate str (not \"{name}\") to str")));
-    };
+    // The other operand's `__radd__` comes first; `Vm::binary` words the refusal.
+    let Some(second) = text_if(vm, right) else { return Ok(Value::NOT_IMPLEMENTED) };
     if second.is_empty() {
         return Ok(exact(vm, left));
     }
