@@ -285,6 +285,11 @@ fn set_bases(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
         }
     }
     let Some(new_base) = bases[0].downcast::<Type>().cloned() else { return Ok(()) };
+    let object = vm.builtin(TypeId::Object);
+    if let Some(old_base) = class.get(vm).base.clone().filter(|old_base| old_base.is(&object) != new_base.is(&object)) {
+        let (new_name, old_name) = (vm.class_name(&new_base), vm.class_name(&old_base));
+        return Err(vm.type_error(format!("__bases__ assignment: '{new_name}' deallocator differs from '{old_name}'")));
+    }
     let (old_layout, old_fixed) = match &class.get(vm).base {
         Some(base) => (base.get(vm).layout, base.get(vm).fixed_slots),
         None => (Layout::Instance, 0),
