@@ -142,6 +142,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// The byte it stands at, when it stands in the source.
+    pub(crate) fn start(&self) -> Option<usize> {
+        (!self.at_next).then_some(self.place.at as usize)
+    }
+
     /// At the token after `span`, whichever that is.
     pub(crate) fn next(message: impl Into<String>, span: Span) -> Box<Self> {
         Box::new(Self { at_next: true, ..*Self::at(message, span) })

@@ -109,9 +109,65 @@ pub fn parse(source: &str, mode: Mode, options: Options) -> Result<Parsed, Synta
         }
         Err(fault) => {
             let fault = if mode == Mode::Expression { unless_assignment(source, fault) } else { fault };
+            let fault = reword(source, fault);
             Err(fault.into_error(source, &lines))
         }
     }
+}
+
+/// Faults that the parser stops at too late or words too generally: a bound of `*T` or `**P`, a keyword argument with a `for` behind it,
+/// an attribute as the keyword of a class pattern.
+fn reword(source: &str, fault: Box<Fault>) -> Box<Fault> {
+    let Some(at) = fault.start().filter(|&at| at < source.len()) else { return fault };
+    let (before, after) = source.split_at(at);
+    let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+    if fault.message.starts_with("cannot assign to attribute here") && source[line..].trim_start().starts_with("case ") {
+        if let Some(equals) = after.find('=') {
+            let equals = (at + equals) as u32;
+            return Fault::at("invalid syntax", ast::Span::new(equals, equals + 1));
+        }
+    }
+    if fault.message != "invalid syntax" {
+        return fault;
+    }
+    let name_end = before.trim_end();
+    let name = name_end.rsplit(|char: char| !char.is_alphanumeric() && char != '_').next().unwrap_or_default();
+    let head = name_end[..name_end.len() - name.len()].trim_end();
+    if after.starts_with(':') && !name.is_empty() && head.ends_with('*') && source[line..].trim_start().starts_with(['d', 'c', 't', 'a']) {
+        let what = if head.ends_with("**") { "ParamSpec" } else { "TypeVarTuple" };
+        let head = head.trim_end_matches('*').trim_end();
+        let bound = after[1..].find([',', ']', '=', '\n']).map_or(after.len(), |end| end + 1);
+        if (head.ends_with('[') || head.ends_with(',')) && after[bound..].starts_with([',', ']', '=']) {
+            let is_tuple = after[1..bound].trim_start().starts_with('(');
+            let message = format!("cannot use {} with {what}", if is_tuple { "constraints" } else { "bound" });
+            return Fault::at(message, ast::Span::new(at as u32, (at + bound) as u32));
+        }
+    }
+    if after.starts_with("for ") {
+        // Back to what opened the arguments, or to the comma before this one.
+        let mut depth = 0;
+        let open = before.char_indices().rev().find(|(_, char)| {
+            match char {
+                ')' | ']' | '}' => depth += 1,
+                '(' | '[' | '{' | ',' if depth == 0 => return true,
+                '(' | '[' | '{' => depth -= 1,
+                _ => {}
+            }
+            false
+        });
+        if let Some((open, '(' | ',')) = open {
+            let argument = &before[open + 1..];
+            let start = open + 1 + (argument.len() - argument.trim_start().len());
+            let name_length = argument.trim_start().find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(0);
+            let rest = source[start + name_length..].trim_start();
+            let equals = source.len() - rest.len();
+            if name_length > 0 && rest.starts_with('=') && !rest.starts_with("==") {
+                let message = "invalid syntax. Maybe you meant '==' or ':=' instead of '='?";
+                return Fault::at(message, ast::Span::new(start as u32, equals as u32 + 1));
+            }
+        }
+    }
+    fault
 }
 
 /// Where an expression alone is wanted, an assignment is not taken for a comparison: its sign is just wrong.

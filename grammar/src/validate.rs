@@ -491,7 +491,9 @@ impl Checker<'_> {
         if !self.scopes[self.scope].is_function_like() {
             self.late("'return' outside function", span);
         } else if self.jumps.any_star {
-            self.star_jump(span);
+            // CPython places it at a constant that is returned, else at the statement.
+            let constant = value.map(|value| self.ast.expr(value)).filter(|node| matches!(node.kind, Expr::Constant(_)));
+            self.star_jump(constant.map_or(span, |node| node.span));
         }
         if value.is_some() {
             self.current().returns_value.get_or_insert(span);
@@ -813,8 +815,14 @@ impl Checker<'_> {
             Expr::BoolOp { values, .. } | Expr::JoinedStr { values } => self.exprs(values),
             Expr::NamedExpr { target, value } => self.named(target, value, span),
             Expr::BinOp { left, right, .. } => {
-                self.expr(left)?;
-                self.expr(right)
+                // A long sum is deep on its left: no deeper for that.
+                let (mut rights, mut first) = (vec![right], left);
+                while let Expr::BinOp { left, right, .. } = self.ast.expr(first).kind {
+                    rights.push(right);
+                    first = left;
+                }
+                self.expr(first)?;
+                rights.into_iter().rev().try_for_each(|right| self.expr(right))
             }
             Expr::UnaryOp { operand, .. } => self.expr(operand),
             Expr::Lambda { args, body } => {
