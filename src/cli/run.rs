@@ -161,12 +161,9 @@ fn check(files: &[String]) -> ExitCode {
     let mut failed = false;
     let mut interpreter: Option<Interpreter> = None;
     for file in files {
-        let source = match read(file) {
-            Ok(source) => source,
-            Err(_) => {
-                failed = true;
-                continue;
-            }
+        let Ok(source) = read(file) else {
+            failed = true;
+            continue;
         };
         if crate::is_program(&source) {
             continue;

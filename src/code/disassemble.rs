@@ -6,14 +6,14 @@ use super::instruction::{Comparison, Conversion, Instruction, Intrinsic, Operand
 use super::unit::{Capture, Constant, HandlerKind, Unit};
 
 /// The unit's instructions and tables, then those of the functions made in it.
-pub fn disassemble(unit: &Unit) -> String {
+pub(crate) fn disassemble(unit: &Unit) -> String {
     let mut text = String::new();
     write_unit(unit, &mut text);
     text
 }
 
 /// The instructions alone, one a line, jumps as `-> number of the instruction`.
-pub fn instructions(unit: &Unit) -> Vec<String> {
+pub(crate) fn instructions(unit: &Unit) -> Vec<String> {
     (0..unit.code.len()).map(|pc| instruction(unit, pc)).collect()
 }
 
@@ -145,7 +145,7 @@ fn name_at(names: &[std::sync::Arc<str>], index: i64) -> String {
 }
 
 /// A constant as text.
-pub fn constant(constant: &Constant) -> String {
+pub(crate) fn constant(constant: &Constant) -> String {
     let list = |items: &[Constant]| items.iter().map(self::constant).collect::<Vec<_>>().join(", ");
     match constant {
         Constant::None => "None".into(),

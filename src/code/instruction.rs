@@ -18,49 +18,49 @@
 
 /// One encoded instruction.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Word(pub u64);
+pub(crate) struct Word(pub u64);
 
 const _: () = assert!(size_of::<Word>() == 8);
 
 impl Word {
     /// The operation.
     #[inline(always)]
-    pub fn opcode_byte(self) -> u8 {
+    pub(crate) fn opcode_byte(self) -> u8 {
         self.0 as u8
     }
     /// Operand `a`.
     #[inline(always)]
-    pub fn a(self) -> u16 {
+    pub(crate) fn a(self) -> u16 {
         (self.0 >> 8) as u16
     }
     /// Operand `b`.
     #[inline(always)]
-    pub fn b(self) -> u16 {
+    pub(crate) fn b(self) -> u16 {
         (self.0 >> 24) as u16
     }
     /// Operand `c`, 24 bits, unsigned.
     #[inline(always)]
-    pub fn c(self) -> u32 {
+    pub(crate) fn c(self) -> u32 {
         (self.0 >> 40) as u32
     }
     /// Operand `c`, 24 bits, signed: a jump offset.
     #[inline(always)]
-    pub fn jump(self) -> i32 {
+    pub(crate) fn jump(self) -> i32 {
         ((self.0 as i64) >> 40) as i32
     }
     /// Operand `d`: the low 16 bits of `c`.
     #[inline(always)]
-    pub fn d(self) -> u16 {
+    pub(crate) fn d(self) -> u16 {
         (self.0 >> 40) as u16
     }
     /// Operand `k`: the high 8 bits of `c`.
     #[inline(always)]
-    pub fn k(self) -> u8 {
+    pub(crate) fn k(self) -> u8 {
         (self.0 >> 56) as u8
     }
     /// The same instruction with another `c`; `None` when it does not fit in 24 bits.
     #[must_use]
-    pub fn with_jump(self, offset: i32) -> Option<Self> {
+    pub(crate) fn with_jump(self, offset: i32) -> Option<Self> {
         if !(-(1 << 23)..1 << 23).contains(&offset) {
             return None;
         }
@@ -149,7 +149,7 @@ macro_rules! take {
 
 /// How an operand is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperandKind {
+pub(crate) enum OperandKind {
     /// A register that is written.
     Dst,
     /// A register that is read, and consumed when it is a temporary.
@@ -184,24 +184,24 @@ macro_rules! instructions {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         #[allow(missing_docs, reason = "the rows of the table say what each does")]
-        pub enum Opcode { $($name),+ }
+        pub(crate) enum Opcode { $($name),+ }
 
         /// An instruction before it is encoded; the assembler's input and the disassembler's output.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "an operand's name and kind say what it is")]
-        pub enum Instruction { $($(#[doc = $doc])+ $name { $($field: operand_type!($kind)),* }),+ }
+        pub(crate) enum Instruction { $($(#[doc = $doc])+ $name { $($field: operand_type!($kind)),* }),+ }
 
         impl Instruction {
             /// The instruction as one word.
             #[allow(clippy::cast_lossless, reason = "the macro casts operands of every width alike")]
-            pub fn encode(self) -> Word {
+            pub(crate) fn encode(self) -> Word {
                 match self {
                     $(Self::$name { $($field),* } => Word(Opcode::$name as u64 $(| put!($pos, $field))*)),+
                 }
             }
 
             /// The instruction that `word` encodes; `None` for an unknown operation.
-            pub fn decode(word: Word) -> Option<Self> {
+            pub(crate) fn decode(word: Word) -> Option<Self> {
                 const ROWS: &[fn(Word) -> Instruction] = &[
                     $({ fn row(_word: Word) -> Instruction { Instruction::$name { $($field: take!($kind, $pos, _word)),* } } row }),+
                 ];
@@ -209,7 +209,7 @@ macro_rules! instructions {
             }
 
             /// The operation's name and its operands: name, kind, value.
-            pub fn parts(self) -> (&'static str, Vec<(&'static str, OperandKind, i64)>) {
+            pub(crate) fn parts(self) -> (&'static str, Vec<(&'static str, OperandKind, i64)>) {
                 match self {
                     $(Self::$name { $($field),* } => (stringify!($name), vec![$((stringify!($field), OperandKind::$kind, i64::from($field))),*])),+
                 }
@@ -217,10 +217,12 @@ macro_rules! instructions {
         }
 
         /// Every row: name, what it does.
-        pub const ROWS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc, "\n"),+))),+];
+        #[cfg(test)]
+        pub(crate) const ROWS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc, "\n"),+))),+];
 
         /// How many operations there are.
-        pub const N_OPCODES: usize = ROWS.len();
+        #[cfg(test)]
+        pub(crate) const N_OPCODES: usize = ROWS.len();
     };
 }
 
@@ -593,7 +595,7 @@ instructions! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names are the operators'")]
-pub enum Comparison {
+pub(crate) enum Comparison {
     Less,
     LessEqual,
     Equal,
@@ -608,7 +610,7 @@ pub enum Comparison {
 
 impl Comparison {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Less,
         Self::LessEqual,
         Self::Equal,
@@ -625,7 +627,7 @@ impl Comparison {
 /// What an f-string does to a value before formatting it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Conversion {
+pub(crate) enum Conversion {
     /// Nothing.
     None,
     /// `!s`
@@ -639,7 +641,7 @@ pub enum Conversion {
 /// The operations of `Intrinsic` and `Intrinsic2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Intrinsic {
+pub(crate) enum Intrinsic {
     /// `sys.displayhook(src)`: the value of an expression statement at the prompt. The result is `None`.
     PrintExpression,
     /// A `TypeVar` of the name `src`.
@@ -666,7 +668,7 @@ pub enum Intrinsic {
 
 impl Intrinsic {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::PrintExpression,
         Self::TypeVar,
         Self::ParamSpec,

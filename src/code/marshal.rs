@@ -23,15 +23,15 @@ const MAX_DEPTH: u32 = 200;
 
 /// What a compiled file says of its source: when it differs, the file is stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// When the source was changed, in nanoseconds since 1970.
-    pub modified: u64,
+    pub(crate) modified: u64,
     /// How many bytes it has.
     pub size: u64,
 }
 
 /// The bytes of a unit and of all units inside it.
-pub fn write(unit: &Unit, stamp: Stamp) -> Vec<u8> {
+pub(crate) fn write(unit: &Unit, stamp: Stamp) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.unit(unit);
     let mut body = Writer::default();
@@ -47,7 +47,7 @@ pub fn write(unit: &Unit, stamp: Stamp) -> Vec<u8> {
 }
 
 /// The unit in a file. `Err` says what is wrong with it; a file of another source, table or format is wrong, too.
-pub fn read(file: &[u8], stamp: Stamp) -> Result<Arc<Unit>, String> {
+pub(crate) fn read(file: &[u8], stamp: Stamp) -> Result<Arc<Unit>, String> {
     let header = header(stamp);
     let rest = file.strip_prefix(&header[..]).ok_or("another source or another version")?;
     let (sum, body) = rest.split_first_chunk::<8>().ok_or("too short")?;

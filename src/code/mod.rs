@@ -1,8 +1,10 @@
 //! What the compiler makes and the VM runs: instructions and the units they form. Knows no objects and no tree.
 
-pub mod disassemble;
-pub mod instruction;
-pub mod marshal;
-pub mod reference;
-pub mod unit;
-pub mod verify;
+pub(crate) mod disassemble;
+pub(crate) mod instruction;
+#[cfg(test)]
+pub(crate) mod marshal;
+#[cfg(test)]
+pub(crate) mod reference;
+pub(crate) mod unit;
+pub(crate) mod verify;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::instruction::{Instruction, N_OPCODES, OperandKind, ROWS, Word};
 
 /// The page's text.
-pub fn reference() -> String {
+pub(crate) fn reference() -> String {
     let mut page = String::from(
         "# Instructions\n\nGenerated from the table in `src/code/instruction.rs`, whose head states the rules for registers; \
          `SCRIP_BLESS=1 cargo test --lib code::` writes it anew. `scrip --dis FILE` shows a program's.\n\n\

@@ -7,7 +7,7 @@ use super::instruction::Word;
 
 /// One compiled scope.
 #[derive(Debug)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// `__name__`: `<module>`, `<lambda>`, `<listcomp>` … or the function's or class's name.
     pub name: Arc<str>,
     /// `__qualname__`.
@@ -33,7 +33,7 @@ pub struct Unit {
     /// How many registers a window has: the locals, then the temporaries.
     pub n_registers: u16,
     /// Constants; a function's docstring is the first one when `flags.has_docstring`.
-    pub constants: Vec<Constant>,
+    pub(crate) constants: Vec<Constant>,
     /// For each site, its name. Each site has an inline cache of its own.
     pub sites: Vec<Arc<str>>,
     /// The functions and classes made in this unit.
@@ -48,7 +48,7 @@ pub struct Unit {
 
 /// What a unit is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UnitFlags {
+pub(crate) struct UnitFlags {
     /// Locals live in registers (functions, comprehensions); otherwise in a namespace (modules, class bodies, `exec`).
     pub is_function: bool,
     /// Has `*args`.
@@ -75,14 +75,14 @@ pub struct UnitFlags {
 
 impl UnitFlags {
     /// Calling it makes an object that is resumed.
-    pub fn is_resumable(self) -> bool {
+    pub(crate) fn is_resumable(self) -> bool {
         self.is_generator || self.is_coroutine || self.is_async_generator
     }
 }
 
 /// A place that makes a function.
 #[derive(Debug, Clone)]
-pub struct FunctionSite {
+pub(crate) struct FunctionSite {
     /// Its code.
     pub unit: Arc<Unit>,
     /// Whether `MakeFunction`'s base holds a tuple of defaults.
@@ -97,7 +97,7 @@ pub struct FunctionSite {
 
 /// Where a cell of a closure comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Capture {
+pub(crate) enum Capture {
     /// The cell in a local of the frame that makes the function.
     Local(u16),
     /// A cell of that frame's own closure.
@@ -106,7 +106,7 @@ pub enum Capture {
 
 /// A plain constant.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Constant {
+pub(crate) enum Constant {
     /// `None`
     None,
     /// `...`
@@ -135,7 +135,7 @@ pub enum Constant {
 
 /// Why a handler is there: a stop skips `except` clauses and runs the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandlerKind {
+pub(crate) enum HandlerKind {
     /// `except` and `except*` clauses.
     Except,
     /// A `finally` clause, or the clean-up the compiler adds (an `except … as` name, a generator's exit).
@@ -146,7 +146,7 @@ pub enum HandlerKind {
 
 /// A row of the exception table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Handler {
+pub(crate) struct Handler {
     /// The first instruction covered.
     pub start: u32,
     /// The first one after it that is not.
@@ -161,7 +161,7 @@ pub struct Handler {
 
 /// Where an instruction comes from. Lines count from 1, columns are UTF-8 bytes from 0; a line of 0 means that there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Position {
+pub(crate) struct Position {
     /// First line.
     pub line: u32,
     /// Last line.
@@ -174,13 +174,13 @@ pub struct Position {
 
 /// The positions of a unit's instructions: runs of instructions that share one.
 #[derive(Debug, Default)]
-pub struct LineTable {
+pub(crate) struct LineTable {
     rows: Vec<(u32, Position)>,
 }
 
 impl LineTable {
     /// Notes that instructions from `pc` on come from `position`. Calls come in the order of `pc`.
-    pub fn push(&mut self, pc: u32, position: Position) {
+    pub(crate) fn push(&mut self, pc: u32, position: Position) {
         match self.rows.last_mut() {
             Some((_, last)) if *last == position => {}
             Some((start, last)) if *start == pc => *last = position,
@@ -189,13 +189,13 @@ impl LineTable {
     }
 
     /// The position of the instruction at `pc`.
-    pub fn position(&self, pc: u32) -> Position {
+    pub(crate) fn position(&self, pc: u32) -> Position {
         let after = self.rows.partition_point(|(start, _)| *start <= pc);
         after.checked_sub(1).map_or_else(Position::default, |row| self.rows[row].1)
     }
 
     /// All runs: the first instruction and its position.
-    pub fn rows(&self) -> &[(u32, Position)] {
+    pub(crate) fn rows(&self) -> &[(u32, Position)] {
         &self.rows
     }
 }

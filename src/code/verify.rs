@@ -6,7 +6,7 @@ use super::instruction::{Comparison, Instruction as I, Intrinsic, OperandKind};
 use super::unit::{Capture, Constant, Unit};
 
 /// Checks a unit, but not those inside it.
-pub fn verify(unit: &Unit) -> Result<(), String> {
+pub(crate) fn verify(unit: &Unit) -> Result<(), String> {
     let verifier = Verifier {
         unit,
         n_locals: unit.locals.len() as u32,

@@ -125,11 +125,8 @@ impl Compiler<'_> {
             };
             return Err(Failure::syntax(message, span));
         };
-        let (continue_, break_) = match self.blocks[position] {
-            Block::Loop { continue_, break_, .. } | Block::AsyncLoop { continue_, break_, .. } => {
-                (continue_, break_)
-            }
-            _ => return self.refuse_in_group(span),
+        let (Block::Loop { continue_, break_, .. } | Block::AsyncLoop { continue_, break_, .. }) = self.blocks[position] else {
+            return self.refuse_in_group(span);
         };
         let mark = self.asm.top;
         let down_to = if exit == Exit::Break { position } else { position + 1 };

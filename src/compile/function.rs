@@ -10,9 +10,6 @@ use super::{Compiler, Header, Name, reg};
 use crate::code::instruction::{Instruction as I, Intrinsic};
 use crate::code::unit::{Constant, Unit, UnitFlags};
 
-/// Which of a function's tables were made for it.
-pub(super) type Tables = [bool; 3];
-
 impl Compiler<'_> {
     /// `def` and `async def`.
     pub(super) fn function_def(&mut self, id: StmtId) -> Result {

@@ -39,7 +39,7 @@ use crate::code::unit::{Capture, Constant, FunctionSite, Unit, UnitFlags};
 
 /// How a program is compiled.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub(crate) struct Options {
     /// Annotations are kept as strings, as after `from __future__ import annotations`.
     pub future_annotations: bool,
     /// A module's body may await: then its unit is a coroutine's.
@@ -56,7 +56,7 @@ impl Default for Options {
 
 /// Compiles a program. A module's unit returns `None`, an expression's its value; an interactive one prints the values of its
 /// expression statements. A tree that is too deep for the native stack is an error of kind `Recursion`.
-pub fn compile(
+pub(crate) fn compile(
     parsed: &Parsed,
     filename: &str,
     options: &Options,

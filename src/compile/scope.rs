@@ -348,11 +348,6 @@ impl Scopes {
         self[scope].symbols.flags(name) & flag::GLOBAL != 0
     }
 
-    /// Whether a `:=` in the frame assigns the local `name`.
-    pub(super) fn is_walrus_target(&self, scope: ScopeId, name: Name) -> bool {
-        self[self.frame(scope)].symbols.flags(name) & flag::WALRUS != 0
-    }
-
     /// The variables of the inlined comprehension `scope`: their registers, and whether they are cells.
     pub(super) fn comprehension_locals(&self, scope: ScopeId) -> impl Iterator<Item = (u32, bool)> {
         self[scope].symbols.list.iter().filter(|symbol| symbol.is_own()).filter_map(|symbol| {
@@ -1578,18 +1573,5 @@ fn annotation_words(kind: ScopeKind) -> &'static str {
         ScopeKind::TypeAlias => "a type alias",
         ScopeKind::TypeVarBound => "a TypeVar bound",
         _ => "the definition of a generic",
-    }
-}
-
-/// Whether a constant is one of the literals whose truth is known without running anything.
-pub(super) fn literal_truth(constant: Constant) -> Option<bool> {
-    match constant {
-        Constant::None | Constant::False => Some(false),
-        Constant::True | Constant::Ellipsis => Some(true),
-        Constant::Int(value) => Some(value != 0),
-        Constant::BigInt { .. } => Some(true),
-        Constant::Float(value) | Constant::Imaginary(value) => Some(value != 0.0),
-        Constant::Str { text, .. } => Some(!text.is_empty()),
-        Constant::Bytes(bytes) => Some(!bytes.is_empty()),
     }
 }

@@ -228,7 +228,7 @@ impl Writer<'_> {
             Expr::Call { func, args, keywords } => self.call(func, args, ast.list(keywords)),
             Expr::JoinedStr { .. } | Expr::FormattedValue { .. } => {
                 let mut body = String::new();
-                self.format_body(id, &mut body, false);
+                self.format_body(id, &mut body);
                 self.push("f");
                 self.string(&body);
             }
@@ -368,12 +368,12 @@ impl Writer<'_> {
     }
 
     /// The inside of an f-string.
-    fn format_body(&mut self, id: ExprId, body: &mut String, is_spec: bool) {
+    fn format_body(&mut self, id: ExprId, body: &mut String) {
         let ast = self.ast;
         match ast.expr(id).kind {
             Expr::JoinedStr { values } => {
                 for &value in ast.list(values) {
-                    self.format_body(value, body, is_spec);
+                    self.format_body(value, body);
                 }
             }
             Expr::Constant(Constant::Str { text, .. }) => {
@@ -391,7 +391,7 @@ impl Writer<'_> {
                 }
                 if let Some(spec) = format_spec {
                     body.push(':');
-                    self.format_body(spec, body, true);
+                    self.format_body(spec, body);
                 }
                 body.push('}');
             }

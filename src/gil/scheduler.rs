@@ -167,6 +167,7 @@ impl Shared {
     }
 
     /// How often the GIL went directly from one thread to another.
+    #[cfg(test)]
     pub(crate) fn hand_overs(&self) -> u64 {
         self.queue.lock().hand_overs
     }

@@ -85,12 +85,6 @@ impl BigInt {
         self.words().first().is_some_and(|word| word & 1 == 1)
     }
 
-    /// Bytes this number holds on the heap (none up to 128 bits).
-    pub(crate) fn heap_bytes(&self) -> usize {
-        let words = self.words().len();
-        if words <= 2 { 0 } else { (words + words / 8 + 2) * size_of::<Word>() }
-    }
-
     /// Bits of the magnitude.
     pub(crate) fn bit_length(&self) -> u64 {
         let words = self.words();

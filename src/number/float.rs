@@ -73,18 +73,6 @@ pub(crate) struct FloatFormat {
 }
 
 impl FloatFormat {
-    /// The presentation of a type's letter (0 for none) as the format language has it.
-    pub(crate) fn of_letter(letter: u8, precision: Option<usize>) -> Self {
-        let kind = match letter {
-            b'e' | b'E' => FloatKind::Exponent,
-            b'f' | b'F' => FloatKind::Fixed,
-            b'g' | b'G' | b'n' => FloatKind::General,
-            b'%' => FloatKind::Percent,
-            b'r' => FloatKind::Repr,
-            _ => FloatKind::Plain,
-        };
-        Self { kind, precision, upper: letter.is_ascii_uppercase(), ..Self::default() }
-    }
 }
 
 /// The parts of a formatted float, before padding and grouping.

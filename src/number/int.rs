@@ -674,12 +674,6 @@ impl<'a> IntRef<'a> {
         }
     }
 
-    /// Whether the values are equal.
-    #[inline]
-    pub(crate) fn equals(self, other: IntRef<'_>) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-
     /// Compares exactly with a float; `None` for NaN.
     pub(crate) fn cmp_f64(self, other: f64) -> Option<Ordering> {
         if other.is_nan() {
@@ -818,6 +812,7 @@ fn least_digits(bits: u64) -> u64 {
 }
 
 /// Whether the number has more than `max_digits` decimal digits (0: never).
+#[cfg(test)]
 pub(crate) fn exceeds_digit_limit(value: IntRef<'_>, max_digits: usize) -> bool {
     if max_digits == 0 || value.bit_length() < 63 {
         return false;
@@ -826,37 +821,6 @@ pub(crate) fn exceeds_digit_limit(value: IntRef<'_>, max_digits: usize) -> bool 
     least > max_digits as u64
         || (least + 1 >= max_digits as u64
             && matches!(value.to_decimal(max_digits, &mut never()), Ok(None)))
-}
-
-/// What kind of long operation [`cost`] is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    /// Sums, differences, bitwise operations, shifts, comparisons, bytes.
-    Linear,
-    /// Products.
-    Mul,
-    /// Quotients and remainders.
-    Div,
-    /// Decimal digits, from and to.
-    Decimal,
-}
-
-/// Roughly how many nanoseconds an operation on operands of so many bits takes, for budgets.
-pub(crate) fn cost(operation: Operation, left_bits: u64, right_bits: u64) -> u64 {
-    let (short, long) = (left_bits.min(right_bits) / 64 + 1, left_bits.max(right_bits) / 64 + 1);
-    // Karatsuba's exponent, as a saving on the shorter operand.
-    let mul =
-        |short: u64, long: u64| long.saturating_mul((short as f64).powf(0.585) as u64 + 1) / 2;
-    match operation {
-        Operation::Linear => long,
-        Operation::Mul => mul(short, long),
-        Operation::Div => {
-            let (dividend, divisor) = (left_bits / 64 + 1, right_bits / 64 + 1);
-            let quotient = dividend.saturating_sub(divisor) + 1;
-            dividend + 4 * mul(quotient.min(divisor), quotient.max(divisor))
-        }
-        Operation::Decimal => 8 * mul(long, long),
-    }
 }
 
 /// Whether the VM keeps the value inline.
@@ -885,6 +849,7 @@ pub(crate) const fn checked_sub(left: i64, right: i64) -> Option<i64> {
 
 /// The product of two small values, if it is small.
 #[inline]
+#[cfg(test)]
 pub(crate) const fn checked_mul(left: i64, right: i64) -> Option<i64> {
     match left.checked_mul(right) {
         Some(product) if is_small(product) => Some(product),

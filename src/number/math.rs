@@ -127,11 +127,6 @@ pub(crate) fn floor(x: f64) -> Result<Int> {
     Int::from_f64(x.floor())
 }
 
-/// `math.trunc` of a float.
-pub(crate) fn trunc(x: f64) -> Result<Int> {
-    Int::from_f64(x)
-}
-
 /// `math.fmod`: the remainder with the sign of `x`.
 pub(crate) fn fmod(x: f64, y: f64) -> Result<f64> {
     if y.is_infinite() && x.is_finite() {
@@ -401,6 +396,7 @@ impl ExactSum {
 }
 
 /// `math.fsum`.
+#[cfg(test)]
 pub(crate) fn fsum(values: impl IntoIterator<Item = f64>) -> Result<f64> {
     let mut sum = ExactSum::default();
     for value in values {
@@ -433,11 +429,6 @@ pub(crate) fn sumprod(p: &[f64], q: &[f64]) -> Result<f64> {
         tiny += first_rest + second_rest;
     }
     Ok(total(high, low, tiny))
-}
-
-/// `math.prod` of floats.
-pub(crate) fn prod(values: impl IntoIterator<Item = f64>, start: f64) -> f64 {
-    values.into_iter().fold(start, |product, value| product * value)
 }
 
 /// `math.isqrt`.

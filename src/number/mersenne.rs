@@ -30,6 +30,7 @@ impl MersenneTwister {
     }
 
     /// Seeded with a text's UTF-8 or with bytes: what `random.seed(a, version=2)` makes of them.
+    #[cfg(test)]
     pub(crate) fn from_bytes(seed: &[u8]) -> Self {
         let mut number = seed.to_vec();
         number.extend_from_slice(&Sha512::digest(seed));
@@ -138,20 +139,6 @@ impl MersenneTwister {
             left = left.saturating_sub(32);
         }
         Int::from_bytes(&bytes, true, false)
-    }
-
-    /// An integer in `0..bound`, as `random.Random._randbelow`; 0 for a bound of 0.
-    pub(crate) fn rand_below(&mut self, bound: IntRef<'_>) -> Int {
-        if bound.is_zero() {
-            return Int::Small(0);
-        }
-        let bits = bound.bit_length();
-        loop {
-            let value = self.get_rand_bits(bits);
-            if value.as_ref().cmp(bound).is_lt() {
-                return value;
-            }
-        }
     }
 }
 

@@ -290,11 +290,6 @@ impl Format {
         self.size
     }
 
-    /// How many values it takes and gives.
-    pub(crate) fn n_values(&self) -> usize {
-        self.n_values
-    }
-
     /// The places of its values in order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.fields.iter().flat_map(|field| {

@@ -340,11 +340,10 @@ fn run(vm: &mut Vm) -> (usize, usize) {
     }
     drop(found);
 
-    for index in 0..garbage.len() {
-        if needs_finalizer(header_of(&garbage[index])) {
+    for object in &garbage {
+        if needs_finalizer(header_of(object)) {
             ran_script = true;
-            let object = garbage[index].clone();
-            vm.finalize(&object);
+            vm.finalize(object);
         }
     }
     if ran_script {

@@ -35,8 +35,6 @@ const MAX_FREE_DEPTH: u32 = 64;
 
 /// Bits of a header's `flags`.
 pub(crate) mod flag {
-    /// The collector's mark of the current pass.
-    pub(crate) const MARK: u8 = 1;
     /// `__del__` has run, or the finaliser of a generator: not again (PEP 442).
     pub(crate) const FINALIZED: u8 = 2;
     /// Weak references to it are in the heap's table.
@@ -90,10 +88,6 @@ impl Header {
     #[inline(always)]
     pub(crate) fn type_pointer(&self) -> *mut Object<Type> {
         self.type_object.get()
-    }
-    /// The per-object lock byte, kept for a mode without the GIL.
-    pub(crate) fn lock_byte(&self) -> &AtomicU8 {
-        &self.lock
     }
 }
 
@@ -154,8 +148,6 @@ pub(crate) struct Heap {
     pub(crate) interned: RefCell<super::intern::InternTable>,
     /// Weak references by target address.
     pub(crate) weak: RefCell<super::weak::WeakTable>,
-    /// Bytes of cells in use.
-    pub(crate) bytes: Cell<usize>,
     /// Counts the plain instances made, so that the collector can tell which is older.
     serial: Cell<u16>,
 }
@@ -181,7 +173,6 @@ impl Heap {
             shared,
             interned: RefCell::default(),
             weak: RefCell::default(),
-            bytes: Cell::new(0),
             serial: Cell::new(0),
         })
     }

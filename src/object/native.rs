@@ -188,6 +188,3 @@ impl Payload for Member {
         visit(self.name.word());
     }
 }
-
-/// A native function as `Ref`.
-pub(crate) type NativeFunctionRef = Ref<NativeFunction>;

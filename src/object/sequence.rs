@@ -379,8 +379,3 @@ pub(crate) fn for_each(vm: &mut Vm, iterable: &Value, mut each: impl FnMut(&mut 
 pub(crate) fn text(vm: &Vm, value: &Value) -> Option<Text> {
     value.downcast::<super::types::str::Str>().map(|string| string.get(vm).text.clone())
 }
-
-/// An exception of this kind whose only argument is `value`.
-pub(crate) fn raise_with(vm: &mut Vm, kind: ExceptionKind, value: &Value) -> Raised {
-    vm.raise_new(kind, vec![value.clone()])
-}

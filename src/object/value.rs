@@ -269,8 +269,3 @@ impl<T: Payload> std::fmt::Debug for Ref<T> {
         self.value.fmt(f)
     }
 }
-
-/// What a layout of a value says about the value's kind; for fast paths over many values.
-pub(crate) fn is_layout(value: &Value, layout: Layout) -> bool {
-    value.layout_id() == Some(layout as u16)
-}

@@ -125,13 +125,6 @@ pub(crate) fn set_blocking(fd: i32, blocking: bool) -> io::Result<()> {
     check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags) }).map(drop)
 }
 
-/// Waits until a descriptor can be read, at most so many milliseconds (forever when negative); whether it can.
-pub(crate) fn wait_readable(fd: i32, timeout: i32) -> io::Result<bool> {
-    let mut wait = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    // SAFETY: the structure is ours, and one.
-    check(unsafe { libc::poll(&raw mut wait, 1, timeout) }).map(|ready| ready > 0)
-}
-
 /// Cuts or extends a file.
 pub(crate) fn truncate(fd: i32, length: i64) -> io::Result<()> {
     // SAFETY: touches no memory of ours.
@@ -196,12 +189,6 @@ impl Status {
     pub(crate) fn is_dir(&self) -> bool {
         self.is_type(libc::S_IFDIR)
     }
-    pub(crate) fn is_file(&self) -> bool {
-        self.is_type(libc::S_IFREG)
-    }
-    pub(crate) fn is_symlink(&self) -> bool {
-        self.is_type(libc::S_IFLNK)
-    }
 }
 
 /// The status of an open file.
@@ -222,11 +209,6 @@ pub(crate) fn status_at(folder: Option<i32>, path: &[u8], follow: bool) -> io::R
     check(unsafe { libc::fstatat(folder.unwrap_or(libc::AT_FDCWD), path.as_ptr(), stat.as_mut_ptr(), flags) })?;
     // SAFETY: filled by the call.
     Ok(Status::of(&unsafe { stat.assume_init() }))
-}
-
-/// The status of what a path names.
-pub(crate) fn status(path: &[u8], follow: bool) -> io::Result<Status> {
-    status_at(None, path, follow)
 }
 
 /// Whether the process may use a file so.

@@ -32,9 +32,3 @@ pub(crate) fn native_id() -> i64 {
 pub(crate) fn native_id() -> i64 {
     ident() as i64
 }
-
-/// Whether the descriptor is a terminal.
-pub(crate) fn is_terminal(descriptor: i32) -> bool {
-    // SAFETY: touches no memory of ours.
-    unsafe { libc::isatty(descriptor) == 1 }
-}

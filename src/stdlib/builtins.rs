@@ -1053,16 +1053,3 @@ fn input(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     Ok(line)
 }
-
-/// A list of a value's items, for natives that sort.
-pub(crate) fn to_list(vm: &mut Vm, value: &Value) -> Result<Vec<Value>> {
-    match value.downcast::<List>() {
-        Some(list) => Ok(list.get(vm).items.clone()),
-        None => vm.collect(value),
-    }
-}
-
-/// The absolute value of a number that is known to be an `int`.
-pub(crate) fn magnitude(value: IntRef<'_>) -> Int {
-    value.abs()
-}

@@ -59,7 +59,6 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
 /// Why a function has no value.
 enum Trouble {
     Domain,
-    Range,
 }
 
 type Outcome = std::result::Result<Complex, Trouble>;
@@ -80,7 +79,6 @@ fn finished(vm: &mut Vm, z: Complex, outcome: Outcome) -> Result<Complex> {
         Ok(result) if finite && (result.re.is_infinite() || result.im.is_infinite()) => Err(vm.overflow_error("math range error")),
         Ok(result) => Ok(result),
         Err(Trouble::Domain) => Err(vm.value_error("math domain error")),
-        Err(Trouble::Range) => Err(vm.overflow_error("math range error")),
     }
 }
 

@@ -111,7 +111,9 @@ static HANDLERS: [Native; 8] = [
     native("backslashreplace_errors(exc, /)", |vm, args| {
         handled(vm, args, |_, codes, _| {
             let mut out = TextBuilder::new();
-            codes.iter().for_each(|&code| repr::push_escape(&mut out, code));
+            for &code in codes {
+                repr::push_escape(&mut out, code);
+            }
             Some(out.finish())
         })
     }),
@@ -658,7 +660,7 @@ fn charmap_encode(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
         let exception = vm.take_raised();
         let handler = look_up_error(vm, &errors)?;
-        let answer = vm.call(&handler, &[exception.clone()])?;
+        let answer = vm.call(&handler, std::slice::from_ref(&exception))?;
         let items = vm.tuple_items(&answer);
         let [replacement, position] = items.as_slice() else {
             return Err(vm.type_error("encoding error handler must return (str/bytes, int) tuple"));

@@ -104,7 +104,7 @@ impl Payload for Itertool {
             }
             Self::Cleared => (&[], &[], &[]),
         };
-        values.iter().for_each(|value| visit(value.word()));
+        for value in values { visit(value.word()); }
         options.iter().filter_map(|value| value.as_ref()).for_each(|value| visit(value.word()));
         lists.iter().flat_map(|list| list.iter()).for_each(|value| visit(value.word()));
     }

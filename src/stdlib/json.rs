@@ -684,7 +684,7 @@ impl Writing {
         } else {
             vm.enter_native()?;
             let marked = self.mark(vm, object)?;
-            let replaced = vm.call(&self.default.clone(), &[object.clone()])?;
+            let replaced = vm.call(&self.default.clone(), std::slice::from_ref(object))?;
             self.value(vm, &replaced, level)?;
             self.unmark(vm, marked)?;
         }
@@ -712,7 +712,7 @@ impl Writing {
         match self.own_strings {
             Some(ascii_only) => push_string(&mut self.out, text(vm, value).view(), ascii_only),
             None => {
-                let made = vm.call(&self.encoder.clone(), &[value.clone()])?;
+                let made = vm.call(&self.encoder.clone(), std::slice::from_ref(value))?;
                 if !made.holds::<Str>() {
                     let name = vm.type_name(&made);
                     return Err(vm.type_error(format!("encoder() must return a string, not {name}")));

@@ -102,12 +102,6 @@ named_tuple!(FLAGS, FLAGS_FIELDS, "sys.flags", [
     17 "int_max_str_digits",
 ]);
 named_tuple!(ASYNC_HOOKS, ASYNC_HOOKS_FIELDS, "sys.asyncgen_hooks", [0 "firstiter", 1 "finalizer"]);
-named_tuple!(UNRAISABLE, UNRAISABLE_FIELDS, "sys.UnraisableHookArgs", [0 "exc_type", 1 "exc_value", 2 "exc_traceback", 3 "err_msg", 4 "object"]);
-
-/// What a `sys.unraisablehook` gets.
-pub(crate) fn unraisable_arguments(vm: &mut Vm, values: Vec<Value>) -> Result<Value> {
-    structseq::make(vm, &UNRAISABLE, &UNRAISABLE_FIELDS, values)
-}
 
 fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     let options = vm.state().options.clone();

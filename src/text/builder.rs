@@ -59,15 +59,6 @@ impl TextBuilder {
         }
     }
 
-    /// Bytes allocated.
-    pub(crate) fn heap_size(&self) -> usize {
-        match &self.buffer {
-            Buffer::Ascii(units) => units.capacity(),
-            Buffer::Ucs2(units) => units.capacity() * 2,
-            Buffer::Ucs4(units) => units.capacity() * 4,
-        }
-    }
-
     /// Room for `more` characters of the present width.
     pub(crate) fn try_reserve(&mut self, more: usize) -> Result<(), TextTooLarge> {
         if self.len().checked_add(more).is_none_or(|len| len > MAX_LEN) {

@@ -15,6 +15,7 @@ pub(crate) fn repr(view: TextView<'_>) -> Text {
 }
 
 /// `ascii` of a `str`.
+#[cfg(test)]
 pub(crate) fn ascii(view: TextView<'_>) -> Text {
     let mut out = TextBuilder::with_capacity(view.len() + 2);
     push_repr(&mut out, view, true);

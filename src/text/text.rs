@@ -332,6 +332,7 @@ impl Text {
     }
 
     /// The text as UTF-8 in which lone surrogates stand as the three bytes of their code points (WTF-8).
+    #[cfg(test)]
     pub(crate) fn to_wtf8(&self) -> Cow<'_, [u8]> {
         if let Some(ascii) = self.as_ascii() {
             return Cow::Borrowed(ascii.as_bytes());
@@ -354,18 +355,15 @@ impl Text {
 
     /// Appends one character.
     #[inline]
+    #[cfg(test)]
     pub(crate) fn push_char(&mut self, char: char) {
         self.push_code(u32::from(char));
     }
 
     /// Appends one code point; above 0x10FFFF it panics.
+    #[cfg(test)]
     pub(crate) fn push_code(&mut self, code: u32) {
         self.push_text(&Text::from_code(code));
-    }
-
-    /// Appends UTF-8.
-    pub(crate) fn push_str(&mut self, string: &str) {
-        self.push_text(&Text::from(string));
     }
 
     /// Appends a text, in place when the buffer has room; growing is amortised. Panics without memory.
@@ -436,6 +434,7 @@ impl Text {
     }
 
     /// Makes room for `more` units of the present width.
+    #[cfg(test)]
     pub(crate) fn try_reserve(&mut self, more: usize) -> Result<(), TextTooLarge> {
         match self.width() {
             1 => self.reserve_kind::<u8>(more),
@@ -622,6 +621,7 @@ impl Text {
         Ok(())
     }
 
+    #[cfg(test)]
     fn reserve_kind<U: Kind>(&mut self, more: usize) -> Result<(), TextTooLarge> {
         if self.tag() < HEAP && more <= U::INLINE_MAX - self.len() {
             return Ok(());

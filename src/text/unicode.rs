@@ -91,6 +91,7 @@ pub(crate) fn decimal_value(code: u32) -> Option<u8> {
 }
 
 /// The value of a digit, superscripts and the like included.
+#[cfg(test)]
 pub(crate) fn digit_value(code: u32) -> Option<u8> {
     Some(property(code).digit).filter(|&value| value != 255)
 }

@@ -73,14 +73,6 @@ impl Vm {
         }
     }
 
-    /// What the value's type has under this name, bound to the value as a method is; `None` when it has no such attribute.
-    pub(crate) fn find_special_name(&mut self, value: &Value, name: Name) -> Result<Option<Value>> {
-        let name = self.name(name);
-        let class = self.type_of(value);
-        let Some(attribute) = self.type_lookup(&class, &name) else { return Ok(None) };
-        self.bind(&attribute, Some(value), &class).map(Some)
-    }
-
     /// `find_special_name` for any name.
     pub(crate) fn find_special(&mut self, value: &Value, name: &str) -> Result<Option<Value>> {
         let name = self.intern(name);

@@ -69,11 +69,6 @@ impl Vm {
         }
     }
 
-    /// Collects garbage now; how many objects were found unreachable.
-    pub(crate) fn collect_cycles(&mut self) -> Result<usize> {
-        Ok(crate::object::cycle::collect(self, 2))
-    }
-
     /// The exception with which a thread leaves a closing interpreter. No handler of a script sees it.
     #[cold]
     pub(crate) fn quit(&mut self) -> Raised {

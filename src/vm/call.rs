@@ -634,10 +634,10 @@ impl Vm {
             let items = defaults.map(|defaults| self.tuple_items(&defaults)).unwrap_or_default();
             let first = n_positional.saturating_sub(items.len());
             let mut missing = Vec::new();
-            for place in 0..n_positional {
-                if bound[place].is_unbound() {
+            for (place, slot) in bound.iter_mut().enumerate().take(n_positional) {
+                if slot.is_unbound() {
                     match place.checked_sub(first).and_then(|index| items.get(index)) {
-                        Some(value) => bound[place] = value.clone(),
+                        Some(value) => *slot = value.clone(),
                         None => missing.push(code.unit.locals[place].to_string()),
                     }
                 }
@@ -650,15 +650,15 @@ impl Vm {
             let defaults = function.get(self).keyword_defaults.clone();
             let dict = defaults.and_then(|defaults| defaults.into_ref::<Dict>().ok());
             let mut missing = Vec::new();
-            for place in n_positional..bound.len() {
-                if bound[place].is_unbound() {
+            for (place, slot) in bound.iter_mut().enumerate().skip(n_positional) {
+                if slot.is_unbound() {
                     let name = &code.unit.locals[place];
                     let value = match &dict {
                         Some(dict) => self.dict_get_str(dict, name)?,
                         None => None,
                     };
                     match value {
-                        Some(value) => bound[place] = value,
+                        Some(value) => *slot = value,
                         None => missing.push(name.to_string()),
                     }
                 }

@@ -691,16 +691,6 @@ impl Vm {
         Ok(())
     }
 
-    /// Whether `class` has abstract methods.
-    pub(crate) fn is_abstract(&self, class: &Ref<Type>) -> bool {
-        class.get(self).has(ABSTRACT)
-    }
-
-    /// Whether an object has a place for a `__dict__`.
-    pub(crate) fn has_extra_dict(&self, object: &Value) -> bool {
-        extra_word(object, 0).is_some()
-    }
-
     /// An empty table of slots, for types that are filled later.
     pub(crate) fn no_slots() -> Slots {
         Slots::NONE

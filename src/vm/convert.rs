@@ -70,20 +70,6 @@ impl Vm {
         }
     }
 
-    /// `index_i64` for an index into a sequence: too large a number is an `IndexError`.
-    pub(crate) fn index_for_item(&mut self, value: &Value) -> Result<i64> {
-        if let Some(small) = value.as_small() {
-            return Ok(small);
-        }
-        match self.index(value)?.as_ref().to_i64() {
-            Some(number) => Ok(number),
-            None => {
-                let message = format!("cannot fit '{}' into an index-sized integer", self.type_name(value));
-                Err(self.index_error(message))
-            }
-        }
-    }
-
     /// `operator.index(value)`, clamped to 64 bits as slices do.
     pub(crate) fn index_clamped(&mut self, value: &Value) -> Result<i64> {
         if let Some(small) = value.as_small() {

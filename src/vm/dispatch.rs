@@ -1,5 +1,7 @@
 //! The loop: one arm for each instruction. Fast paths stand in their arm; what may run other code, or is long, is a call
 //! into `arithmetic` or `instructions`.
+#![allow(unused_unsafe, unused_assignments, reason = "macros that read registers nest in one another, and reload what a jump may not need")]
+#![allow(clippy::no_effect, clippy::needless_continue, reason = "arms of macros may be empty, and say where they go on")]
 #![allow(
     unsafe_code,
     reason = "registers are raw words of the frame's window (F1 to F3 in frame.rs); operands are in range, which the verifier of units checks"
@@ -1199,11 +1201,6 @@ impl Vm {
         if self.heap().has_dead() {
             self.drain_dead();
         }
-    }
-
-    /// Whether a frame is an entry from Rust.
-    pub(crate) fn is_entry(flags: u32) -> bool {
-        flags & ENTRY != 0
     }
 }
 

@@ -191,15 +191,6 @@ impl Vm {
         function.downcast::<Function>().map(|function| function.get(self).globals.clone())
     }
 
-    /// The built-ins of the running script function, or the interpreter's.
-    pub(crate) fn current_builtins(&self) -> Ref<Dict> {
-        let function = self.frames.records.last().map(Record::function);
-        match function.as_ref().and_then(|function| function.downcast::<Function>()) {
-            Some(function) => function.get(self).builtins.clone(),
-            None => self.state().builtins.clone(),
-        }
-    }
-
     /// `__name__` of the globals of the running script function.
     pub(crate) fn caller_module_name(&mut self) -> Result<Option<Value>> {
         let Some(globals) = self.current_globals() else { return Ok(None) };

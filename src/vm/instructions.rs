@@ -1750,11 +1750,11 @@ impl Vm {
 
 /// How many numbers `range(start, stop, step)` has.
 fn range_length(start: i64, stop: i64, step: i64) -> Option<i64> {
-    if step > 0 {
-        if start >= stop { Some(0) } else { Some((stop - start - 1) / step + 1) }
-    } else if step < 0 {
-        if start <= stop { Some(0) } else { Some((start - stop - 1) / step.checked_neg()? + 1) }
-    } else {
-        None
+    match step.signum() {
+        1 if start >= stop => Some(0),
+        1 => Some((stop - start - 1) / step + 1),
+        -1 if start <= stop => Some(0),
+        -1 => Some((start - stop - 1) / step.checked_neg()? + 1),
+        _ => None,
     }
 }

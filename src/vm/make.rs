@@ -363,19 +363,4 @@ impl Vm {
         state.next_version = state.next_version.wrapping_add(1).max(1);
         state.next_version
     }
-
-    /// A value that owns a count of what a register or a payload's word holds.
-    ///
-    /// # Safety
-    /// The word's owner keeps it alive during the call.
-    #[inline(always)]
-    pub(crate) unsafe fn borrow_word(word: Word) -> Value {
-        // SAFETY: the caller's promise.
-        unsafe { Value::from_borrowed(word) }
-    }
-}
-
-/// The bits of a word, for what needs a number of an object's identity.
-pub(crate) fn identity(value: &Value) -> NonZeroU64 {
-    NonZeroU64::new(value.address()).expect("a word is not zero")
 }

@@ -419,12 +419,9 @@ impl Vm {
         if let Some(contains) = self.type_payload(container).slots.contains {
             return contains(self, container, item);
         }
-        let iterator = match self.try_iter(container)? {
-            Some(iterator) => iterator,
-            None => {
-                let message = format!("argument of type '{}' is not iterable", self.type_name(container));
-                return Err(self.type_error(message));
-            }
+        let Some(iterator) = self.try_iter(container)? else {
+            let message = format!("argument of type '{}' is not iterable", self.type_name(container));
+            return Err(self.type_error(message));
         };
         while let Some(candidate) = self.next(&iterator)? {
             if self.equal(&candidate, item)? {

@@ -111,14 +111,6 @@ impl Vm {
     pub(crate) fn runtime_error(&mut self, message: impl Into<String>) -> Raised {
         self.raise(ExceptionKind::RuntimeError, message)
     }
-    #[cold]
-    pub(crate) fn lookup_error(&mut self, message: impl Into<String>) -> Raised {
-        self.raise(ExceptionKind::LookupError, message)
-    }
-    #[cold]
-    pub(crate) fn zero_division(&mut self, message: impl Into<String>) -> Raised {
-        self.raise(ExceptionKind::ZeroDivisionError, message)
-    }
     /// `MemoryError`, without a message.
     #[cold]
     pub(crate) fn memory_error(&mut self) -> Raised {

@@ -566,7 +566,7 @@ impl Vm {
         {
             let finalizer = payload.finalizer.clone();
             let argument: Value = (**generator).clone();
-            if self.call(&finalizer, &[argument.clone()]).is_err() {
+            if self.call(&finalizer, std::slice::from_ref(&argument)).is_err() {
                 self.write_unraisable("Exception ignored in: ", &argument);
             }
             return;

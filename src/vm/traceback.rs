@@ -175,12 +175,6 @@ pub(crate) fn register_source(vm: &mut Vm, filename: &str, source: &str) {
     }
 }
 
-/// A line of a source, with its line break, if the source can be had.
-pub(crate) fn source_line(vm: &mut Vm, filename: &str, line: u32) -> Option<String> {
-    let mut sources = Sources::default();
-    sources.line(vm, filename, line).map(|line| format!("{line}\n"))
-}
-
 // ---- sources
 
 /// The lines of the files that a report shows.

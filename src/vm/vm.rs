@@ -46,8 +46,6 @@ pub(crate) struct Vm {
     pub(super) in_repr: Vec<u64>,
     /// The lowest address the native stack may reach.
     pub(crate) stack_limit: usize,
-    /// How many script frames there are, against `State::recursion_limit`.
-    pub(crate) depth: usize,
     /// This thread's place in the scheduler.
     pub(crate) thread: crate::gil::ThreadHandle,
     /// Whether the dead list is being drained by this thread.
@@ -62,8 +60,6 @@ pub(crate) struct Vm {
     pub(crate) locals: Vec<(u64, Value)>,
     /// The asynchronous generator hooks of this thread: first iteration and finaliser.
     pub(crate) async_hooks: (Value, Value),
-    /// Depth of `exec`/`eval` warnings being shown, to stop them from showing each other.
-    pub(crate) context: Value,
 }
 
 impl Vm {
@@ -76,7 +72,6 @@ impl Vm {
             handled: Value::NONE,
             in_repr: Vec::new(),
             stack_limit,
-            depth: 0,
             thread,
             draining: false,
             skip_traceback: false,
@@ -84,7 +79,6 @@ impl Vm {
             is_main,
             locals: Vec::new(),
             async_hooks: (Value::NONE, Value::NONE),
-            context: Value::NONE,
         }
     }
 
@@ -100,11 +94,6 @@ impl Vm {
     pub(crate) fn state_mut(&mut self) -> &mut State {
         // SAFETY: as in `state`, and `self` is borrowed exclusively.
         unsafe { self.state.as_mut() }
-    }
-
-    /// The pointer to the shared state, for a new thread's `Vm`.
-    pub(crate) fn state_pointer(&self) -> NonNull<State> {
-        self.state
     }
 
     /// The heap.

@@ -226,8 +226,3 @@ pub(crate) fn item_bytes(
         }
     })
 }
-
-/// Whether a value is exactly a `bytes`.
-pub(crate) fn is_exact_bytes(vm: &Vm, value: &Value) -> bool {
-    vm.is_exact(value, TypeId::Bytes)
-}

@@ -221,12 +221,9 @@ pub(crate) fn from_object(vm: &mut Vm, source: &Value, type_name: &str) -> Resul
         return Ok(bytes);
     }
     let items = if source.holds::<Str>() { None } else { super::index::iterable_items(vm, source)? };
-    let items = match items {
-        Some(items) => items,
-        None => {
-            let name = vm.type_name(source);
-            return Err(vm.type_error(format!("cannot convert '{name}' object to {type_name}")));
-        }
+    let Some(items) = items else {
+        let name = vm.type_name(source);
+        return Err(vm.type_error(format!("cannot convert '{name}' object to {type_name}")));
     };
     vm.charge(items.len())?;
     let mut bytes = Vec::with_capacity(items.len());
@@ -491,16 +488,13 @@ pub(crate) fn affix(vm: &mut Vm, args: Args<'_>, name: &str, fits: fn(&[u8], &[u
         None => vec![args[1].clone()],
     };
     for affix in &affixes {
-        let bytes = match bytes_of(vm, affix)? {
-            Some(bytes) => bytes,
-            None => {
-                let found = vm.type_name(affix);
-                return Err(vm.type_error(if args[1].holds::<Tuple>() {
-                    format!("a bytes-like object is required, not '{found}'")
-                } else {
-                    format!("{name} first arg must be bytes or a tuple of bytes, not {found}")
-                }));
-            }
+        let Some(bytes) = bytes_of(vm, affix)? else {
+            let found = vm.type_name(affix);
+            return Err(vm.type_error(if args[1].holds::<Tuple>() {
+                format!("a bytes-like object is required, not '{found}'")
+            } else {
+                format!("{name} first arg must be bytes or a tuple of bytes, not {found}")
+            }));
         };
         if let Some((start, end)) = range {
             let this = data(vm, &args[0]);

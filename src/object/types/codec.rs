@@ -88,7 +88,7 @@ pub(crate) fn look_up(vm: &mut Vm, encoding: &str) -> Result<Value> {
         return Err(vm.raise(ExceptionKind::LookupError, "no codec search functions registered: can't find encoding"));
     }
     for function in functions {
-        let info = vm.call(&function, &[key.clone()])?;
+        let info = vm.call(&function, std::slice::from_ref(&key))?;
         if info.is_none() {
             continue;
         }

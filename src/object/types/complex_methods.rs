@@ -148,12 +148,9 @@ fn of_two(vm: &mut Vm, real: Option<&Value>, imag: &Value) -> Result<Complex> {
     if imag.holds::<Str>() {
         return Err(vm.type_error("complex() second arg can't be a string"));
     }
-    let imag = match of_number_without_hook(vm, imag)? {
-        Some(imag) => imag,
-        None => {
-            let name = vm.type_name(imag);
-            return Err(vm.type_error(format!("complex() second argument must be a number, not '{name}'")));
-        }
+    let Some(imag) = of_number_without_hook(vm, imag)? else {
+        let name = vm.type_name(imag);
+        return Err(vm.type_error(format!("complex() second argument must be a number, not '{name}'")));
     };
     // A part that is no complex number takes no part in the other's sum, so that signs of zeros stay.
     Ok(Complex::new(

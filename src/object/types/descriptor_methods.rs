@@ -597,11 +597,6 @@ fn proxy_new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     Ok(vm.alloc_for(class, MappingProxy { mapping: mapping.clone() }).into_value())
 }
 
-/// A read-only view of a class's namespace.
-pub(crate) fn new_mapping_proxy(vm: &mut Vm, dict: &Ref<Dict>) -> Value {
-    vm.alloc(TypeId::MappingProxy, MappingProxy { mapping: (**dict).clone() }).into_value()
-}
-
 fn proxy_repr(vm: &mut Vm, this: &Value) -> Result<Value> {
     let mapping = mapping_of(vm, this);
     let mapping = vm.repr_text(&mapping)?;

@@ -44,7 +44,6 @@ macro_rules! exceptions {
         /// The built-in exception classes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
-        #[expect(clippy::upper_case_acronyms, reason = "the names are Python's")]
         #[allow(clippy::enum_variant_names, reason = "the names are Python's")]
         pub(crate) enum ExceptionKind { $($name),+ }
 

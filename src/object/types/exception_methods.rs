@@ -173,6 +173,7 @@ const fn spec_of(kind: ExceptionKind) -> TypeSpec {
     spec
 }
 
+#[allow(clippy::large_stack_arrays, reason = "computed when the program is compiled")]
 const fn all_specs() -> [TypeSpec; N_KINDS] {
     let mut specs = [const { TypeSpec::DEFAULT }; N_KINDS];
     let mut place = 0;
@@ -1134,15 +1135,5 @@ impl Vm {
             return Ok(Value::NONE);
         }
         Ok(split_by(self, group, &Condition::Members(leaves), false)?.0)
-    }
-
-    /// `raise … from …`: the cause, instantiated if it is a class.
-    pub(crate) fn set_cause_of(&mut self, exception: &Value, cause: &Value) -> Result<()> {
-        let cause = if self.is_exception_class(cause) { self.instantiate_exception(cause)? } else { cause.clone() };
-        if !cause.is_none() && !cause.holds::<Exception>() {
-            let raised: Raised = self.type_error("exception causes must derive from BaseException");
-            return Err(raised);
-        }
-        set_cause(self, exception, Some(&cause))
     }
 }

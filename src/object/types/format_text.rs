@@ -42,16 +42,6 @@ fn parse(vm: &mut Vm, spec: &Text, kind: u8, align: Align, type_name: &str) -> R
     Ok(parsed)
 }
 
-/// `object.__format__`: `str(self)`, and no specification is understood.
-pub(crate) fn format_object(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let spec = spec_text(vm, &args[1])?;
-    if spec.is_empty() {
-        return vm.str(&args[0]);
-    }
-    let name = vm.type_name(&args[0]);
-    Err(vm.type_error(format!("unsupported format string passed to {name}.__format__")))
-}
-
 /// `str.__format__`.
 pub(crate) fn format_str(vm: &mut Vm, value: &Value, spec: &Value) -> Result<Value> {
     let spec = spec_text(vm, spec)?;

@@ -523,9 +523,3 @@ pub(crate) fn traceback_position(vm: &Vm, traceback: &Ref<Traceback>) -> Positio
     let payload = traceback.get(vm);
     payload.frame.get(vm).code.get(vm).unit.positions.position(payload.instruction)
 }
-
-/// The type of frame's `f_locals`, for `isinstance` checks elsewhere.
-pub(crate) fn locals_proxy_type(vm: &mut Vm) -> Ref<Type> {
-    let _ = TypeId::MappingProxy;
-    vm.native_type(&LOCALS_PROXY)
-}

@@ -266,11 +266,6 @@ fn new_awaiter(vm: &mut Vm, id: TypeId, kind: AwaiterKind, target: Value, value:
     vm.alloc(id, payload).into_value()
 }
 
-/// `anext(iterator, default)`: awaits the iterator's next item, or gives the default.
-pub(crate) fn anext_with_default(vm: &mut Vm, awaitable: Value, default: Value) -> Value {
-    new_awaiter(vm, TypeId::AnextAwaitable, AwaiterKind::AnextDefault, awaitable, default)
-}
-
 /// The first iteration tells the thread's hooks (`sys.set_asyncgen_hooks`).
 fn init_hooks(vm: &mut Vm, generator: &Ref<Generator>) -> Result<()> {
     if generator.get(vm).hooks_done {

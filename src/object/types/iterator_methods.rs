@@ -119,11 +119,6 @@ pub(crate) fn over_any(vm: &mut Vm, value: &Value) -> Value {
     sequence::make(vm, &ITERATOR, SequenceIterator { sequence: Some(value.clone()), index: 0 })
 }
 
-/// `iter(callable, sentinel)`.
-pub(crate) fn over_calls(vm: &mut Vm, callable: &Value, sentinel: &Value) -> Value {
-    sequence::make(vm, &CALL_ITERATOR, CallIterator { callable: Some(callable.clone()), sentinel: sentinel.clone() })
-}
-
 fn sequence_iterator(value: &Value) -> &Ref<SequenceIterator> {
     value.downcast::<SequenceIterator>().expect("the slot or method was found on a sequence's iterator")
 }

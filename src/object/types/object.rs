@@ -365,8 +365,3 @@ fn reduce_new_object(vm: &mut Vm, object: &Value) -> Result<Value> {
     };
     Ok(vm.new_tuple(vec![function, arguments, state, list_items, dict_items]))
 }
-
-/// A text from a piece of Rust's, for building messages out of values.
-pub(crate) fn text(value: impl Into<Text>) -> Text {
-    value.into()
-}

@@ -185,9 +185,3 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let arguments = vm.new_tuple(vec![items, dict]);
     Ok(vm.new_tuple(vec![class, arguments]))
 }
-
-/// Whether a value is such an instance of exactly this type.
-pub(crate) fn is_exact(vm: &mut Vm, value: &Value, spec: &'static TypeSpec) -> bool {
-    let class = vm.native_type(spec);
-    vm.type_of(value).is(&class)
-}

@@ -544,11 +544,6 @@ impl Vm {
         self.alloc(TypeId::GetSetDescriptor, GetSet { spec, owner: class.clone() }).into_value()
     }
 
-    /// Whether an object has a place for attributes of its own.
-    pub(crate) fn may_have_dict(&self, object: &Value) -> bool {
-        self.type_payload(object).has(HAS_DICT) || extra_word(object, 0).is_some()
-    }
-
     /// The name of a class or function, for messages: `__qualname__` when it is a string.
     pub(crate) fn qualname_text(&mut self, object: &Value) -> Result<Option<String>> {
         let found = self.find_attr_str(object, "__qualname__")?;

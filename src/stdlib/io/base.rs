@@ -273,7 +273,7 @@ fn raw_read(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     };
     vm.charge(size)?;
     let target = vm.new_bytearray(vec![0; size]);
-    let count = vm.call_method(&args[0], "readinto", &[target.clone()])?;
+    let count = vm.call_method(&args[0], "readinto", std::slice::from_ref(&target))?;
     if count.is_none() {
         return Ok(count);
     }
@@ -319,7 +319,7 @@ pub(crate) fn call_read_into(vm: &mut Vm, raw: &Value, size: usize) -> Result<Op
     vm.charge(size)?;
     let target = vm.new_bytearray(vec![0; size]);
     let view = memoryview::make(vm, &target)?;
-    let count = vm.call_method(raw, "readinto", &[view.clone()])?;
+    let count = vm.call_method(raw, "readinto", std::slice::from_ref(&view))?;
     vm.call_method(&view, "release", &[])?;
     if count.is_none() {
         return Ok(None);

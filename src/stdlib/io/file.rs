@@ -418,16 +418,6 @@ fn truncate(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
 }
 
-/// A new `FileIO` for a descriptor that stays open.
-pub(crate) fn for_descriptor(vm: &mut Vm, fd: i32, writes: bool, name: &str) -> Result<Value> {
-    let class = vm.native_type(&TYPE);
-    let payload = File { fd, readable: !writes, writable: writes, close_fd: false, ..CLOSED };
-    let made = vm.alloc_for(&class, payload).into_value();
-    let name = vm.new_str(name);
-    vm.set_attr_str(&made, "name", &name)?;
-    Ok(made)
-}
-
 /// The descriptor of an exact `FileIO`, so that buffers need not call its methods.
 pub(crate) fn plain(vm: &mut Vm, value: &Value) -> Option<i32> {
     let class = vm.native_type(&TYPE);

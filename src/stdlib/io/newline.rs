@@ -112,11 +112,6 @@ pub(crate) fn to_universal(view: TextView<'_>) -> (Option<Text>, u8) {
     (Some(out.finish()), seen)
 }
 
-/// Which kinds there are, without changing anything.
-pub(crate) fn kinds_in(view: TextView<'_>) -> u8 {
-    to_universal(view).1
-}
-
 /// `newlines`: `None`, a string or a tuple of strings.
 pub(crate) fn seen_value(vm: &mut Vm, seen: u8) -> Value {
     let mut kinds = Vec::new();

@@ -129,27 +129,3 @@ pub(crate) fn open_code(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 pub(crate) fn text_encoding(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     Ok(if args[0].is_none() { vm.intern("locale") } else { args[0].clone() })
 }
-
-/// `sys.stdin` (0), `sys.stdout` (1) or `sys.stderr` (2); `None` when the descriptor is not open.
-pub(crate) fn standard_stream(vm: &mut Vm, fd: i32) -> Result<Value> {
-    if os::status_of(fd).is_err() {
-        return Ok(Value::NONE);
-    }
-    let (name, writes) = match fd {
-        0 => ("<stdin>", false),
-        1 => ("<stdout>", true),
-        _ => ("<stderr>", true),
-    };
-    let raw = file::for_descriptor(vm, fd, writes, name)?;
-    let class = vm.native_type(if writes { &buffered::WRITER } else { &buffered::READER }).into_value();
-    let buffer = vm.call(&class, &[raw])?;
-    let class = vm.native_type(&text::TYPE).into_value();
-    let encoding = vm.new_str("utf-8");
-    let errors = vm.new_str(if fd == 2 { "backslashreplace" } else { "strict" });
-    let newline = if writes { vm.new_str("\n") } else { Value::NONE };
-    let lines = fd == 2 || os::is_terminal(fd);
-    let stream = vm.call(&class, &[buffer, encoding, errors, newline, Value::from_bool(lines)])?;
-    let mode = vm.new_str(if writes { "w" } else { "r" });
-    vm.set_attr_str(&stream, "mode", &mode)?;
-    Ok(stream)
-}

@@ -220,6 +220,7 @@ impl Pattern {
     }
 
     /// `Pattern.search`, `match` or `fullmatch` in the whole subject.
+    #[cfg(test)]
     pub(crate) fn find(
         &self,
         mode: Mode,

@@ -100,6 +100,7 @@ pub(crate) fn parse(template: TextView<'_>, pattern: &Pattern) -> Result<Vec<Par
 }
 
 /// Appends a replacement for a match in a text.
+#[cfg(test)]
 pub(crate) fn expand(
     parts: &[Part],
     captures: &Captures,
@@ -112,20 +113,6 @@ pub(crate) fn expand(
             Part::Group(group) => {
                 if let Some((start, end)) = captures.group(*group) {
                     out.push_view(subject.slice(start, end));
-                }
-            }
-        }
-    }
-}
-
-/// Appends a replacement for a match in bytes.
-pub(crate) fn expand_bytes(parts: &[Part], captures: &Captures, subject: &[u8], out: &mut Vec<u8>) {
-    for part in parts {
-        match part {
-            Part::Literal(text) => out.extend(text.codes().map(|code| code as u8)),
-            Part::Group(group) => {
-                if let Some((start, end)) = captures.group(*group) {
-                    out.extend_from_slice(&subject[start..end]);
                 }
             }
         }
