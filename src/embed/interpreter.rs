@@ -8,7 +8,7 @@ use scrip_grammar::Mode;
 
 use super::convert::{self, Context, FromScript, IntoScript, Slot};
 use super::error::{Error, Raised as RaisedError};
-use crate::gil::{ThreadHandle, Limits, Shared};
+use crate::gil::{Attached, Limits, Shared};
 use crate::object::native::{HostFunction, NativeCode, NativeFunction, NativeKind};
 use crate::object::type_object::CallArgs;
 use crate::object::types::TypeId;
@@ -177,12 +177,17 @@ impl Interpreter {
     /// Attaches the calling thread, and runs `work` with its `Vm`.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Vm) -> R) -> R {
         let inner = &self.inner;
-        let is_main = !inner.main_is_busy.swap(true, std::sync::atomic::Ordering::Acquire);
-        let thread = if is_main { inner.main.clone() } else { inner.shared.register_thread() };
-        inner.shared.attach(&thread);
-        // Dropped after the `Vm`, and by a panic too: nobody else must wait for this thread for ever.
-        let _attached = Attached { inner, thread: thread.clone(), is_main };
-        let mut vm = Vm::new(inner.state, thread, is_main, crate::os::stack::limit());
+        // Declared before `attached`, so dropped after it.
+        let mut leaves_main = None;
+        let attached = Attached::new(&inner.shared, || {
+            if inner.main_is_busy.swap(true, std::sync::atomic::Ordering::Acquire) {
+                return inner.shared.register_thread();
+            }
+            leaves_main = Some(LeavesMain(inner));
+            inner.main.clone()
+        });
+        let is_main = attached.thread().is_main();
+        let mut vm = Vm::new(inner.state, attached.thread().clone(), is_main, crate::os::stack::limit());
         let result = work(&mut vm);
         vm.drain_if_dead();
         result
@@ -367,21 +372,12 @@ impl Interpreter {
     }
 }
 
-/// An attached thread of the host's.
-struct Attached<'a> {
-    inner: &'a Inner,
-    thread: ThreadHandle,
-    is_main: bool,
-}
+/// The next thread that attaches is the main one again.
+struct LeavesMain<'a>(&'a Inner);
 
-impl Drop for Attached<'_> {
+impl Drop for LeavesMain<'_> {
     fn drop(&mut self) {
-        self.inner.shared.detach(&self.thread);
-        if self.is_main {
-            self.inner.main_is_busy.store(false, std::sync::atomic::Ordering::Release);
-        } else {
-            self.inner.shared.forget_thread(&self.thread);
-        }
+        self.0.main_is_busy.store(false, std::sync::atomic::Ordering::Release);
     }
 }
 

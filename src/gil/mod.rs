@@ -1,12 +1,14 @@
 //! Who runs: the GIL as a small scheduler that knows every thread of its interpreter, the breaker word that makes the running thread look up,
 //! and the one type that every wait goes through. Knows no objects and runs no scripts.
 
+mod attached;
 mod breaker;
 mod scheduler;
 #[cfg(test)]
 mod tests;
 mod wait;
 
-pub(crate) use breaker::{Breaker, COLLECT, MAILBOX, QUIT, SIGNAL, STOP};
-pub(crate) use scheduler::{Limits, Shared, Thread, ThreadHandle};
-pub(crate) use wait::{Reason, Ticket, WaitCell, Waiter};
+pub(crate) use attached::Attached;
+pub(crate) use breaker::{COLLECT, MAILBOX, QUIT, SIGNAL};
+pub(crate) use scheduler::{Limits, Shared, ThreadHandle};
+pub(crate) use wait::{Reason, Ticket, Waiter};

@@ -59,6 +59,13 @@ pub(crate) struct Thread {
     slice_left: AtomicU64,
 }
 
+impl Thread {
+    /// Whether it is the interpreter's main thread.
+    pub(crate) fn is_main(&self) -> bool {
+        self.id == MAIN
+    }
+}
+
 /// One per OS thread in the interpreter.
 #[derive(Clone)]
 pub(crate) struct ThreadHandle(Arc<Thread>);

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::wait::{Reason, Waiter};
-use super::{Limits, Shared};
+use super::{Attached, Limits, Shared};
 
 fn shared() -> Arc<Shared> {
     Shared::new(Limits { memory: Some(1 << 30) })
@@ -201,4 +201,21 @@ fn after_closing_the_main_thread_keeps_the_gil() {
         thread::yield_now();
     }
     assert!(!got_it.load(SeqCst));
+}
+
+#[test]
+fn a_nested_attach_is_no_second_one_and_another_interpreter_gives_the_first_away() {
+    let (one, two) = (shared(), shared());
+    let outer = Attached::new(&one, || one.register_thread());
+    let inner = Attached::new(&one, || unreachable!("attached already"));
+    assert!(inner.is_nested() && !outer.is_nested());
+    drop(inner);
+    let other = Attached::new(&two, || two.register_thread());
+    // Somebody else can run in the first one meanwhile.
+    let shared_one = one.clone();
+    thread::spawn(move || drop(Attached::new(&shared_one, || shared_one.register_thread()))).join().expect("it ends");
+    drop(other);
+    drop(outer);
+    let again = Attached::new(&one, || one.register_thread());
+    assert!(!again.is_nested());
 }

@@ -4,6 +4,7 @@ use crate::code::instruction::Comparison;
 use crate::number::{Int, IntRef};
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::type_object::{BinaryOperator, CallArgs, HAS_DICT, Slots, Type, TypeSpec};
+use crate::object::types::numeric::polled;
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
@@ -584,11 +585,7 @@ fn ord(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 pub(crate) fn divmod(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
     if vm.is_exact(left, TypeId::Int) && vm.is_exact(right, TypeId::Int) {
         if let (Some(one), Some(other)) = (vm.int_value(left), vm.int_value(right)) {
-            let mut poll = vm.poll_hook();
-            let (quotient, remainder) = match one.as_ref().divmod(other.as_ref(), &mut poll) {
-                Ok(pair) => pair,
-                Err(error) => return Err(vm.number_error(error)),
-            };
+            let (quotient, remainder) = polled(vm, |poll| one.as_ref().divmod(other.as_ref(), poll))?;
             let (quotient, remainder) = (vm.new_big(quotient), vm.new_big(remainder));
             return Ok(vm.new_tuple(vec![quotient, remainder]));
         }
@@ -622,9 +619,8 @@ fn power(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 /// `pow(base, exponent, modulus)`
 pub(crate) fn power_modulo(vm: &mut Vm, base: &Value, exponent: &Value, modulus: &Value) -> Result<Value> {
     if let (Some(base), Some(exponent), Some(modulus)) = (vm.int_value(base), vm.int_value(exponent), vm.int_value(modulus)) {
-        let mut poll = vm.poll_hook();
-        let result = base.as_ref().powmod(exponent.as_ref(), modulus.as_ref(), &mut poll);
-        return vm.int_result(result);
+        let result = polled(vm, |poll| base.as_ref().powmod(exponent.as_ref(), modulus.as_ref(), poll))?;
+        return Ok(vm.new_big(result));
     }
     let script_class = |vm: &Vm, value: &Value| vm.type_payload(value).spec.is_none();
     if script_class(vm, base) {

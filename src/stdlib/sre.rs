@@ -420,10 +420,11 @@ fn limits(vm: &mut Vm, subject: &Subject, start: Option<&Value>, end: Option<&Va
     Ok((start, end))
 }
 
-fn interrupted(vm: &mut Vm, why: Interrupted) -> Raised {
+/// What a match that was broken off comes to: the exception of a signal's handler, or another try when it raised none.
+fn interrupted(vm: &mut Vm, why: Interrupted) -> Result<()> {
     match why {
-        Interrupted::Stopped => vm.interrupted(),
-        Interrupted::TooLarge => vm.memory_error(),
+        Interrupted::Stopped => vm.poll(),
+        Interrupted::TooLarge => Err(vm.memory_error()),
     }
 }
 
@@ -442,20 +443,24 @@ fn found(vm: &mut Vm, args: Args<'_>, mode: Mode) -> Result<Value> {
         return Ok(Value::NONE);
     }
     let request = Request { mode, start, end, must_advance: false };
-    let mut poll = vm.poll_hook();
-    match pattern.get(vm).regex.run(subject.view(vm), request, &mut poll) {
-        Ok(Some(captures)) => Ok(new_match(vm, pattern, &args[1], captures, (start, end))),
-        Ok(None) => Ok(Value::NONE),
-        Err(why) => Err(interrupted(vm, why)),
+    loop {
+        let mut poll = vm.poll_hook();
+        match pattern.get(vm).regex.run(subject.view(vm), request, &mut poll) {
+            Ok(Some(captures)) => return Ok(new_match(vm, pattern, &args[1], captures, (start, end))),
+            Ok(None) => return Ok(Value::NONE),
+            Err(why) => interrupted(vm, why)?,
+        }
     }
 }
 
 /// The next match of a scan.
 fn scan_next(vm: &mut Vm, pattern: &Ref<PatternPayload>, subject: &Subject, scan: &mut Scan) -> Result<Option<Captures>> {
-    let mut poll = vm.poll_hook();
-    match scan.next(&pattern.get(vm).regex, subject.view(vm), &mut poll) {
-        Ok(found) => Ok(found),
-        Err(why) => Err(interrupted(vm, why)),
+    loop {
+        let mut poll = vm.poll_hook();
+        match scan.next(&pattern.get(vm).regex, subject.view(vm), &mut poll) {
+            Ok(found) => return Ok(found),
+            Err(why) => interrupted(vm, why)?,
+        }
     }
 }
 
@@ -696,7 +701,10 @@ fn next_match(vm: &mut Vm, value: &Value) -> Result<Option<Value>> {
     match outcome {
         Ok(Some(captures)) => Ok(Some(new_match(vm, &pattern, &string, captures, limits))),
         Ok(None) => Ok(None),
-        Err(why) => Err(interrupted(vm, why)),
+        Err(why) => {
+            interrupted(vm, why)?;
+            next_match(vm, value)
+        }
     }
 }
 
@@ -723,7 +731,10 @@ fn scanned(vm: &mut Vm, value: &Value, mode: Mode) -> Result<Value> {
             scanner.get_mut(vm).next = limits.1 + 1;
             Ok(Value::NONE)
         }
-        Err(why) => Err(interrupted(vm, why)),
+        Err(why) => {
+            interrupted(vm, why)?;
+            scanned(vm, value, mode)
+        }
     }
 }
 

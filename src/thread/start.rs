@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::handle::{self, Stage, ThreadObject};
-use crate::gil::{QUIT, Reason, Shared, ThreadHandle};
+use crate::gil::{Attached, QUIT, Reason, ThreadHandle};
 use crate::object::type_object::CallArgs;
 use crate::object::types::dict::Dict;
 use crate::object::types::list::List;
@@ -80,10 +80,8 @@ pub(crate) fn start(vm: &mut Vm, function: Value, args: Vec<Value>, kwargs: Opti
         let shared = shared.clone();
         let thread = thread.clone();
         crate::os::thread::spawn("script", size, move || {
-            shared.attach(&thread);
-            // Dropped by a panic too: nobody must wait for this thread for ever.
-            let _attached = Attached { shared: &shared, thread: &thread };
-            live(&state, &thread);
+            let attached = Attached::new(&shared, || thread);
+            live(&state, attached.thread());
         })
     };
     let Ok(ident) = spawned else {
@@ -101,19 +99,6 @@ pub(crate) fn start(vm: &mut Vm, function: Value, args: Vec<Value>, kwargs: Opti
         payload.stage = Stage::Running;
     }
     Ok(ident)
-}
-
-/// A thread that is attached until its end.
-struct Attached<'a> {
-    shared: &'a Shared,
-    thread: &'a ThreadHandle,
-}
-
-impl Drop for Attached<'_> {
-    fn drop(&mut self) {
-        self.shared.detach(self.thread);
-        self.shared.forget_thread(self.thread);
-    }
 }
 
 fn take_start(vm: &mut Vm, thread: u64) -> Option<Start> {
