@@ -90,6 +90,11 @@ pub(crate) fn take_pending() -> Option<i32> {
     (1..COUNT).find(|&number| PENDING[number as usize].load(Relaxed) && PENDING[number as usize].swap(false, AcqRel))
 }
 
+/// Whether the signal came and was not taken yet.
+pub(crate) fn is_pending(number: i32) -> bool {
+    PENDING.get(number as usize).is_some_and(|pending| pending.load(Relaxed))
+}
+
 /// As if the signal had come; the caller wakes the interpreter.
 pub(crate) fn note_pending(number: i32) {
     if let Some(pending) = PENDING.get(number as usize) {

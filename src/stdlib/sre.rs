@@ -443,8 +443,10 @@ fn found(vm: &mut Vm, args: Args<'_>, mode: Mode) -> Result<Value> {
         return Ok(Value::NONE);
     }
     let request = Request { mode, start, end, must_advance: false };
+    let mut is_retry = false;
     loop {
-        let mut poll = vm.poll_hook();
+        let mut poll = vm.poll_hook(is_retry);
+        is_retry = true;
         match pattern.get(vm).regex.run(subject.view(vm), request, &mut poll) {
             Ok(Some(captures)) => return Ok(new_match(vm, pattern, &args[1], captures, (start, end))),
             Ok(None) => return Ok(Value::NONE),
@@ -455,8 +457,10 @@ fn found(vm: &mut Vm, args: Args<'_>, mode: Mode) -> Result<Value> {
 
 /// The next match of a scan.
 fn scan_next(vm: &mut Vm, pattern: &Ref<PatternPayload>, subject: &Subject, scan: &mut Scan) -> Result<Option<Captures>> {
+    let mut is_retry = false;
     loop {
-        let mut poll = vm.poll_hook();
+        let mut poll = vm.poll_hook(is_retry);
+        is_retry = true;
         match scan.next(&pattern.get(vm).regex, subject.view(vm), &mut poll) {
             Ok(found) => return Ok(found),
             Err(why) => interrupted(vm, why)?,
@@ -690,8 +694,12 @@ fn new_scanner(vm: &mut Vm, args: Args<'_>, iterates: bool) -> Result<Value> {
 }
 
 fn next_match(vm: &mut Vm, value: &Value) -> Result<Option<Value>> {
+    try_next_match(vm, value, false)
+}
+
+fn try_next_match(vm: &mut Vm, value: &Value, is_retry: bool) -> Result<Option<Value>> {
     let scanner = value.downcast::<ScannerPayload>().expect("the slot's own type").clone();
-    let mut poll = vm.poll_hook();
+    let mut poll = vm.poll_hook(is_retry);
     let payload = scanner.get(vm);
     let Some(mut scan) = payload.scan else { return Ok(None) };
     let view = subject_view(vm, &payload.string, payload.copied.as_deref());
@@ -703,14 +711,18 @@ fn next_match(vm: &mut Vm, value: &Value) -> Result<Option<Value>> {
         Ok(None) => Ok(None),
         Err(why) => {
             interrupted(vm, why)?;
-            next_match(vm, value)
+            try_next_match(vm, value, true)
         }
     }
 }
 
 fn scanned(vm: &mut Vm, value: &Value, mode: Mode) -> Result<Value> {
+    try_scanned(vm, value, mode, false)
+}
+
+fn try_scanned(vm: &mut Vm, value: &Value, mode: Mode, is_retry: bool) -> Result<Value> {
     let scanner = value.downcast::<ScannerPayload>().expect("the receiver is a scanner").clone();
-    let mut poll = vm.poll_hook();
+    let mut poll = vm.poll_hook(is_retry);
     let payload = scanner.get(vm);
     if payload.next > payload.end {
         return Ok(Value::NONE);
@@ -733,7 +745,7 @@ fn scanned(vm: &mut Vm, value: &Value, mode: Mode) -> Result<Value> {
         }
         Err(why) => {
             interrupted(vm, why)?;
-            scanned(vm, value, mode)
+            try_scanned(vm, value, mode, true)
         }
     }
 }

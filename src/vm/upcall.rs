@@ -96,11 +96,18 @@ impl Vm {
         Ok(())
     }
 
-    /// A poll callback for the pure layers: whether to stop. The caller then raises by `interrupted`.
-    pub(crate) fn poll_hook(&self) -> impl FnMut() -> bool + use<> {
+    /// A poll callback for the pure layers: whether to stop. The caller then looks with `poll`, and tries again when that raised nothing; a retry is
+    /// broken off by Ctrl-C only, else a timer that is faster than the work would keep it from ever ending.
+    pub(crate) fn poll_hook(&self, is_retry: bool) -> impl FnMut() -> bool + use<> {
         let shared = self.state().shared.clone();
         let is_main = self.is_main;
-        move || is_main && shared.breaker.wants_interrupt() || shared.is_closing() && !is_main
+        move || {
+            if !shared.breaker.is_set() {
+                return false;
+            }
+            let is_wanted = !is_retry || crate::os::signal::is_pending(crate::os::signal::INTERRUPT);
+            if is_main { shared.breaker.wants_interrupt() && is_wanted } else { shared.is_closing() }
+        }
     }
 
     /// Runs `work` with the GIL given away. It must touch no values.
