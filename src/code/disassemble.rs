@@ -19,16 +19,10 @@ pub(crate) fn instructions(unit: &Unit) -> Vec<String> {
 
 fn write_unit(unit: &Unit, text: &mut String) {
     let kind = kind(unit);
-    let _ = writeln!(
-        text,
-        "{kind} {} ({}:{}), {} registers",
-        unit.qualname, unit.filename, unit.first_line, unit.n_registers
-    );
+    let _ = writeln!(text, "{kind} {} ({}:{}), {} registers", unit.qualname, unit.filename, unit.first_line, unit.n_registers);
     if !unit.locals.is_empty() {
         let locals = unit.locals.iter().zip(&unit.is_cell).enumerate();
-        let locals = locals.map(|(index, (name, is_cell))| {
-            format!("r{index}={name}{}", if *is_cell { "*" } else { "" })
-        });
+        let locals = locals.map(|(index, (name, is_cell))| format!("r{index}={name}{}", if *is_cell { "*" } else { "" }));
         let _ = writeln!(text, "  locals: {}", locals.collect::<Vec<_>>().join(" "));
     }
     if !unit.free.is_empty() {
@@ -47,11 +41,7 @@ fn write_unit(unit: &Unit, text: &mut String) {
             HandlerKind::Finally => "finally",
             HandlerKind::With => "with",
         };
-        let _ = writeln!(
-            text,
-            "  {kind}: {}..{} -> {}, from r{}",
-            handler.start, handler.end, handler.target, handler.depth
-        );
+        let _ = writeln!(text, "  {kind}: {}..{} -> {}, from r{}", handler.start, handler.end, handler.target, handler.depth);
     }
     for site in &unit.functions {
         let _ = writeln!(text);
@@ -79,11 +69,7 @@ fn instruction(unit: &Unit, pc: usize) -> String {
     let mut text = name.to_owned();
     for (index, (field, kind, value)) in operands.into_iter().enumerate() {
         let shown = match kind {
-            OperandKind::Dst
-            | OperandKind::Src
-            | OperandKind::Keep
-            | OperandKind::InOut
-            | OperandKind::Base => {
+            OperandKind::Dst | OperandKind::Src | OperandKind::Keep | OperandKind::InOut | OperandKind::Base => {
                 format!("r{value}")
             }
             OperandKind::Count | OperandKind::Imm => value.to_string(),
@@ -93,30 +79,25 @@ fn instruction(unit: &Unit, pc: usize) -> String {
                 Ok(index) => unit.constants.get(index).map_or("?".into(), constant),
                 Err(_) => continue,
             },
-            OperandKind::Const => usize::try_from(value)
-                .ok()
-                .and_then(|i| unit.constants.get(i))
-                .map_or("?".into(), constant),
+            OperandKind::Const => usize::try_from(value).ok().and_then(|i| unit.constants.get(i)).map_or("?".into(), constant),
             OperandKind::Jump => format!("-> {}", pc as i64 + 1 + value),
             OperandKind::Kind => match form(name, value as usize) {
                 Some(form) => form,
                 None if value == 0 => continue,
                 None => value.to_string(),
             },
-            OperandKind::Function => {
-                match usize::try_from(value).ok().and_then(|index| unit.functions.get(index)) {
-                    Some(site) => {
-                        let captures = site.captures.iter().map(|capture| match capture {
-                            Capture::Local(register) => format!(" r{register}"),
-                            Capture::Free(index) => {
-                                format!(" {}", name_at(&unit.free, i64::from(*index)))
-                            }
-                        });
-                        format!("{}{}", site.unit.name, captures.collect::<String>())
-                    }
-                    None => "?".into(),
+            OperandKind::Function => match usize::try_from(value).ok().and_then(|index| unit.functions.get(index)) {
+                Some(site) => {
+                    let captures = site.captures.iter().map(|capture| match capture {
+                        Capture::Local(register) => format!(" r{register}"),
+                        Capture::Free(index) => {
+                            format!(" {}", name_at(&unit.free, i64::from(*index)))
+                        }
+                    });
+                    format!("{}{}", site.unit.name, captures.collect::<String>())
                 }
-            }
+                None => "?".into(),
+            },
         };
         text.push_str(if index == 0 { " " } else { ", " });
         text.push_str(&shown);
@@ -128,9 +109,7 @@ fn form(instruction: &str, k: usize) -> Option<String> {
     match instruction {
         "Compare" => Comparison::ALL.get(k).map(|form| format!("{form:?}")),
         "FormatSimple" | "FormatWithSpec" => {
-            [Conversion::None, Conversion::Str, Conversion::Repr, Conversion::Ascii]
-                .get(k)
-                .map(|form| format!("{form:?}"))
+            [Conversion::None, Conversion::Str, Conversion::Repr, Conversion::Ascii].get(k).map(|form| format!("{form:?}"))
         }
         "Intrinsic" | "Intrinsic2" => Intrinsic::ALL.get(k).map(|form| format!("{form:?}")),
         _ => None,
@@ -138,10 +117,7 @@ fn form(instruction: &str, k: usize) -> Option<String> {
 }
 
 fn name_at(names: &[std::sync::Arc<str>], index: i64) -> String {
-    usize::try_from(index)
-        .ok()
-        .and_then(|index| names.get(index))
-        .map_or("?".into(), ToString::to_string)
+    usize::try_from(index).ok().and_then(|index| names.get(index)).map_or("?".into(), ToString::to_string)
 }
 
 /// A constant as text.

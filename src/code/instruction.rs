@@ -610,18 +610,8 @@ pub(crate) enum Comparison {
 
 impl Comparison {
     /// All, in the order of their numbers.
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Less,
-        Self::LessEqual,
-        Self::Equal,
-        Self::NotEqual,
-        Self::Greater,
-        Self::GreaterEqual,
-        Self::Is,
-        Self::IsNot,
-        Self::In,
-        Self::NotIn,
-    ];
+    pub(crate) const ALL: [Self; 10] =
+        [Self::Less, Self::LessEqual, Self::Equal, Self::NotEqual, Self::Greater, Self::GreaterEqual, Self::Is, Self::IsNot, Self::In, Self::NotIn];
 }
 
 /// What an f-string does to a value before formatting it.

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::instruction::{Opcode, ROWS, Word};
-use super::unit::{
-    Capture, Constant, FunctionSite, Handler, HandlerKind, LineTable, Position, Unit, UnitFlags,
-};
+use super::unit::{Capture, Constant, FunctionSite, Handler, HandlerKind, LineTable, Position, Unit, UnitFlags};
 use super::verify::verify;
 
 const MAGIC: &[u8; 4] = b"SCRC";
@@ -132,9 +130,7 @@ impl Writer {
         }
         self.number(u64::from(unit.first_line));
         self.number(flag_bits(unit.flags));
-        for number in
-            [unit.n_positional_only, unit.n_positional, unit.n_keyword_only, unit.n_registers]
-        {
+        for number in [unit.n_positional_only, unit.n_positional, unit.n_keyword_only, unit.n_registers] {
             self.number(u64::from(number));
         }
         self.list(&unit.locals, Self::text);
@@ -353,8 +349,7 @@ impl<'a> Reader<'a> {
         let (n_positional_only, n_positional) = (self.small()?, self.small()?);
         let (n_keyword_only, n_registers) = (self.small()?, self.small()?);
         let locals = self.list(1, Self::text)?;
-        let is_cell =
-            (0..locals.len()).map(|_| Ok(self.number()? != 0)).collect::<Read<Vec<bool>>>()?;
+        let is_cell = (0..locals.len()).map(|_| Ok(self.number()? != 0)).collect::<Read<Vec<bool>>>()?;
         let free = self.list(1, Self::text)?;
         let constants = self.list(1, Self::constant)?;
         let sites = self.list(1, Self::text)?;
@@ -408,15 +403,8 @@ impl<'a> Reader<'a> {
     fn function(&mut self) -> Read<FunctionSite> {
         let flags = self.number()?;
         let captures = self.list(1, Self::capture)?;
-        let [has_defaults, has_keyword_defaults, has_annotations] =
-            [0, 1, 2].map(|bit| flags >> bit & 1 == 1);
-        Ok(FunctionSite {
-            unit: self.unit()?,
-            has_defaults,
-            has_keyword_defaults,
-            has_annotations,
-            captures,
-        })
+        let [has_defaults, has_keyword_defaults, has_annotations] = [0, 1, 2].map(|bit| flags >> bit & 1 == 1);
+        Ok(FunctionSite { unit: self.unit()?, has_defaults, has_keyword_defaults, has_annotations, captures })
     }
 
     fn capture(&mut self) -> Read<Capture> {
@@ -449,13 +437,10 @@ impl<'a> Reader<'a> {
             3 => Constant::Bool(true),
             4 => Constant::Int(self.word()? as i64),
             5 => {
-                let digits =
-                    std::str::from_utf8(self.bytes_of()?).map_err(|_| "a number is not ASCII")?;
+                let digits = std::str::from_utf8(self.bytes_of()?).map_err(|_| "a number is not ASCII")?;
                 let plain = digits.strip_prefix('-').unwrap_or(digits);
                 let is_number = match plain.strip_prefix("0x") {
-                    Some(hex) => {
-                        !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
-                    }
+                    Some(hex) => !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit()),
                     None => !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()),
                 };
                 if !is_number {

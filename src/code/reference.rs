@@ -14,18 +14,10 @@ pub(crate) fn reference() -> String {
          | instruction | operands | meaning |\n|---|---|---|\n",
     );
     for (number, (name, meaning)) in ROWS.iter().enumerate() {
-        let operands = Instruction::decode(Word(number as u64))
-            .map(|instruction| instruction.parts().1)
-            .unwrap_or_default();
-        let operands: Vec<String> =
-            operands.iter().map(|(field, kind, _)| operand(field, *kind)).collect();
+        let operands = Instruction::decode(Word(number as u64)).map(|instruction| instruction.parts().1).unwrap_or_default();
+        let operands: Vec<String> = operands.iter().map(|(field, kind, _)| operand(field, *kind)).collect();
         let meaning = meaning.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        let _ = writeln!(
-            page,
-            "| `{name}` | {} | {} |",
-            operands.join(", "),
-            meaning.replace('|', "\\|").trim()
-        );
+        let _ = writeln!(page, "| `{name}` | {} | {} |", operands.join(", "), meaning.replace('|', "\\|").trim());
     }
     let _ = writeln!(page, "\n{N_OPCODES} instructions.");
     page
@@ -58,9 +50,6 @@ mod tests {
             std::fs::write(path, &page).expect("the page can be written");
         }
         let kept = std::fs::read_to_string(path).expect("the page is there");
-        assert!(
-            kept == page,
-            "docs/INSTRUCTIONS.md is not what the table says: SCRIP_BLESS=1 writes it anew"
-        );
+        assert!(kept == page, "docs/INSTRUCTIONS.md is not what the table says: SCRIP_BLESS=1 writes it anew");
     }
 }

@@ -7,11 +7,7 @@ use super::unit::{Capture, Constant, Unit};
 
 /// Checks a unit, but not those inside it.
 pub(crate) fn verify(unit: &Unit) -> Result<(), String> {
-    let verifier = Verifier {
-        unit,
-        n_locals: unit.locals.len() as u32,
-        n_registers: u32::from(unit.n_registers),
-    };
+    let verifier = Verifier { unit, n_locals: unit.locals.len() as u32, n_registers: u32::from(unit.n_registers) };
     verifier.header()?;
     verifier.flow()
 }
@@ -23,7 +19,7 @@ struct Verifier<'a> {
 }
 
 /// What is known at an instruction: a [`Kind`] for each temporary, then for each local whether its cell is made.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 struct State {
     temporaries: Vec<Kind>,
     cells: Vec<bool>,
@@ -41,6 +37,30 @@ enum Kind {
     Range,
     /// The others.
     RangeRest,
+}
+
+impl State {
+    /// Whether nothing new is known where `state` comes to a handler that keeps `depth` temporaries.
+    fn covers(&self, state: &Self, depth: usize) -> bool {
+        self.temporaries[..depth] == state.temporaries[..depth] && self.cells.iter().zip(&state.cells).all(|(known, new)| !known || *new)
+    }
+}
+
+/// Joins what is known on two ways; the result says whether that is less than was known before.
+fn meet(known: &mut Option<State>, state: &mut State) -> Result<bool, String> {
+    if let Some(known) = known {
+        if known.temporaries != state.temporaries {
+            return Err("the live temporaries depend on the way there".into());
+        }
+        // A cell is made for sure only if it is made on every way.
+        let cells: Vec<bool> = known.cells.iter().zip(&state.cells).map(|(a, b)| *a && *b).collect();
+        if known.cells == cells {
+            return Ok(false);
+        }
+        state.cells = cells;
+    }
+    *known = Some(state.clone());
+    Ok(true)
 }
 
 /// What an instruction does to registers, and where execution goes on.
@@ -88,9 +108,7 @@ impl Verifier<'_> {
         {
             return Err("the parameters, locals and registers do not fit each other".into());
         }
-        if unit.flags.has_docstring
-            && !matches!(unit.constants.first(), Some(Constant::Str(_) | Constant::CodePoints(_)))
-        {
+        if unit.flags.has_docstring && !matches!(unit.constants.first(), Some(Constant::Str(_) | Constant::CodePoints(_))) {
             return Err("the docstring is no string".into());
         }
         for site in &unit.functions {
@@ -99,9 +117,7 @@ impl Verifier<'_> {
             }
             for capture in &site.captures {
                 let fits = match capture {
-                    Capture::Local(register) => {
-                        unit.is_cell.get(usize::from(*register)) == Some(&true)
-                    }
+                    Capture::Local(register) => unit.is_cell.get(usize::from(*register)) == Some(&true),
                     Capture::Free(index) => usize::from(*index) < unit.free.len(),
                 };
                 if !fits {
@@ -117,9 +133,7 @@ impl Verifier<'_> {
             if handler.start >= handler.end || handler.end as usize > unit.code.len() {
                 return Err("a handler's range is out of the code".into());
             }
-            if u32::from(handler.depth) < self.n_locals
-                || u32::from(handler.depth) > self.n_registers
-            {
+            if u32::from(handler.depth) < self.n_locals || u32::from(handler.depth) > self.n_registers {
                 return Err("a handler's depth is no temporary".into());
             }
         }
@@ -129,60 +143,71 @@ impl Verifier<'_> {
     /// Follows all paths.
     fn flow(&self) -> Result<(), String> {
         let unit = self.unit;
-        let start = State {
-            temporaries: vec![Kind::Dead; (self.n_registers - self.n_locals) as usize],
-            cells: vec![false; self.n_locals as usize],
-        };
+        let start = State { temporaries: vec![Kind::Dead; (self.n_registers - self.n_locals) as usize], cells: vec![false; self.n_locals as usize] };
+        // Only where ways meet is a state kept; the rest follows from it.
+        let (meets, handlers) = self.meetings();
         let mut states: Vec<Option<State>> = vec![None; unit.code.len()];
         let mut todo = vec![(0_usize, start)];
-        while let Some((pc, mut state)) = todo.pop() {
-            let Some(slot) = states.get_mut(pc) else {
-                return Err(format!("execution runs out of the code to {pc}"));
-            };
-            if let Some(known) = slot {
-                if known.temporaries != state.temporaries {
-                    return Err(format!("{pc}: the live temporaries depend on the way there"));
+        while let Some((start, mut state)) = todo.pop() {
+            let mut pc = start;
+            loop {
+                let Some(word) = unit.code.get(pc) else {
+                    return Err(format!("execution runs out of the code to {pc}"));
+                };
+                if meets[pc] && !meet(&mut states[pc], &mut state).map_err(|message| format!("{pc}: {message}"))? {
+                    break;
                 }
-                // A cell is made for sure only if it is made on every way.
-                let cells: Vec<bool> =
-                    known.cells.iter().zip(&state.cells).map(|(a, b)| *a && *b).collect();
-                if known.cells == cells {
-                    continue;
+                let instruction = I::decode(*word).ok_or_else(|| format!("{pc}: an unknown operation"))?;
+                self.operands(pc, instruction)?;
+                if let Some(row) = handlers[pc] {
+                    let handler = unit.handlers[row as usize];
+                    let target = handler.target as usize;
+                    let depth = (u32::from(handler.depth) - self.n_locals) as usize;
+                    if states[target].as_ref().is_none_or(|known| !known.covers(&state, depth)) {
+                        let mut below = state.clone();
+                        below.temporaries[depth..].fill(Kind::Dead);
+                        todo.push((target, below));
+                    }
                 }
-                state.cells = cells;
-            }
-            *slot = Some(state.clone());
-            let instruction =
-                I::decode(unit.code[pc]).ok_or_else(|| format!("{pc}: an unknown operation"))?;
-            self.operands(pc, instruction)?;
-            if let Some(handler) =
-                unit.handlers.iter().find(|row| (row.start..row.end).contains(&(pc as u32)))
-            {
-                let mut below = state.clone();
-                below.temporaries[(u32::from(handler.depth) - self.n_locals) as usize..]
-                    .fill(Kind::Dead);
-                todo.push((handler.target as usize, below));
-            }
-            let fail = |message: String| Err(format!("{pc}: {instruction:?}: {message}"));
-            if let Err(message) = self.step(instruction, &mut state, pc, &mut todo) {
-                return fail(message);
-            }
-            let leaves = matches!(instruction, I::Return { .. } | I::ReturnConst { .. });
-            if leaves && state.temporaries.iter().any(|kind| *kind != Kind::Dead) {
-                return fail("temporaries are live where the frame is left".into());
+                let goes_on = self.step(instruction, &mut state, pc, &mut todo).map_err(|message| format!("{pc}: {instruction:?}: {message}"))?;
+                let leaves = matches!(instruction, I::Return { .. } | I::ReturnConst { .. });
+                if leaves && state.temporaries.iter().any(|kind| *kind != Kind::Dead) {
+                    return Err(format!("{pc}: temporaries are live where the frame is left"));
+                }
+                if !goes_on {
+                    break;
+                }
+                pc += 1;
             }
         }
         Ok(())
     }
 
+    /// Where several ways meet, and for each instruction the row of the exception table that covers it.
+    fn meetings(&self) -> (Vec<bool>, Vec<Option<u32>>) {
+        let unit = self.unit;
+        let mut meets = vec![false; unit.code.len()];
+        let mut handlers = vec![None; unit.code.len()];
+        for (row, handler) in unit.handlers.iter().enumerate().rev() {
+            meets[handler.target as usize] = true;
+            handlers[handler.start as usize..handler.end as usize].fill(Some(row as u32));
+        }
+        for (pc, word) in unit.code.iter().enumerate() {
+            let Some(instruction) = I::decode(*word) else { continue };
+            let (_, operands) = instruction.parts();
+            for (_, kind, offset) in operands {
+                if kind == OperandKind::Jump
+                    && let Some(meeting) = usize::try_from(pc as i64 + 1 + offset).ok().and_then(|at| meets.get_mut(at))
+                {
+                    *meeting = true;
+                }
+            }
+        }
+        (meets, handlers)
+    }
+
     /// Does to `state` what an instruction does, and notes where execution goes on.
-    fn step(
-        &self,
-        instruction: I,
-        state: &mut State,
-        pc: usize,
-        todo: &mut Vec<(usize, State)>,
-    ) -> Result<(), String> {
+    fn step(&self, instruction: I, state: &mut State, pc: usize, todo: &mut Vec<(usize, State)>) -> Result<bool, String> {
         self.cells(instruction, state)?;
         let effect = self.effect(instruction);
         if let I::CallMethod { base, .. } = instruction {
@@ -192,8 +217,7 @@ impl Verifier<'_> {
             && self.kind(state, u32::from(src)) == Some(Kind::Range)
         {
             self.end_range(state, u32::from(src))?;
-            todo.push((pc + 1, state.clone()));
-            return Ok(());
+            return Ok(true);
         }
         for (base, count) in effect.consumed {
             for register in base..base + count {
@@ -203,9 +227,7 @@ impl Verifier<'_> {
         for register in effect.kept {
             self.change(state, register, Kind::Value, Kind::Value)?;
         }
-        if let I::Call { base, .. } | I::CallMethod { base, .. } | I::CallSpread { base, .. } =
-            instruction
-        {
+        if let I::Call { base, .. } | I::CallMethod { base, .. } | I::CallSpread { base, .. } = instruction {
             // The callee's window begins at the arguments.
             let above = (u32::from(base) - self.n_locals) as usize;
             if state.temporaries[above..].iter().any(|kind| *kind != Kind::Dead) {
@@ -222,10 +244,7 @@ impl Verifier<'_> {
         }
         if let Some(edge) = effect.jump {
             let mut there = state.clone();
-            let ways = [
-                (&mut there, edge.dies, edge.written),
-                (&mut *state, edge.dies_else, edge.written_else),
-            ];
+            let ways = [(&mut there, edge.dies, edge.written), (&mut *state, edge.dies_else, edge.written_else)];
             for (state, dies, written) in ways {
                 for register in dies {
                     if matches!(instruction, I::ForRange { .. } | I::LoopRange { .. }) {
@@ -241,10 +260,7 @@ impl Verifier<'_> {
             let target = pc as i64 + 1 + i64::from(edge.offset);
             todo.push((usize::try_from(target).map_err(|_| "jumps out of the code")?, there));
         }
-        if !effect.ends {
-            todo.push((pc + 1, state.clone()));
-        }
-        Ok(())
+        Ok(!effect.ends)
     }
 
     fn kind(&self, state: &State, register: u32) -> Option<Kind> {
@@ -279,33 +295,22 @@ impl Verifier<'_> {
         match instruction {
             I::MakeCell { local } => state.cells[usize::from(local)] = true,
             I::ClearLocal { local } => state.cells[usize::from(local)] = false,
-            I::LoadCell { cell, .. }
-            | I::StoreCell { cell, .. }
-            | I::DeleteCell { cell }
-            | I::LoadCellOrName { cell, .. } => {
+            I::LoadCell { cell, .. } | I::StoreCell { cell, .. } | I::DeleteCell { cell } | I::LoadCellOrName { cell, .. } => {
                 if !made(cell) {
                     return Err(format!("r{cell} is no cell yet"));
                 }
             }
             I::MakeFunction { function, .. } => {
-                let captures =
-                    unit.functions.get(function as usize).map_or(&[][..], |site| &site.captures);
-                if captures
-                    .iter()
-                    .any(|capture| matches!(capture, Capture::Local(register) if !made(*register)))
-                {
+                let captures = unit.functions.get(function as usize).map_or(&[][..], |site| &site.captures);
+                if captures.iter().any(|capture| matches!(capture, Capture::Local(register) if !made(*register))) {
                     return Err("captures what is no cell yet".into());
                 }
             }
             _ => {}
         }
-        let is_cell = |value: i64| {
-            usize::try_from(value).is_ok_and(|register| unit.is_cell.get(register) == Some(&true))
-        };
+        let is_cell = |value: i64| usize::try_from(value).is_ok_and(|register| unit.is_cell.get(register) == Some(&true));
         let (name, operands) = instruction.parts();
-        if operands.iter().any(|(_, kind, value)| *kind == OperandKind::Dst && is_cell(*value))
-            || name == "DeleteLocal" && is_cell(operands[0].2)
-        {
+        if operands.iter().any(|(_, kind, value)| *kind == OperandKind::Dst && is_cell(*value)) || name == "DeleteLocal" && is_cell(operands[0].2) {
             return Err("overwrites a cell".into());
         }
         Ok(())
@@ -318,9 +323,7 @@ impl Verifier<'_> {
         for (field, kind, value) in operands {
             let index = usize::try_from(value).unwrap_or(usize::MAX);
             let fits = match kind {
-                OperandKind::Dst | OperandKind::Src | OperandKind::Keep | OperandKind::InOut => {
-                    value < i64::from(self.n_registers)
-                }
+                OperandKind::Dst | OperandKind::Src | OperandKind::Keep | OperandKind::InOut => value < i64::from(self.n_registers),
                 OperandKind::Base => value <= i64::from(self.n_registers),
                 OperandKind::Free => index < unit.free.len(),
                 OperandKind::Const if field == "names" => {
@@ -368,17 +371,13 @@ impl Verifier<'_> {
                 OperandKind::Dst => effect.written.push((register, 1)),
                 OperandKind::Src => effect.consumed.push((register, 1)),
                 OperandKind::Keep => effect.kept.push(register),
-                OperandKind::Jump => {
-                    effect.jump = Some(Edge { offset: value as i32, ..Edge::default() })
-                }
+                OperandKind::Jump => effect.jump = Some(Edge { offset: value as i32, ..Edge::default() }),
                 _ => {}
             }
         }
         let Effect { consumed, kept, written, special, jump, ends } = &mut effect;
         match instruction {
-            I::Jump { .. } | I::Return { .. } | I::ReturnConst { .. } | I::Reraise { .. } => {
-                *ends = true
-            }
+            I::Jump { .. } | I::Return { .. } | I::ReturnConst { .. } | I::Reraise { .. } => *ends = true,
             I::LoadMethod { base, .. } | I::LoadMethodCached { base, .. } => {
                 *written = vec![some(base, 2)];
                 special.push((u32::from(base) + 1, Kind::Receiver));
@@ -430,11 +429,7 @@ impl Verifier<'_> {
                 let base_register = u32::from(base);
                 consumed.push(some(base, u32::from(argc) + 1));
                 written.push(some(base, 3));
-                special.extend([
-                    (base_register, Kind::Range),
-                    (base_register + 1, Kind::RangeRest),
-                    (base_register + 2, Kind::RangeRest),
-                ]);
+                special.extend([(base_register, Kind::Range), (base_register + 1, Kind::RangeRest), (base_register + 2, Kind::RangeRest)]);
             }
             I::Call { base, argc, .. } => {
                 consumed.push(some(base, u32::from(argc) + 1));
@@ -450,8 +445,7 @@ impl Verifier<'_> {
             }
             I::MakeFunction { base, function, .. } => {
                 if let Some(site) = self.unit.functions.get(function as usize) {
-                    let tables =
-                        [site.has_defaults, site.has_keyword_defaults, site.has_annotations];
+                    let tables = [site.has_defaults, site.has_keyword_defaults, site.has_annotations];
                     consumed.push(some(base, tables.into_iter().map(u32::from).sum()));
                 }
             }
@@ -469,19 +463,14 @@ impl Verifier<'_> {
             | I::BuildString { base, count, .. } => consumed.push(some(base, u32::from(count))),
             I::BuildDict { base, count, .. } => consumed.push(some(base, 2 * u32::from(count))),
             I::UnpackSequence { base, count, .. } => written.push(some(base, u32::from(count))),
-            I::UnpackStarred { base, before, k, .. } => {
-                written.push(some(base, u32::from(before) + 1 + u32::from(k)))
-            }
+            I::UnpackStarred { base, before, k, .. } => written.push(some(base, u32::from(before) + 1 + u32::from(k))),
             I::Raise { base, count } => {
                 consumed.push(some(base, u32::from(count)));
                 *ends = true;
             }
             I::SetupWith { base, .. } => {
                 *written = vec![some(base, 4)];
-                special.extend([
-                    (u32::from(base) + 1, Kind::Receiver),
-                    (u32::from(base) + 3, Kind::Receiver),
-                ]);
+                special.extend([(u32::from(base) + 1, Kind::Receiver), (u32::from(base) + 3, Kind::Receiver)]);
             }
             I::LoadExceptionTriple { base, .. } => *written = vec![some(base, 3)],
             I::MatchGroup { exception, .. } => kept.push(u32::from(exception)),

@@ -444,9 +444,7 @@ impl Assembler {
             }
             debug_assert!(target != UNPLACED, "every label that is jumped to is placed");
             let offset = i64::from(target) - i64::from(at) - 1;
-            let word = i32::try_from(offset)
-                .ok()
-                .and_then(|offset| self.code[at as usize].with_jump(offset));
+            let word = i32::try_from(offset).ok().and_then(|offset| self.code[at as usize].with_jump(offset));
             self.code[at as usize] = word.ok_or("a function is too long")?;
         }
         let handlers = (self.rows.iter())
@@ -463,12 +461,7 @@ impl Assembler {
         for &(pc, span) in &self.spans {
             positions.push(pc, cursor.position(span));
         }
-        Ok(Assembled {
-            code: std::mem::take(&mut self.code),
-            handlers,
-            positions,
-            n_registers: self.n_registers as u16,
-        })
+        Ok(Assembled { code: std::mem::take(&mut self.code), handlers, positions, n_registers: self.n_registers as u16 })
     }
 }
 
@@ -486,11 +479,7 @@ impl Cursor<'_> {
             return Position::default();
         }
         let (line, column) = self.locate(span.start);
-        let (end_line, end_column) = if span.end < self.end {
-            (line, span.end - self.start)
-        } else {
-            self.lines.position(span.end)
-        };
+        let (end_line, end_column) = if span.end < self.end { (line, span.end - self.start) } else { self.lines.position(span.end) };
         Position { line, end_line, column, end_column }
     }
 
@@ -527,11 +516,8 @@ fn hash_constant(constant: &Constant, hasher: &mut FxHasher) {
 fn is_same(a: &Constant, b: &Constant) -> bool {
     match (a, b) {
         (Constant::Float(a), Constant::Float(b)) => a.to_bits() == b.to_bits(),
-        (Constant::Complex(ar, ai), Constant::Complex(br, bi)) => {
-            (ar.to_bits(), ai.to_bits()) == (br.to_bits(), bi.to_bits())
-        }
-        (Constant::Tuple(a), Constant::Tuple(b))
-        | (Constant::FrozenSet(a), Constant::FrozenSet(b)) => {
+        (Constant::Complex(ar, ai), Constant::Complex(br, bi)) => (ar.to_bits(), ai.to_bits()) == (br.to_bits(), bi.to_bits()),
+        (Constant::Tuple(a), Constant::Tuple(b)) | (Constant::FrozenSet(a), Constant::FrozenSet(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
         }
         _ => a == b,

@@ -14,14 +14,7 @@ const MAX_ARGUMENTS: usize = 200;
 
 impl Compiler<'_> {
     /// The value of a call.
-    pub(super) fn call(
-        &mut self,
-        span: Span,
-        func: ExprId,
-        args: &[ExprId],
-        keywords: &[Keyword],
-        dst: u32,
-    ) -> Result {
+    pub(super) fn call(&mut self, span: Span, func: ExprId, args: &[ExprId], keywords: &[Keyword], dst: u32) -> Result {
         self.refuse_repeated_keywords(keywords)?;
         let base = if self.asm.is_local(dst) { self.asm.top } else { dst };
         let mark = self.asm.top;
@@ -40,16 +33,7 @@ impl Compiler<'_> {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of a method call")]
-    fn method_call(
-        &mut self,
-        span: Span,
-        func: ExprId,
-        object: ExprId,
-        attr: NameId,
-        args: &[ExprId],
-        keywords: &[Keyword],
-        base: u32,
-    ) -> Result {
+    fn method_call(&mut self, span: Span, func: ExprId, object: ExprId, attr: NameId, args: &[ExprId], keywords: &[Keyword], base: u32) -> Result {
         let func_span = self.ast.expr(func).span;
         let access = self.attribute_span(func_span, attr);
         let name = self.name(attr);
@@ -160,11 +144,7 @@ impl Compiler<'_> {
         let mut rest = keywords;
         let mut is_made = false;
         while !rest.is_empty() {
-            let plain = rest
-                .iter()
-                .take_while(|keyword| keyword.arg.is_some())
-                .count()
-                .min(MAX_ARGUMENTS / 2);
+            let plain = rest.iter().take_while(|keyword| keyword.arg.is_some()).count().min(MAX_ARGUMENTS / 2);
             if plain > 0 || !is_made {
                 let first = if is_made { dict + 1 } else { dict };
                 self.asm.set_top(first);
@@ -178,15 +158,9 @@ impl Compiler<'_> {
                     }
                 }
                 self.asm.reserve(first + 1);
-                self.emit(
-                    I::BuildDict { dst: reg(first), base: reg(first), count: plain as u16 },
-                    span,
-                );
+                self.emit(I::BuildDict { dst: reg(first), base: reg(first), count: plain as u16 }, span);
                 if is_made {
-                    self.emit(
-                        I::DictMerge { dict: reg(dict), src: reg(first), callable: reg(base) },
-                        span,
-                    );
+                    self.emit(I::DictMerge { dict: reg(dict), src: reg(first), callable: reg(base) }, span);
                 }
                 is_made = true;
                 self.asm.set_top(dict + 1);
@@ -205,20 +179,15 @@ impl Compiler<'_> {
     }
 
     fn refuse_repeated_keywords(&self, keywords: &[Keyword]) -> Result {
-        let is_repeated =
-            |index: usize| keywords[..index].iter().any(|before| before.arg == keywords[index].arg);
+        let is_repeated = |index: usize| keywords[..index].iter().any(|before| before.arg == keywords[index].arg);
         // Long lists are for the run time to check: this is quadratic.
         if keywords.len() > MAX_ARGUMENTS {
             return Ok(());
         }
-        match (0..keywords.len()).find(|&index| keywords[index].arg.is_some() && is_repeated(index))
-        {
+        match (0..keywords.len()).find(|&index| keywords[index].arg.is_some() && is_repeated(index)) {
             Some(index) => {
                 let name = keywords[index].arg.map_or("", |arg| self.ast.name(arg));
-                Err(Failure::syntax(
-                    format!("keyword argument repeated: {name}"),
-                    keywords[index].span,
-                ))
+                Err(Failure::syntax(format!("keyword argument repeated: {name}"), keywords[index].span))
             }
             None => Ok(()),
         }
@@ -243,10 +212,7 @@ impl Compiler<'_> {
                 let kind = self.scopes[self.asm.scope].kind;
                 matches!(kind, ScopeKind::Function | ScopeKind::Lambda)
                     && self.first_parameter().is_some()
-                    && matches!(
-                        self.scopes.lookup(self.scope, self.known.class_cell),
-                        Place::Free(_)
-                    )
+                    && matches!(self.scopes.lookup(self.scope, self.known.class_cell), Place::Free(_))
             }
             2 => args.iter().all(|&arg| !self.is_starred(arg)),
             _ => false,
@@ -272,10 +238,7 @@ impl Compiler<'_> {
             let first = self.first_parameter().unwrap_or(0);
             let is_cell = self.scopes[self.asm.scope].is_cell[first as usize];
             let (dst, cell) = (reg(base + 2), reg(first));
-            self.emit(
-                if is_cell { I::LoadCell { dst, cell } } else { I::Move { dst, src: cell } },
-                node.span,
-            );
+            self.emit(if is_cell { I::LoadCell { dst, cell } } else { I::Move { dst, src: cell } }, node.span);
             1
         } else {
             for &arg in args {

@@ -20,9 +20,7 @@ impl Compiler<'_> {
         let span = node.span;
         let mark = self.asm.top;
         let decorators = self.ast.list(decorator_list);
-        let first_line = decorators
-            .first()
-            .map_or(self.line(span), |&first| self.line(self.ast.expr(first).span));
+        let first_line = decorators.first().map_or(self.line(span), |&first| self.line(self.ast.expr(first).span));
         for &decorator in decorators {
             self.temp(decorator)?;
         }
@@ -128,8 +126,7 @@ impl Compiler<'_> {
         }
         self.body_with_doc(body)?;
         let attributes: Vec<Name> = self.scopes[scope].static_attributes.clone();
-        let items =
-            attributes.into_iter().map(|name| Constant::Str(self.names.shared(name))).collect();
+        let items = attributes.into_iter().map(|name| Constant::Str(self.names.shared(name))).collect();
         self.load_const(Constant::Tuple(items), value, NOWHERE);
         self.store_implicit("__static_attributes__", value, NOWHERE);
         if self.scopes[scope].needs_class_dict
@@ -145,11 +142,7 @@ impl Compiler<'_> {
             self.asm.end_of_flow();
         }
         self.return_none(NOWHERE);
-        let flags = UnitFlags {
-            is_class_body: true,
-            future_annotations: self.future_annotations,
-            ..UnitFlags::default()
-        };
+        let flags = UnitFlags { is_class_body: true, future_annotations: self.future_annotations, ..UnitFlags::default() };
         self.positional_parameters = positional;
         let header = Header {
             name: self.names.shared(name),

@@ -39,14 +39,7 @@ impl Compiler<'_> {
     }
 
     /// A comprehension in the frame around it.
-    fn inlined(
-        &mut self,
-        scope: ScopeId,
-        item: Item,
-        generators: &[Comprehension],
-        dst: u32,
-        span: Span,
-    ) -> Result {
+    fn inlined(&mut self, scope: ScopeId, item: Item, generators: &[Comprehension], dst: u32, span: Span) -> Result {
         let mark = self.asm.top;
         let acc = if self.asm.is_local(dst) { mark } else { dst };
         self.asm.set_top(acc + 1);
@@ -102,15 +95,7 @@ impl Compiler<'_> {
     }
 
     /// A generator expression, or a comprehension that cannot be inlined: a function of the first iterator, called at once.
-    fn function(
-        &mut self,
-        id: ExprId,
-        scope: ScopeId,
-        item: Item,
-        generators: &[Comprehension],
-        dst: u32,
-        span: Span,
-    ) -> Result {
+    fn function(&mut self, id: ExprId, scope: ScopeId, item: Item, generators: &[Comprehension], dst: u32, span: Span) -> Result {
         let mark = self.asm.top;
         let base = if self.asm.is_local(dst) { mark } else { dst };
         let Some(outermost) = generators.first() else { return Ok(()) };
@@ -200,14 +185,7 @@ impl Compiler<'_> {
 
     /// The loop number `index` and what is inside it. `state` is the register of the iterator if it is there already, and whether it is
     /// a range's.
-    fn generator(
-        &mut self,
-        generators: &[Comprehension],
-        index: usize,
-        state: Option<(u32, bool)>,
-        item: Item,
-        acc: u32,
-    ) -> Result {
+    fn generator(&mut self, generators: &[Comprehension], index: usize, state: Option<(u32, bool)>, item: Item, acc: u32) -> Result {
         self.stack.check()?;
         let Some(generator) = generators.get(index) else { return self.item(item, acc) };
         if generator.is_async {
@@ -216,8 +194,7 @@ impl Compiler<'_> {
         let next = self.asm.label();
         // `for y in [f(x)]` is an assignment.
         if state.is_none()
-            && let Expr::List { elts, .. } | Expr::Tuple { elts, .. } =
-                self.ast.expr(generator.iter).kind
+            && let Expr::List { elts, .. } | Expr::Tuple { elts, .. } = self.ast.expr(generator.iter).kind
             && let &[only] = self.ast.list(elts)
             && !self.is_starred(only)
         {
@@ -250,14 +227,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn async_generator(
-        &mut self,
-        generators: &[Comprehension],
-        index: usize,
-        state: Option<(u32, bool)>,
-        item: Item,
-        acc: u32,
-    ) -> Result {
+    fn async_generator(&mut self, generators: &[Comprehension], index: usize, state: Option<(u32, bool)>, item: Item, acc: u32) -> Result {
         let Some(generator) = generators.get(index) else { return Ok(()) };
         let mark = self.asm.top;
         if state.is_none() {

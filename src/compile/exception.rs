@@ -114,15 +114,9 @@ impl Compiler<'_> {
 
     /// `break` and `continue`
     pub(super) fn jump_out(&mut self, exit: Exit, span: Span) -> Result {
-        let position = self.blocks.iter().rposition(|block| {
-            matches!(block, Block::Loop { .. } | Block::AsyncLoop { .. } | Block::GroupHandler)
-        });
+        let position = self.blocks.iter().rposition(|block| matches!(block, Block::Loop { .. } | Block::AsyncLoop { .. } | Block::GroupHandler));
         let Some(position) = position else {
-            let message = if exit == Exit::Break {
-                "'break' outside loop"
-            } else {
-                "'continue' not properly in loop"
-            };
+            let message = if exit == Exit::Break { "'break' outside loop" } else { "'continue' not properly in loop" };
             return Err(Failure::syntax(message, span));
         };
         let (Block::Loop { continue_, break_, .. } | Block::AsyncLoop { continue_, break_, .. }) = self.blocks[position] else {
@@ -141,12 +135,7 @@ impl Compiler<'_> {
 
     /// Emits what leaving the blocks from the innermost down to number `down_to` takes. The result is the stretches that have to be
     /// resumed after the jump, and where `kept`, the value of a `return`, is by then.
-    fn unwind(
-        &mut self,
-        down_to: usize,
-        mut kept: Option<u32>,
-        span: Span,
-    ) -> Result<(Vec<RegionId>, Option<u32>)> {
+    fn unwind(&mut self, down_to: usize, mut kept: Option<u32>, span: Span) -> Result<(Vec<RegionId>, Option<u32>)> {
         if self.blocks.len() == down_to {
             return Ok((Vec::new(), kept));
         }
@@ -156,8 +145,7 @@ impl Compiler<'_> {
             self.blocks.truncate(index);
             match saved[index] {
                 Block::Loop { iterator: None, .. } | Block::GroupHandler => {}
-                Block::Loop { iterator: Some(iterator), .. }
-                | Block::AsyncLoop { iterator, .. } => {
+                Block::Loop { iterator: Some(iterator), .. } | Block::AsyncLoop { iterator, .. } => {
                     self.emit(I::Release { src: reg(iterator) }, NOWHERE);
                 }
                 Block::Guarded { region } => {
@@ -274,10 +262,7 @@ impl Compiler<'_> {
     fn push_handled(&mut self, previous: u32, n_taken: u32) -> (u32, Label, RegionId) {
         self.asm.set_top(previous + n_taken);
         self.asm.reserve(previous + 2);
-        self.emit(
-            I::PushHandled { previous: reg(previous), exception: reg(previous + 1) },
-            NOWHERE,
-        );
+        self.emit(I::PushHandled { previous: reg(previous), exception: reg(previous + 1) }, NOWHERE);
         let clean_up = self.asm.label();
         let region = self.asm.open(clean_up, HandlerKind::Finally, previous + 1);
         (previous, clean_up, region)
@@ -314,13 +299,7 @@ impl Compiler<'_> {
         self.delete_name(name, NOWHERE);
     }
 
-    fn try_except(
-        &mut self,
-        is_star: bool,
-        body: List<StmtId>,
-        handlers: &[ExceptHandler],
-        orelse: List<StmtId>,
-    ) -> Result {
+    fn try_except(&mut self, is_star: bool, body: List<StmtId>, handlers: &[ExceptHandler], orelse: List<StmtId>) -> Result {
         let span = self.ast.list(body).first().map_or(NOWHERE, |&first| self.ast.stmt(first).span);
         let depth = self.asm.top;
         let (handler, end) = (self.asm.label(), self.asm.label());
@@ -402,13 +381,7 @@ impl Compiler<'_> {
     }
 
     /// The body of a clause up to its normal end, after which `region` is suspended.
-    fn handler_body(
-        &mut self,
-        handler: &ExceptHandler,
-        region: RegionId,
-        previous: u32,
-        name: Option<Name>,
-    ) -> Result {
+    fn handler_body(&mut self, handler: &ExceptHandler, region: RegionId, previous: u32, name: Option<Name>) -> Result {
         self.enter_block(Block::Handler { region, previous, name }, handler.span)?;
         self.stmts(handler.body)?;
         self.leave_block();
@@ -423,8 +396,7 @@ impl Compiler<'_> {
     /// The `except*` clauses: `previous`, the group, the list of what was raised, what is left of the group, what matched.
     fn group_handlers(&mut self, depth: u32, handlers: &[ExceptHandler], end: Label) -> Result {
         let (previous, clean_up, region) = self.push_handled(depth, 5);
-        let (original, raised, rest, matched) =
-            (previous + 1, previous + 2, previous + 3, previous + 4);
+        let (original, raised, rest, matched) = (previous + 1, previous + 2, previous + 3, previous + 4);
         let bound = self.asm.bound;
         self.emit(I::BuildList { dst: reg(raised), base: reg(raised), count: 0 }, NOWHERE);
         self.emit(I::Copy { dst: reg(rest), src: reg(original) }, NOWHERE);
@@ -437,10 +409,7 @@ impl Compiler<'_> {
             // The class is evaluated where its part of the group lands.
             let class = reg(self.operand(type_)?);
             self.asm.reserve(matched + 2);
-            self.emit(
-                I::MatchGroup { matched: reg(matched), exception: reg(rest), class },
-                handler.span,
-            );
+            self.emit(I::MatchGroup { matched: reg(matched), exception: reg(rest), class }, handler.span);
             self.asm.set_top(matched + 2);
             self.emit(I::Copy { dst: reg(matched + 1), src: reg(matched) }, NOWHERE);
             self.asm.jump(I::JumpIfNone { src: reg(matched + 1), target: 0 }, no_match, NOWHERE);
@@ -503,12 +472,7 @@ impl Compiler<'_> {
     // ---- with
 
     /// The items of a `with` from the first on, each inside the one before.
-    pub(super) fn with_items(
-        &mut self,
-        items: &[WithItem],
-        is_async: bool,
-        body: List<StmtId>,
-    ) -> Result {
+    pub(super) fn with_items(&mut self, items: &[WithItem], is_async: bool, body: List<StmtId>) -> Result {
         let Some((item, inner)) = items.split_first() else { return self.stmts(body) };
         self.stack.check()?;
         let span = self.ast.expr(item.context_expr).span;
@@ -546,10 +510,7 @@ impl Compiler<'_> {
         let (_, clean_up, region) = self.push_handled(previous, 2);
         let bound = self.asm.bound;
         self.asm.set_top(exit + 5);
-        self.emit(
-            I::LoadExceptionTriple { base: reg(entered), exception: reg(previous + 1) },
-            span,
-        );
+        self.emit(I::LoadExceptionTriple { base: reg(entered), exception: reg(previous + 1) }, span);
         self.emit(I::CallMethod { base: reg(exit), argc: 3, names: 0 }, span);
         if is_async {
             self.await_in(exit, 2, span);
@@ -586,14 +547,7 @@ impl Compiler<'_> {
 
     // ---- async for
 
-    pub(super) fn async_for(
-        &mut self,
-        target: ExprId,
-        iter: ExprId,
-        body: List<StmtId>,
-        orelse: List<StmtId>,
-        span: Span,
-    ) -> Result {
+    pub(super) fn async_for(&mut self, target: ExprId, iter: ExprId, body: List<StmtId>, orelse: List<StmtId>, span: Span) -> Result {
         let iter_span = self.ast.expr(iter).span;
         let mark = self.asm.top;
         let src = self.operand(iter)?;
@@ -615,14 +569,7 @@ impl Compiler<'_> {
     }
 
     /// Awaits the next item and assigns it. `next` is placed in front, `handler` gets the end of the iteration.
-    pub(super) fn async_next(
-        &mut self,
-        iterator: u32,
-        target: ExprId,
-        next: Label,
-        handler: Label,
-        span: Span,
-    ) -> Result<u128> {
+    pub(super) fn async_next(&mut self, iterator: u32, target: ExprId, next: Label, handler: Label, span: Span) -> Result<u128> {
         self.asm.place_head(next);
         let bound = self.asm.bound;
         let item = iterator + 1;
@@ -639,13 +586,7 @@ impl Compiler<'_> {
     }
 
     /// The handler of `StopAsyncIteration`; execution goes on after it without the iterator.
-    pub(super) fn end_async_loop(
-        &mut self,
-        iterator: u32,
-        handler: Label,
-        bound: u128,
-        span: Span,
-    ) {
+    pub(super) fn end_async_loop(&mut self, iterator: u32, handler: Label, bound: u128, span: Span) {
         self.asm.place_handler(handler, bound);
         self.asm.reserve(iterator + 3);
         let (previous, exception) = (reg(iterator + 1), reg(iterator + 2));

@@ -85,10 +85,7 @@ impl Compiler<'_> {
     /// `register`, or a copy of it if it is a local that `later`, evaluated before it is read, might assign.
     pub(super) fn protect(&mut self, register: u32, later: &[ExprId]) -> u32 {
         let frame = self.asm.scope;
-        if !self.asm.is_local(register)
-            || !self.scopes[frame].has_walrus
-            || !later.iter().any(|&id| self.contains_walrus(id))
-        {
+        if !self.asm.is_local(register) || !self.scopes[frame].has_walrus || !later.iter().any(|&id| self.contains_walrus(id)) {
             return register;
         }
         let copy = self.asm.push();
@@ -116,9 +113,9 @@ impl Compiler<'_> {
             | Expr::List { elts: list, .. }
             | Expr::Tuple { elts: list, .. }
             | Expr::JoinedStr { values: list } => todo.extend(ast.list(list)),
-            Expr::NamedExpr { target: a, value: b }
-            | Expr::BinOp { left: a, right: b, .. }
-            | Expr::Subscript { value: a, slice: b, .. } => todo.extend([a, b]),
+            Expr::NamedExpr { target: a, value: b } | Expr::BinOp { left: a, right: b, .. } | Expr::Subscript { value: a, slice: b, .. } => {
+                todo.extend([a, b])
+            }
             Expr::UnaryOp { operand: value, .. }
             | Expr::Await { value }
             | Expr::YieldFrom { value }
@@ -134,9 +131,7 @@ impl Compiler<'_> {
                 todo.extend(ast.list(keys).iter().flatten());
                 todo.extend(ast.list(values));
             }
-            Expr::ListComp { elt, generators }
-            | Expr::SetComp { elt, generators }
-            | Expr::GeneratorExp { elt, generators } => {
+            Expr::ListComp { elt, generators } | Expr::SetComp { elt, generators } | Expr::GeneratorExp { elt, generators } => {
                 todo.push(elt);
                 for generator in ast.list(generators) {
                     todo.push(generator.iter);
@@ -165,9 +160,7 @@ impl Compiler<'_> {
                 todo.extend(format_spec);
             }
             Expr::Constant(_) | Expr::Name { .. } => {}
-            Expr::Slice { lower, upper, step } => {
-                todo.extend([lower, upper, step].into_iter().flatten())
-            }
+            Expr::Slice { lower, upper, step } => todo.extend([lower, upper, step].into_iter().flatten()),
         }
     }
 
@@ -181,10 +174,7 @@ impl Compiler<'_> {
     /// Puts the value into `dst`: a local, or the first free temporary.
     pub(super) fn expr_into(&mut self, id: ExprId, dst: u32) -> Result {
         self.stack.check()?;
-        debug_assert!(
-            self.asm.is_local(dst) || dst == self.asm.top,
-            "a value goes to a local or the top"
-        );
+        debug_assert!(self.asm.is_local(dst) || dst == self.asm.top, "a value goes to a local or the top");
         self.asm.reserve(dst + 1);
         let ast = self.ast;
         let node = ast.expr(id);
@@ -214,12 +204,8 @@ impl Compiler<'_> {
                 self.asm.place(end);
                 Ok(())
             }
-            Expr::Compare { left, ops, comparators } => {
-                self.compare(left, ast.list(ops), ast.list(comparators), dst, span)
-            }
-            Expr::Call { func, args, keywords } => {
-                self.call(span, func, ast.list(args), ast.list(keywords), dst)
-            }
+            Expr::Compare { left, ops, comparators } => self.compare(left, ast.list(ops), ast.list(comparators), dst, span),
+            Expr::Call { func, args, keywords } => self.call(span, func, ast.list(args), ast.list(keywords), dst),
             Expr::Attribute { value, attr, .. } => self.attribute(span, value, attr, dst),
             Expr::Subscript { value, slice, .. } => self.subscript(span, value, slice, dst),
             Expr::Lambda { args, body } => self.lambda(id, args, body, dst),
@@ -227,14 +213,9 @@ impl Compiler<'_> {
             Expr::Tuple { elts, .. } => self.display(Display::Tuple, ast.list(elts), dst, span),
             Expr::Set { elts } => self.display(Display::Set, ast.list(elts), dst, span),
             Expr::Dict { keys, values } => self.dict(ast.list(keys), ast.list(values), dst, span),
-            Expr::ListComp { .. }
-            | Expr::SetComp { .. }
-            | Expr::DictComp { .. }
-            | Expr::GeneratorExp { .. } => self.comprehension(id, dst),
+            Expr::ListComp { .. } | Expr::SetComp { .. } | Expr::DictComp { .. } | Expr::GeneratorExp { .. } => self.comprehension(id, dst),
             Expr::JoinedStr { values } => self.joined(ast.list(values), dst, span),
-            Expr::FormattedValue { value, conversion, format_spec } => {
-                self.formatted(value, conversion, format_spec, dst, span)
-            }
+            Expr::FormattedValue { value, conversion, format_spec } => self.formatted(value, conversion, format_spec, dst, span),
             Expr::Await { value } => {
                 let scratch = self.scratch(dst);
                 self.expr_into_scratch(value, scratch)?;
@@ -260,10 +241,7 @@ impl Compiler<'_> {
                 let scratch = self.scratch(dst);
                 self.expr_into_scratch(value, scratch)?;
                 self.asm.reserve(scratch + 2);
-                self.emit(
-                    I::GetYieldFromIterator { dst: reg(scratch + 1), src: reg(scratch) },
-                    span,
-                );
+                self.emit(I::GetYieldFromIterator { dst: reg(scratch + 1), src: reg(scratch) }, span);
                 self.drive(scratch, span);
                 self.settle(dst, scratch, span);
                 Ok(())
@@ -335,16 +313,7 @@ impl Compiler<'_> {
     }
 
     /// `dst = left op right`, with `left` evaluated; temporaries from `mark` on are consumed. `k` is 1 for the augmented form.
-    pub(super) fn binary_with(
-        &mut self,
-        op: Operator,
-        left: u32,
-        right: ExprId,
-        dst: u32,
-        mark: u32,
-        span: Span,
-        k: u8,
-    ) -> Result {
+    pub(super) fn binary_with(&mut self, op: Operator, left: u32, right: ExprId, dst: u32, mark: u32, span: Span, k: u8) -> Result {
         let small = self.small_int(right);
         if let Some(right) = small
             && let Some(instruction) = immediate(op, reg(dst), reg(left), right, k)
@@ -487,11 +456,7 @@ impl Compiler<'_> {
         match constants {
             Some(items) if is_set => self.load_const(Constant::FrozenSet(items), dst, node.span),
             Some(items) => self.load_const(Constant::Tuple(items), dst, node.span),
-            None if is_set
-                || elts
-                    .iter()
-                    .any(|&elt| matches!(self.ast.expr(elt).kind, Expr::Starred { .. })) =>
-            {
+            None if is_set || elts.iter().any(|&elt| matches!(self.ast.expr(elt).kind, Expr::Starred { .. })) => {
                 return Ok(None);
             }
             None => self.display(Display::Tuple, elts, dst, node.span)?,
@@ -499,14 +464,7 @@ impl Compiler<'_> {
         Ok(Some(self.asm.push()))
     }
 
-    fn compare(
-        &mut self,
-        left: ExprId,
-        ops: &[CmpOp],
-        comparators: &[ExprId],
-        dst: u32,
-        span: Span,
-    ) -> Result {
+    fn compare(&mut self, left: ExprId, ops: &[CmpOp], comparators: &[ExprId], dst: u32, span: Span) -> Result {
         let mark = self.asm.top;
         if let ([op], &[right]) = (ops, comparators) {
             let left = self.operand(left)?;
@@ -533,10 +491,7 @@ impl Compiler<'_> {
                 self.emit(I::Copy { dst: reg(right), src: reg(next) }, span);
             }
             let k = comparison(op) as u8;
-            self.emit(
-                I::Compare { dst: reg(scratch), left: reg(operand), right: reg(right), k },
-                span,
-            );
+            self.emit(I::Compare { dst: reg(scratch), left: reg(operand), right: reg(right), k }, span);
             if is_last {
                 break;
             }
@@ -566,29 +521,13 @@ impl Compiler<'_> {
 
     /// Goes to `target` if the comparison is `sense`; consumes temporaries from `mark` on.
     #[allow(clippy::too_many_arguments, reason = "the parts of a comparison")]
-    pub(super) fn compare_jump(
-        &mut self,
-        op: CmpOp,
-        left: u32,
-        right: ExprId,
-        sense: bool,
-        target: Label,
-        mark: u32,
-        span: Span,
-    ) -> Result {
-        let is_none = matches!(op, CmpOp::Is | CmpOp::IsNot)
-            && matches!(
-                self.ast.expr(right).kind,
-                Expr::Constant(scrip_grammar::ast::Constant::None)
-            );
+    pub(super) fn compare_jump(&mut self, op: CmpOp, left: u32, right: ExprId, sense: bool, target: Label, mark: u32, span: Span) -> Result {
+        let is_none =
+            matches!(op, CmpOp::Is | CmpOp::IsNot) && matches!(self.ast.expr(right).kind, Expr::Constant(scrip_grammar::ast::Constant::None));
         if is_none {
             self.asm.top = mark;
             let src = reg(left);
-            let jump = if (op == CmpOp::Is) == sense {
-                I::JumpIfNone { src, target: 0 }
-            } else {
-                I::JumpIfNotNone { src, target: 0 }
-            };
+            let jump = if (op == CmpOp::Is) == sense { I::JumpIfNone { src, target: 0 } } else { I::JumpIfNotNone { src, target: 0 } };
             self.asm.jump(jump, target, span);
             return Ok(());
         }
@@ -607,15 +546,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn compare_chain_jump(
-        &mut self,
-        left: ExprId,
-        ops: &[CmpOp],
-        comparators: &[ExprId],
-        sense: bool,
-        target: Label,
-        span: Span,
-    ) -> Result {
+    fn compare_chain_jump(&mut self, left: ExprId, ops: &[CmpOp], comparators: &[ExprId], sense: bool, target: Label, span: Span) -> Result {
         let mark = self.asm.top;
         let left = self.operand(left)?;
         let mut operand = self.protect(left, comparators);
@@ -690,23 +621,12 @@ impl Compiler<'_> {
                 self.asm.place(end);
                 Ok(())
             }
-            Expr::Compare { left, ops, comparators } => self.compare_chain_jump(
-                left,
-                ast.list(ops),
-                ast.list(comparators),
-                sense,
-                target,
-                node.span,
-            ),
+            Expr::Compare { left, ops, comparators } => self.compare_chain_jump(left, ast.list(ops), ast.list(comparators), sense, target, node.span),
             _ => {
                 let mark = self.asm.top;
                 let src = reg(self.operand(id)?);
                 self.asm.top = mark;
-                let jump = if sense {
-                    I::JumpIfTrue { src, target: 0 }
-                } else {
-                    I::JumpIfFalse { src, target: 0 }
-                };
+                let jump = if sense { I::JumpIfTrue { src, target: 0 } } else { I::JumpIfFalse { src, target: 0 } };
                 self.asm.jump(jump, target, node.span);
                 Ok(())
             }
@@ -723,13 +643,7 @@ impl Compiler<'_> {
         Span::new(span.end - self.ast.name(attr).len() as u32, span.end)
     }
 
-    fn attribute(
-        &mut self,
-        span: Span,
-        value: ExprId,
-        attr: scrip_grammar::ast::NameId,
-        dst: u32,
-    ) -> Result {
+    fn attribute(&mut self, span: Span, value: ExprId, attr: scrip_grammar::ast::NameId, dst: u32) -> Result {
         if self.is_super(value, attr) {
             let scratch = self.scratch(dst);
             let form = self.super_operands(value, scratch)?;
@@ -786,17 +700,10 @@ impl Compiler<'_> {
     // ---- displays
 
     /// A list, tuple or set of the values.
-    pub(super) fn display(
-        &mut self,
-        kind: Display,
-        elts: &[ExprId],
-        dst: u32,
-        span: Span,
-    ) -> Result {
+    pub(super) fn display(&mut self, kind: Display, elts: &[ExprId], dst: u32, span: Span) -> Result {
         let scratch = self.scratch(dst);
         if kind != Display::Tuple && elts.len() > 2 {
-            let constants: Option<Box<[Constant]>> =
-                elts.iter().map(|&elt| self.fold(elt)).collect();
+            let constants: Option<Box<[Constant]>> = elts.iter().map(|&elt| self.fold(elt)).collect();
             if let Some(items) = constants {
                 self.asm.reserve(scratch + 2);
                 let (acc, src) = (reg(scratch), reg(scratch + 1));
@@ -848,14 +755,7 @@ impl Compiler<'_> {
 
     /// A list (also for a tuple) or set in `acc`, of the `pushed` values from `acc` on and the given ones. The top is after the pushed
     /// values before, and after `acc` afterwards.
-    pub(super) fn collect(
-        &mut self,
-        kind: Display,
-        acc: u32,
-        pushed: u32,
-        elts: &[ExprId],
-        span: Span,
-    ) -> Result {
+    pub(super) fn collect(&mut self, kind: Display, acc: u32, pushed: u32, elts: &[ExprId], span: Span) -> Result {
         let plain = elts.iter().take_while(|&&elt| !self.is_starred(elt)).count().min(MAX_ITEMS);
         for &elt in &elts[..plain] {
             self.temp(elt)?;
@@ -873,11 +773,7 @@ impl Compiler<'_> {
         while let Some((&elt, others)) = rest.split_first() {
             let node = self.ast.expr(elt);
             // A run of constants is added at once.
-            let run: Vec<Constant> = if kind == Display::Set {
-                Vec::new()
-            } else {
-                rest.iter().map_while(|&elt| self.fold(elt)).collect()
-            };
+            let run: Vec<Constant> = if kind == Display::Set { Vec::new() } else { rest.iter().map_while(|&elt| self.fold(elt)).collect() };
             if run.len() > 2 {
                 let src = self.asm.push();
                 rest = &rest[run.len()..];
@@ -912,11 +808,7 @@ impl Compiler<'_> {
         let mark = self.asm.top;
         self.asm.set_top(scratch);
         let plain = keys.iter().take_while(|key| key.is_some()).count();
-        let first = if plain == keys.len() && plain <= MAX_ITEMS {
-            plain
-        } else {
-            plain.min(MAX_ITEMS / 2)
-        };
+        let first = if plain == keys.len() && plain <= MAX_ITEMS { plain } else { plain.min(MAX_ITEMS / 2) };
         for (key, &value) in keys[..first].iter().flatten().zip(values) {
             self.temp(*key)?;
             self.temp(value)?;
@@ -970,21 +862,11 @@ impl Compiler<'_> {
             pending += 1;
         }
         self.asm.top = mark;
-        self.emit(
-            I::BuildString { dst: reg(dst), base: reg(scratch), count: pending as u16 },
-            span,
-        );
+        self.emit(I::BuildString { dst: reg(dst), base: reg(scratch), count: pending as u16 }, span);
         Ok(())
     }
 
-    fn formatted(
-        &mut self,
-        value: ExprId,
-        conversion: i8,
-        format_spec: Option<ExprId>,
-        dst: u32,
-        span: Span,
-    ) -> Result {
+    fn formatted(&mut self, value: ExprId, conversion: i8, format_spec: Option<ExprId>, dst: u32, span: Span) -> Result {
         let conversion = match conversion as u8 {
             b's' => Conversion::Str,
             b'r' => Conversion::Repr,
@@ -999,9 +881,7 @@ impl Compiler<'_> {
             return Ok(());
         };
         let is_constant = match self.ast.expr(spec).kind {
-            Expr::JoinedStr { values } => {
-                self.ast.list(values).iter().all(|&part| self.is_candidate(part))
-            }
+            Expr::JoinedStr { values } => self.ast.list(values).iter().all(|&part| self.is_candidate(part)),
             _ => self.is_candidate(spec),
         };
         let (mut src, mut k) = (src, conversion as u8);
@@ -1113,10 +993,7 @@ impl Compiler<'_> {
         }
         self.asm.top = mark;
         if !is_single {
-            self.emit(
-                I::BuildString { dst: reg(dst), base: reg(base), count: parts.len() as u16 },
-                span,
-            );
+            self.emit(I::BuildString { dst: reg(dst), base: reg(base), count: parts.len() as u16 }, span);
         }
         Ok(())
     }

@@ -42,8 +42,7 @@ impl Compiler<'_> {
             Expr::UnaryOp { op, operand } => unary(op, &self.fold(operand)?),
             Expr::BinOp { .. } => self.compute_chain(id),
             Expr::Tuple { elts, .. } => {
-                let items: Option<Box<[Constant]>> =
-                    ast.list(elts).iter().map(|&elt| self.fold(elt)).collect();
+                let items: Option<Box<[Constant]>> = ast.list(elts).iter().map(|&elt| self.fold(elt)).collect();
                 items.map(Constant::Tuple)
             }
             Expr::Subscript { value, slice, .. } => item(&self.fold(value)?, &self.fold(slice)?),
@@ -74,9 +73,7 @@ impl Compiler<'_> {
             Literal::False => Constant::Bool(false),
             Literal::Ellipsis => Constant::Ellipsis,
             Literal::Int(value) => Constant::Int(value),
-            Literal::BigInt { digits, radix } => {
-                big_literal(self.ast.text(digits).expect("digits are ASCII"), u32::from(radix))
-            }
+            Literal::BigInt { digits, radix } => big_literal(self.ast.text(digits).expect("digits are ASCII"), u32::from(radix)),
             Literal::Float(value) => Constant::Float(value),
             Literal::Imaginary(value) => Constant::Complex(0.0, value),
             Literal::Str { text, .. } => match self.ast.text(text) {
@@ -121,9 +118,7 @@ fn big_literal(digits: &str, radix: u32) -> Constant {
             (0..bits_per_digit).map(move |bit| value >> bit & 1 == 1)
         })
         .collect();
-    let nibbles = bits
-        .chunks(4)
-        .map(|bits| bits.iter().rev().fold(0, |value, &bit| value << 1 | u32::from(bit)));
+    let nibbles = bits.chunks(4).map(|bits| bits.iter().rev().fold(0, |value, &bit| value << 1 | u32::from(bit)));
     let hex: String = nibbles.map(|value| char::from_digit(value, 16).unwrap_or('0')).collect();
     let hex: String = hex.trim_end_matches('0').chars().rev().collect();
     Constant::BigInt(format!("0x{hex}").into())
@@ -142,11 +137,7 @@ fn wtf8_code_points(bytes: &[u8]) -> Box<[u32]> {
         };
         let len = len.min(rest.len());
         let (character, others) = rest.split_at(len);
-        points.push(
-            character[1..]
-                .iter()
-                .fold(u32::from(first & mask), |point, byte| point << 6 | u32::from(byte & 0x3F)),
-        );
+        points.push(character[1..].iter().fold(u32::from(first & mask), |point, byte| point << 6 | u32::from(byte & 0x3F)));
         rest = others;
     }
     points.into()
@@ -183,9 +174,7 @@ fn unary(op: UnaryOp, operand: &Constant) -> Option<Constant> {
     match (op, operand) {
         (UnaryOp::Not, operand) => Some(Constant::Bool(!truth(operand))),
         (UnaryOp::USub, Constant::Float(value)) => Some(Constant::Float(-value)),
-        (UnaryOp::USub, Constant::Complex(real, imaginary)) => {
-            Some(Constant::Complex(-real, -imaginary))
-        }
+        (UnaryOp::USub, Constant::Complex(real, imaginary)) => Some(Constant::Complex(-real, -imaginary)),
         (UnaryOp::UAdd, Constant::Float(_) | Constant::Complex(..)) => Some(operand.clone()),
         // `~True` warns when it runs.
         (UnaryOp::Invert, Constant::Bool(_)) => None,
@@ -194,12 +183,10 @@ fn unary(op: UnaryOp, operand: &Constant) -> Option<Constant> {
             (UnaryOp::UAdd, Some(value)) => Some(int(value)),
             (UnaryOp::Invert, Some(value)) => Some(int(!value)),
             (UnaryOp::USub, None) => match operand {
-                Constant::BigInt(digits) => {
-                    Some(Constant::BigInt(match digits.strip_prefix('-') {
-                        Some(digits) => digits.into(),
-                        None => format!("-{digits}").into(),
-                    }))
-                }
+                Constant::BigInt(digits) => Some(Constant::BigInt(match digits.strip_prefix('-') {
+                    Some(digits) => digits.into(),
+                    None => format!("-{digits}").into(),
+                })),
                 _ => None,
             },
             _ => None,
@@ -219,35 +206,19 @@ fn binary(op: Operator, left: &Constant, right: &Constant) -> Option<Constant> {
             text.push_str(b);
             Some(Constant::Str(text.into()))
         }
-        (Operator::Add, Constant::Bytes(a), Constant::Bytes(b)) => {
-            Some(Constant::Bytes([&a[..], &b[..]].concat().into()))
+        (Operator::Add, Constant::Bytes(a), Constant::Bytes(b)) => Some(Constant::Bytes([&a[..], &b[..]].concat().into())),
+        (Operator::Add, Constant::Tuple(a), Constant::Tuple(b)) => Some(Constant::Tuple([&a[..], &b[..]].concat().into())),
+        (Operator::Mult, sequence @ (Constant::Str(_) | Constant::Bytes(_) | Constant::Tuple(_)), count)
+        | (Operator::Mult, count, sequence @ (Constant::Str(_) | Constant::Bytes(_) | Constant::Tuple(_))) => {
+            repeat(sequence, usize::try_from(as_int(count)?.max(0)).ok()?)
         }
-        (Operator::Add, Constant::Tuple(a), Constant::Tuple(b)) => {
-            Some(Constant::Tuple([&a[..], &b[..]].concat().into()))
-        }
-        (
-            Operator::Mult,
-            sequence @ (Constant::Str(_) | Constant::Bytes(_) | Constant::Tuple(_)),
-            count,
-        )
-        | (
-            Operator::Mult,
-            count,
-            sequence @ (Constant::Str(_) | Constant::Bytes(_) | Constant::Tuple(_)),
-        ) => repeat(sequence, usize::try_from(as_int(count)?.max(0)).ok()?),
-        (Operator::Add | Operator::Sub, ..)
-            if matches!(left, Constant::Complex(..)) || matches!(right, Constant::Complex(..)) =>
-        {
+        (Operator::Add | Operator::Sub, ..) if matches!(left, Constant::Complex(..)) || matches!(right, Constant::Complex(..)) => {
             let parts = |constant: &Constant| match constant {
                 Constant::Complex(real, imaginary) => Some((*real, *imaginary)),
                 _ => as_float(constant).map(|real| (real, 0.0)),
             };
             let ((a, b), (c, d)) = (parts(left)?, parts(right)?);
-            Some(if op == Operator::Add {
-                Constant::Complex(a + c, b + d)
-            } else {
-                Constant::Complex(a - c, b - d)
-            })
+            Some(if op == Operator::Add { Constant::Complex(a + c, b + d) } else { Constant::Complex(a - c, b - d) })
         }
         _ => {
             let (a, b) = (as_float(left)?, as_float(right)?);
@@ -256,9 +227,7 @@ fn binary(op: Operator, left: &Constant, right: &Constant) -> Option<Constant> {
                 Operator::Sub => a - b,
                 Operator::Mult => a * b,
                 Operator::Div if b != 0.0 => a / b,
-                Operator::Pow if a > 0.0 && a.is_finite() && b.is_finite() => {
-                    Some(a.powf(b)).filter(|power| power.is_finite())?
-                }
+                Operator::Pow if a > 0.0 && a.is_finite() && b.is_finite() => Some(a.powf(b)).filter(|power| power.is_finite())?,
                 _ => return None,
             };
             Some(Constant::Float(value))
@@ -279,8 +248,7 @@ fn int_binary(op: Operator, a: i128, b: i128, are_bools: bool) -> Option<Constan
         Operator::Mod => a - floor_divide(a, b)?.checked_mul(b)?,
         Operator::Pow => a.checked_pow(u32::try_from(b).ok()?)?,
         Operator::LShift => {
-            let shifted =
-                u32::try_from(b).ok().filter(|&bits| bits < 127).map(|bits| (a << bits, bits))?;
+            let shifted = u32::try_from(b).ok().filter(|&bits| bits < 127).map(|bits| (a << bits, bits))?;
             (shifted.0 >> shifted.1 == a).then_some(shifted.0)?
         }
         Operator::RShift => a >> u32::try_from(b).ok()?.min(127),
@@ -307,12 +275,8 @@ fn int_binary(op: Operator, a: i128, b: i128, are_bools: bool) -> Option<Constan
 fn repeat(sequence: &Constant, count: usize) -> Option<Constant> {
     let fits = |len: usize, limit: usize| len.checked_mul(count).is_some_and(|len| len <= limit);
     match sequence {
-        Constant::Str(text) if fits(text.chars().count(), MAX_TEXT) => {
-            Some(Constant::Str(text.repeat(count).into()))
-        }
-        Constant::Bytes(bytes) if fits(bytes.len(), MAX_TEXT) => {
-            Some(Constant::Bytes(bytes.repeat(count).into()))
-        }
+        Constant::Str(text) if fits(text.chars().count(), MAX_TEXT) => Some(Constant::Str(text.repeat(count).into())),
+        Constant::Bytes(bytes) if fits(bytes.len(), MAX_TEXT) => Some(Constant::Bytes(bytes.repeat(count).into())),
         Constant::Tuple(items) if fits(items.len(), MAX_TUPLE) => {
             Some(Constant::Tuple(items.iter().cycle().take(items.len() * count).cloned().collect()))
         }

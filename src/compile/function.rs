@@ -14,16 +14,13 @@ impl Compiler<'_> {
     /// `def` and `async def`.
     pub(super) fn function_def(&mut self, id: StmtId) -> Result {
         let node = self.ast.stmt(id);
-        let Stmt::FunctionDef { name, args, decorator_list, returns, type_params, .. } = node.kind
-        else {
+        let Stmt::FunctionDef { name, args, decorator_list, returns, type_params, .. } = node.kind else {
             return Ok(());
         };
         let span = node.span;
         let mark = self.asm.top;
         let decorators = self.ast.list(decorator_list);
-        let first_line = decorators
-            .first()
-            .map_or(self.line(span), |&first| self.line(self.ast.expr(first).span));
+        let first_line = decorators.first().map_or(self.line(span), |&first| self.line(self.ast.expr(first).span));
         for &decorator in decorators {
             self.temp(decorator)?;
         }
@@ -67,24 +64,13 @@ impl Compiler<'_> {
     pub(super) fn decorate(&mut self, decorators: &[ExprId]) {
         for &decorator in decorators.iter().rev() {
             let base = self.asm.top - 2;
-            self.emit(
-                I::Call { base: reg(base), argc: 1, names: 0 },
-                self.ast.expr(decorator).span,
-            );
+            self.emit(I::Call { base: reg(base), argc: 1, names: 0 }, self.ast.expr(decorator).span);
             self.asm.top -= 1;
         }
     }
 
     /// A function with type parameters is made by a function that has them as variables.
-    fn generic_function(
-        &mut self,
-        id: StmtId,
-        name: Name,
-        arguments: Arguments,
-        returns: Option<ExprId>,
-        first_line: u32,
-        span: Span,
-    ) -> Result {
+    fn generic_function(&mut self, id: StmtId, name: Name, arguments: Arguments, returns: Option<ExprId>, first_line: u32, span: Span) -> Result {
         let Stmt::FunctionDef { type_params, .. } = self.ast.stmt(id).kind else { return Ok(()) };
         let base = self.asm.push();
         let [has_defaults, has_keywords] = self.defaults(arguments, span)?;
@@ -106,14 +92,7 @@ impl Compiler<'_> {
         let unit = self.function_unit(id, name, first_line)?;
         self.asm.set_top(function + 1);
         let inner = self.scopes.of(Node::Stmt(id));
-        self.make_function(
-            unit,
-            inner,
-            function,
-            function,
-            [has_defaults, has_keywords, annotations],
-            span,
-        );
+        self.make_function(unit, inner, function, function, [has_defaults, has_keywords, annotations], span);
         // The function comes first for the operation that joins the two.
         let joined = self.asm.push();
         self.asm.push();
@@ -143,17 +122,8 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn leave_type_params(
-        &mut self,
-        name: Name,
-        first_line: u32,
-        n_positional: u16,
-    ) -> Result<Arc<Unit>> {
-        let flags = UnitFlags {
-            is_function: true,
-            future_annotations: self.future_annotations,
-            ..UnitFlags::default()
-        };
+    pub(super) fn leave_type_params(&mut self, name: Name, first_line: u32, n_positional: u16) -> Result<Arc<Unit>> {
+        let flags = UnitFlags { is_function: true, future_annotations: self.future_annotations, ..UnitFlags::default() };
         let header = Header {
             name: format!("<generic parameters of {}>", self.names.text(name)).into(),
             qualname: self.qualname.clone(),
@@ -171,8 +141,7 @@ impl Compiler<'_> {
         let defaults = self.ast.list(arguments.defaults);
         if !defaults.is_empty() {
             let dst = self.asm.top;
-            let constants: Option<Box<[Constant]>> =
-                defaults.iter().map(|&default| self.fold(default)).collect();
+            let constants: Option<Box<[Constant]>> = defaults.iter().map(|&default| self.fold(default)).collect();
             match constants {
                 Some(items) => self.load_const(Constant::Tuple(items), dst, span),
                 None => self.display(super::expression::Display::Tuple, defaults, dst, span)?,
@@ -181,9 +150,7 @@ impl Compiler<'_> {
         }
         let base = self.asm.top;
         let mut count = 0;
-        for (arg, default) in
-            self.ast.list(arguments.kwonlyargs).iter().zip(self.ast.list(arguments.kw_defaults))
-        {
+        for (arg, default) in self.ast.list(arguments.kwonlyargs).iter().zip(self.ast.list(arguments.kw_defaults)) {
             if let Some(default) = *default {
                 let key = self.asm.push();
                 let name = self.name(arg.arg);
@@ -201,12 +168,7 @@ impl Compiler<'_> {
     }
 
     /// The dict of annotations, in a new temporary, if there are any.
-    fn annotations(
-        &mut self,
-        arguments: Arguments,
-        returns: Option<ExprId>,
-        span: Span,
-    ) -> Result<bool> {
+    fn annotations(&mut self, arguments: Arguments, returns: Option<ExprId>, span: Span) -> Result<bool> {
         let ast = self.ast;
         let base = self.asm.top;
         let mut count = 0;
@@ -250,10 +212,7 @@ impl Compiler<'_> {
         if let Expr::Starred { value, .. } = node.kind {
             // `*args: *Ts` is the only item of `Ts`.
             let register = self.temp(value)?;
-            self.emit(
-                I::UnpackSequence { base: reg(register), src: reg(register), count: 1 },
-                node.span,
-            );
+            self.emit(I::UnpackSequence { base: reg(register), src: reg(register), count: 1 }, node.span);
             return Ok(());
         }
         self.temp(annotation).map(drop)
@@ -295,24 +254,15 @@ impl Compiler<'_> {
     /// Notes the parameters, which are bound from the start; the result is what to give back to [`Self::leave_function`].
     fn enter_parameters(&mut self, arguments: Arguments) -> u32 {
         let n_positional = arguments.posonlyargs.len() + arguments.args.len();
-        let n_parameters = n_positional
-            + arguments.kwonlyargs.len()
-            + usize::from(arguments.vararg.is_some())
-            + usize::from(arguments.kwarg.is_some());
+        let n_parameters =
+            n_positional + arguments.kwonlyargs.len() + usize::from(arguments.vararg.is_some()) + usize::from(arguments.kwarg.is_some());
         for register in 0..n_parameters as u32 {
             self.asm.set_bound(register);
         }
         std::mem::replace(&mut self.positional_parameters, n_positional as u32)
     }
 
-    fn leave_function(
-        &mut self,
-        name: Name,
-        first_line: u32,
-        flags: UnitFlags,
-        arguments: Arguments,
-        outer_positional: u32,
-    ) -> Result<Arc<Unit>> {
+    fn leave_function(&mut self, name: Name, first_line: u32, flags: UnitFlags, arguments: Arguments, outer_positional: u32) -> Result<Arc<Unit>> {
         self.positional_parameters = outer_positional;
         let header = Header {
             name: self.names.shared(name),
@@ -327,13 +277,7 @@ impl Compiler<'_> {
     }
 
     /// `lambda`
-    pub(super) fn lambda(
-        &mut self,
-        id: ExprId,
-        args: ArgumentsId,
-        body: ExprId,
-        dst: u32,
-    ) -> Result {
+    pub(super) fn lambda(&mut self, id: ExprId, args: ArgumentsId, body: ExprId, dst: u32) -> Result {
         let span = self.ast.expr(id).span;
         let arguments = self.ast.arguments(args);
         let mark = self.asm.top;
@@ -365,13 +309,7 @@ impl Compiler<'_> {
     }
 
     /// A function without parameters that returns the value of an expression; it is made in a new temporary.
-    pub(super) fn lazy_function(
-        &mut self,
-        node: Node,
-        name: Name,
-        value: ExprId,
-        span: Span,
-    ) -> Result {
+    pub(super) fn lazy_function(&mut self, node: Node, name: Name, value: ExprId, span: Span) -> Result {
         let scope = self.scopes.of(node);
         let qualname = self.qualify(name, false);
         let dst = self.asm.push();
@@ -388,13 +326,8 @@ impl Compiler<'_> {
         };
         self.emit(I::Return { src: reg(src) }, span);
         self.asm.end_of_flow();
-        let flags = UnitFlags {
-            is_function: true,
-            future_annotations: self.future_annotations,
-            ..UnitFlags::default()
-        };
-        let unit =
-            self.leave_function(name, self.line(span), flags, Arguments::default(), positional)?;
+        let flags = UnitFlags { is_function: true, future_annotations: self.future_annotations, ..UnitFlags::default() };
+        let unit = self.leave_function(name, self.line(span), flags, Arguments::default(), positional)?;
         self.make_function(unit, scope, dst, dst, [false; 3], span);
         Ok(())
     }
@@ -403,9 +336,7 @@ impl Compiler<'_> {
     pub(super) fn docstring(&self, body: List<StmtId>) -> Option<Constant> {
         let first = *self.ast.list(body).first()?;
         let Stmt::Expr { value } = self.ast.stmt(first).kind else { return None };
-        let Expr::Constant(constant @ scrip_grammar::ast::Constant::Str { text, .. }) =
-            self.ast.expr(value).kind
-        else {
+        let Expr::Constant(constant @ scrip_grammar::ast::Constant::Str { text, .. }) = self.ast.expr(value).kind else {
             return None;
         };
         match self.ast.text(text) {
@@ -421,12 +352,7 @@ pub(super) fn clean_docstring(text: &str) -> String {
     let mut lines = expanded.split('\n');
     let first = lines.next().unwrap_or_default();
     let indentation = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    let margin = lines
-        .clone()
-        .filter(|line| !line.trim_start_matches(' ').is_empty())
-        .map(indentation)
-        .min()
-        .unwrap_or(0);
+    let margin = lines.clone().filter(|line| !line.trim_start_matches(' ').is_empty()).map(indentation).min().unwrap_or(0);
     let mut cleaned = String::with_capacity(expanded.len());
     cleaned.push_str(first.trim_start_matches(' '));
     for line in lines {

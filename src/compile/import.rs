@@ -43,13 +43,7 @@ impl Compiler<'_> {
     }
 
     /// `from module import a, b as c`
-    pub(super) fn import_from(
-        &mut self,
-        module: Option<NameId>,
-        aliases: &[Alias],
-        level: u32,
-        span: Span,
-    ) -> Result {
+    pub(super) fn import_from(&mut self, module: Option<NameId>, aliases: &[Alias], level: u32, span: Span) -> Result {
         let base = self.asm.top;
         let names = aliases.iter().map(|alias| {
             let name = self.names.of(alias.name);

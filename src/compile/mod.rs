@@ -56,19 +56,13 @@ impl Default for Options {
 
 /// Compiles a program. A module's unit returns `None`, an expression's its value; an interactive one prints the values of its
 /// expression statements. A tree that is too deep for the native stack is an error of kind `Recursion`.
-pub(crate) fn compile(
-    parsed: &Parsed,
-    filename: &str,
-    options: &Options,
-) -> std::result::Result<Arc<Unit>, SyntaxError> {
+pub(crate) fn compile(parsed: &Parsed, filename: &str, options: &Options) -> std::result::Result<Arc<Unit>, SyntaxError> {
     let stack = StackLimit::new(options.stack_bytes);
     let mut names = Names::new(&parsed.ast);
-    let unit = Scopes::new(&parsed.ast, parsed.root, &mut names, options.top_level_await, stack)
-        .and_then(|scopes| {
-            let future_annotations = parsed.future_annotations || options.future_annotations;
-            Compiler::new(parsed, names, scopes, filename, future_annotations, stack)
-                .program(parsed.root)
-        });
+    let unit = Scopes::new(&parsed.ast, parsed.root, &mut names, options.top_level_await, stack).and_then(|scopes| {
+        let future_annotations = parsed.future_annotations || options.future_annotations;
+        Compiler::new(parsed, names, scopes, filename, future_annotations, stack).program(parsed.root)
+    });
     unit.map_err(|failure| failure.locate(parsed))
 }
 
@@ -130,19 +124,8 @@ fn reg(register: u32) -> u16 {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(
-        parsed: &'a Parsed,
-        mut names: Names<'a>,
-        scopes: Scopes,
-        filename: &str,
-        future_annotations: bool,
-        stack: StackLimit,
-    ) -> Self {
-        let known = Known {
-            range: names.intern("range"),
-            super_: names.intern("super"),
-            class_cell: names.intern("__class__"),
-        };
+    fn new(parsed: &'a Parsed, mut names: Names<'a>, scopes: Scopes, filename: &str, future_annotations: bool, stack: StackLimit) -> Self {
+        let known = Known { range: names.intern("range"), super_: names.intern("super"), class_cell: names.intern("__class__") };
         let root = &scopes[ScopeId::ROOT];
         let asm = Assembler::new(ScopeId::ROOT, root.locals.len() as u32, root.unstable);
         Self {
@@ -188,11 +171,8 @@ impl<'a> Compiler<'a> {
             }
         }
         self.return_none(NOWHERE);
-        let flags = UnitFlags {
-            is_coroutine: self.scopes[self.scope].has_await,
-            future_annotations: self.future_annotations,
-            ..UnitFlags::default()
-        };
+        let flags =
+            UnitFlags { is_coroutine: self.scopes[self.scope].has_await, future_annotations: self.future_annotations, ..UnitFlags::default() };
         let header = Header {
             name: "<module>".into(),
             qualname: "<module>".into(),
@@ -280,15 +260,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Makes a function of `unit` in `dst`; what `flags` of the site announce stands from `base` on.
-    fn make_function(
-        &mut self,
-        unit: Arc<Unit>,
-        scope: ScopeId,
-        dst: u32,
-        base: u32,
-        [defaults, keywords, annotations]: [bool; 3],
-        span: Span,
-    ) {
+    fn make_function(&mut self, unit: Arc<Unit>, scope: ScopeId, dst: u32, base: u32, [defaults, keywords, annotations]: [bool; 3], span: Span) {
         let free = self.scopes[scope].free.clone();
         let captures = (free.into_iter())
             .map(|name| match self.scopes.capture(self.scope, name) {
@@ -318,12 +290,10 @@ impl<'a> Compiler<'a> {
         {
             (scope, qualname) = (outer.asm.scope, outer.qualname.clone());
         }
-        if scope == ScopeId::ROOT || is_definition && self.scopes.is_declared_global(scope, mangled)
-        {
+        if scope == ScopeId::ROOT || is_definition && self.scopes.is_declared_global(scope, mangled) {
             return text;
         }
-        let is_function =
-            matches!(self.scopes[scope].kind, ScopeKind::Function | ScopeKind::Lambda);
+        let is_function = matches!(self.scopes[scope].kind, ScopeKind::Function | ScopeKind::Lambda);
         let between = if is_function { ".<locals>." } else { "." };
         format!("{qualname}{between}{text}").into()
     }
@@ -381,12 +351,8 @@ impl<'a> Compiler<'a> {
                 }
                 self.asm.set_bound(local);
             }
-            Place::Cell(cell) => {
-                self.emit(Instruction::LoadCell { dst: dst16, cell: reg(cell) }, span)
-            }
-            Place::Free(free) => {
-                self.emit(Instruction::LoadFree { dst: dst16, free: free as u16 }, span)
-            }
+            Place::Cell(cell) => self.emit(Instruction::LoadCell { dst: dst16, cell: reg(cell) }, span),
+            Place::Free(free) => self.emit(Instruction::LoadFree { dst: dst16, free: free as u16 }, span),
             Place::Global => {
                 let names = &mut self.names;
                 let site = self.asm.global_site(name, || names.shared(name));
@@ -399,10 +365,7 @@ impl<'a> Compiler<'a> {
             }
             Place::FreeOrName(free) => {
                 let site = self.site(name);
-                self.emit(
-                    Instruction::LoadFreeOrName { dst: dst16, free: free as u16, site },
-                    span,
-                );
+                self.emit(Instruction::LoadFreeOrName { dst: dst16, free: free as u16, site }, span);
             }
             Place::ClassOrGlobal | Place::ClassOrFree(_) => {
                 // A scope that sees a class is never one that borrows: its destination is a temporary or moved from one.
@@ -412,9 +375,7 @@ impl<'a> Compiler<'a> {
                 self.load_name(class_dict, base, span);
                 let site = self.site(name);
                 let instruction = match place {
-                    Place::ClassOrFree(free) => {
-                        Instruction::LoadMappingOrFree { base: reg(base), free: free as u16, site }
-                    }
+                    Place::ClassOrFree(free) => Instruction::LoadMappingOrFree { base: reg(base), free: free as u16, site },
                     _ => Instruction::LoadMappingOrGlobal { base: reg(base), site },
                 };
                 self.emit(instruction, span);
@@ -432,12 +393,8 @@ impl<'a> Compiler<'a> {
                 }
                 self.asm.set_bound(local);
             }
-            Place::Cell(cell) => {
-                self.emit(Instruction::StoreCell { cell: reg(cell), src: reg(src) }, span)
-            }
-            Place::Free(free) => {
-                self.emit(Instruction::StoreFree { free: free as u16, src: reg(src) }, span)
-            }
+            Place::Cell(cell) => self.emit(Instruction::StoreCell { cell: reg(cell), src: reg(src) }, span),
+            Place::Free(free) => self.emit(Instruction::StoreFree { free: free as u16, src: reg(src) }, span),
             Place::Name | Place::FreeOrName(_) => {
                 let site = self.site(name);
                 self.emit(Instruction::StoreName { src: reg(src), site }, span);

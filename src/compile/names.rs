@@ -23,13 +23,7 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     pub(super) fn new(ast: &'a Ast) -> Self {
         let n_names = ast.n_names();
-        Self {
-            ast,
-            ids: vec![None; n_names],
-            texts: vec![None; n_names],
-            made: FxHashMap::default(),
-            mangled: FxHashMap::default(),
-        }
+        Self { ast, ids: vec![None; n_names], texts: vec![None; n_names], made: FxHashMap::default(), mangled: FxHashMap::default() }
     }
 
     /// A name of the tree.
@@ -56,9 +50,7 @@ impl<'a> Names<'a> {
     /// Its text.
     pub(super) fn text(&self, name: Name) -> &str {
         match self.ids.get(name.0 as usize) {
-            Some(id) => {
-                self.ast.name(id.expect("a name of the tree is made by `of`, which notes its id"))
-            }
+            Some(id) => self.ast.name(id.expect("a name of the tree is made by `of`, which notes its id")),
             None => self.texts[name.0 as usize].as_deref().expect("made names have their text"),
         }
     }

@@ -4,9 +4,7 @@
 //! whole pattern has matched; only then names are bound. So where it fails, the temporaries from the context's base on are all live:
 //! there is one label for each number of them, and the code behind it releases the last and goes on to the next label.
 
-use scrip_grammar::ast::{
-    Constant as Literal, ExprId, List, MatchCase, NameId, Pattern, PatternId, Span,
-};
+use scrip_grammar::ast::{Constant as Literal, ExprId, List, MatchCase, NameId, Pattern, PatternId, Span};
 use scrip_grammar::operator::CmpOp;
 
 use super::assembler::Label;
@@ -70,13 +68,7 @@ impl Compiler<'_> {
     }
 
     /// A register with a captured value that may be consumed.
-    fn captured(
-        &mut self,
-        context: &Context,
-        register: u32,
-        later: &[(Name, u32, Span)],
-        span: Span,
-    ) -> u32 {
+    fn captured(&mut self, context: &Context, register: u32, later: &[(Name, u32, Span)], span: Span) -> u32 {
         if register >= context.base && later.iter().all(|capture| capture.1 != register) {
             return register;
         }
@@ -146,18 +138,14 @@ impl Compiler<'_> {
             }
             Pattern::MatchAs { pattern: None, name: None } => {
                 if !context.allow_irrefutable {
-                    return Err(Failure::syntax(
-                        "wildcard makes remaining patterns unreachable",
-                        span,
-                    ));
+                    return Err(Failure::syntax("wildcard makes remaining patterns unreachable", span));
                 }
                 Ok(())
             }
             Pattern::MatchAs { pattern: None, name: Some(name) } => {
                 if !context.allow_irrefutable {
                     let name = self.ast.name(name);
-                    let message =
-                        format!("name capture '{name}' makes remaining patterns unreachable");
+                    let message = format!("name capture '{name}' makes remaining patterns unreachable");
                     return Err(Failure::syntax(message, span));
                 }
                 self.capture(name, subject, span, context)
@@ -166,32 +154,15 @@ impl Compiler<'_> {
                 self.pattern(pattern, subject, context)?;
                 name.map_or(Ok(()), |name| self.capture(name, subject, span, context))
             }
-            Pattern::MatchStar { name } => {
-                name.map_or(Ok(()), |name| self.capture(name, subject, span, context))
+            Pattern::MatchStar { name } => name.map_or(Ok(()), |name| self.capture(name, subject, span, context)),
+            Pattern::MatchOr { patterns } => self.or_pattern(self.ast.list(patterns), subject, span, context),
+            Pattern::MatchSequence { patterns } => self.sequence_pattern(self.ast.list(patterns), subject, span, context),
+            Pattern::MatchMapping { keys, patterns, rest } => {
+                self.mapping_pattern(self.ast.list(keys), self.ast.list(patterns), rest, subject, span, context)
             }
-            Pattern::MatchOr { patterns } => {
-                self.or_pattern(self.ast.list(patterns), subject, span, context)
+            Pattern::MatchClass { cls, patterns, kwd_attrs, kwd_patterns } => {
+                self.class_pattern(cls, patterns, self.ast.list(kwd_attrs), kwd_patterns, subject, span, context)
             }
-            Pattern::MatchSequence { patterns } => {
-                self.sequence_pattern(self.ast.list(patterns), subject, span, context)
-            }
-            Pattern::MatchMapping { keys, patterns, rest } => self.mapping_pattern(
-                self.ast.list(keys),
-                self.ast.list(patterns),
-                rest,
-                subject,
-                span,
-                context,
-            ),
-            Pattern::MatchClass { cls, patterns, kwd_attrs, kwd_patterns } => self.class_pattern(
-                cls,
-                patterns,
-                self.ast.list(kwd_attrs),
-                kwd_patterns,
-                subject,
-                span,
-                context,
-            ),
         }
     }
 
@@ -203,27 +174,14 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn capture(
-        &mut self,
-        name: NameId,
-        register: u32,
-        span: Span,
-        context: &mut Context,
-    ) -> Result {
+    fn capture(&mut self, name: NameId, register: u32, span: Span, context: &mut Context) -> Result {
         let name = self.name(name);
         self.capture_name(name, register, span, context)
     }
 
-    fn capture_name(
-        &mut self,
-        name: Name,
-        register: u32,
-        span: Span,
-        context: &mut Context,
-    ) -> Result {
+    fn capture_name(&mut self, name: Name, register: u32, span: Span, context: &mut Context) -> Result {
         if context.captures.iter().any(|capture| capture.0 == name) {
-            let message =
-                format!("multiple assignments to name '{}' in pattern", self.names.text(name));
+            let message = format!("multiple assignments to name '{}' in pattern", self.names.text(name));
             return Err(Failure::syntax(message, span));
         }
         context.captures.push((name, register, span));
@@ -234,13 +192,7 @@ impl Compiler<'_> {
         matches!(self.ast.pattern(id).kind, Pattern::MatchAs { pattern: None, name: None })
     }
 
-    fn or_pattern(
-        &mut self,
-        alternatives: &[PatternId],
-        subject: u32,
-        span: Span,
-        context: &mut Context,
-    ) -> Result {
+    fn or_pattern(&mut self, alternatives: &[PatternId], subject: u32, span: Span, context: &mut Context) -> Result {
         let Some((&first, _)) = alternatives.split_first() else { return Ok(()) };
         let mut names = Vec::new();
         self.bound_names(first, &mut names);
@@ -255,9 +207,7 @@ impl Compiler<'_> {
             let mut inner = Context::new(base, is_last && context.allow_irrefutable);
             self.pattern(alternative, subject, &mut inner)?;
             let captures = std::mem::take(&mut inner.captures);
-            if captures.len() != names.len()
-                || captures.iter().any(|capture| names.iter().all(|name| name.0 != capture.0))
-            {
+            if captures.len() != names.len() || captures.iter().any(|capture| names.iter().all(|name| name.0 != capture.0)) {
                 return Err(Failure::syntax("alternative patterns bind different names", span));
             }
             for (index, &(name, register, span)) in captures.iter().enumerate() {
@@ -324,14 +274,7 @@ impl Compiler<'_> {
     }
 
     /// Fails unless the length of `subject` is `len` (or, with `at_least`, more).
-    fn check_len(
-        &mut self,
-        subject: u32,
-        len: usize,
-        at_least: bool,
-        span: Span,
-        context: &mut Context,
-    ) {
+    fn check_len(&mut self, subject: u32, len: usize, at_least: bool, span: Span, context: &mut Context) {
         let fail = self.fail(context);
         let mark = self.asm.top;
         let left = self.asm.push();
@@ -344,40 +287,25 @@ impl Compiler<'_> {
                 let right = self.asm.push();
                 self.load_const(Constant::Int(len as i64), right, span);
                 let right = reg(right);
-                if at_least {
-                    I::JumpIfNotGreaterEqual { left: left16, right, target }
-                } else {
-                    I::JumpIfNotEqual { left: left16, right, target }
-                }
+                if at_least { I::JumpIfNotGreaterEqual { left: left16, right, target } } else { I::JumpIfNotEqual { left: left16, right, target } }
             }
         };
         self.asm.jump(jump, fail, span);
         self.asm.top = mark;
     }
 
-    fn sequence_pattern(
-        &mut self,
-        patterns: &[PatternId],
-        subject: u32,
-        span: Span,
-        context: &mut Context,
-    ) -> Result {
+    fn sequence_pattern(&mut self, patterns: &[PatternId], subject: u32, span: Span, context: &mut Context) -> Result {
         let size = patterns.len();
-        let is_star =
-            |id: PatternId| matches!(self.ast.pattern(id).kind, Pattern::MatchStar { .. });
+        let is_star = |id: PatternId| matches!(self.ast.pattern(id).kind, Pattern::MatchStar { .. });
         let star = patterns.iter().position(|&id| is_star(id));
         if let Some(star) = star
             && patterns[star + 1..].iter().any(|&id| is_star(id))
         {
             return Err(Failure::syntax("multiple starred names in sequence pattern", span));
         }
-        let has_star_wildcard = patterns
-            .iter()
-            .any(|&id| matches!(self.ast.pattern(id).kind, Pattern::MatchStar { name: None }));
-        let only_wildcards = patterns.iter().all(|&id| {
-            self.is_wildcard(id)
-                || matches!(self.ast.pattern(id).kind, Pattern::MatchStar { name: None })
-        });
+        let has_star_wildcard = patterns.iter().any(|&id| matches!(self.ast.pattern(id).kind, Pattern::MatchStar { name: None }));
+        let only_wildcards =
+            patterns.iter().all(|&id| self.is_wildcard(id) || matches!(self.ast.pattern(id).kind, Pattern::MatchStar { name: None }));
         let fail = self.fail(context);
         let mark = self.asm.top;
         let is_sequence = self.asm.push();
@@ -400,17 +328,11 @@ impl Compiler<'_> {
         self.emit(I::Copy { dst: reg(base), src: reg(subject) }, span);
         match star {
             None => {
-                self.emit(
-                    I::UnpackSequence { base: reg(base), src: reg(base), count: size as u16 },
-                    span,
-                );
+                self.emit(I::UnpackSequence { base: reg(base), src: reg(base), count: size as u16 }, span);
             }
             Some(before) => {
                 let Ok(k) = u8::try_from(size - before - 1) else {
-                    return Err(Failure::syntax(
-                        "too many expressions in star-unpacking sequence pattern",
-                        span,
-                    ));
+                    return Err(Failure::syntax("too many expressions in star-unpacking sequence pattern", span));
                 };
                 let before = before as u16;
                 self.emit(I::UnpackStarred { base: reg(base), src: reg(base), before, k }, span);
@@ -424,14 +346,7 @@ impl Compiler<'_> {
     }
 
     /// The items around a `*_`, each got by its index.
-    fn items_by_index(
-        &mut self,
-        patterns: &[PatternId],
-        star: usize,
-        subject: u32,
-        span: Span,
-        context: &mut Context,
-    ) -> Result {
+    fn items_by_index(&mut self, patterns: &[PatternId], star: usize, subject: u32, span: Span, context: &mut Context) -> Result {
         for (index, &pattern) in patterns.iter().enumerate() {
             if index == star || self.is_wildcard(pattern) {
                 continue;
@@ -446,10 +361,7 @@ impl Compiler<'_> {
                 self.emit(I::GetLen { dst: reg(key), src: reg(subject) }, span);
                 let from_end = self.asm.push();
                 self.load_const(Constant::Int((patterns.len() - index) as i64), from_end, span);
-                self.emit(
-                    I::Subtract { dst: reg(key), left: reg(key), right: reg(from_end), k: 0 },
-                    span,
-                );
+                self.emit(I::Subtract { dst: reg(key), left: reg(key), right: reg(from_end), k: 0 }, span);
             }
             self.emit(I::GetItem { dst: reg(item), object: reg(object), key: reg(key) }, span);
             self.asm.top = item + 1;
@@ -527,10 +439,7 @@ impl Compiler<'_> {
         self.emit(I::Copy { dst: reg(copy), src: reg(values) }, span);
         self.asm.jump(I::JumpIfNone { src: reg(copy), target: 0 }, fail, span);
         self.asm.reserve(values + count);
-        self.emit(
-            I::UnpackSequence { base: reg(values), src: reg(values), count: count as u16 },
-            span,
-        );
+        self.emit(I::UnpackSequence { base: reg(values), src: reg(values), count: count as u16 }, span);
         self.asm.set_top(values + count);
     }
 
@@ -548,10 +457,7 @@ impl Compiler<'_> {
         for (index, name) in attributes.iter().enumerate() {
             if attributes[..index].contains(name) {
                 let name = self.ast.name(*name);
-                return Err(Failure::syntax(
-                    format!("attribute name repeated in class pattern: {name}"),
-                    span,
-                ));
+                return Err(Failure::syntax(format!("attribute name repeated in class pattern: {name}"), span));
             }
         }
         let base = self.temp(cls)?;

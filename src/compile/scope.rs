@@ -7,8 +7,8 @@
 
 use rustc_hash::FxHashMap;
 use scrip_grammar::ast::{
-    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, Expr, ExprId,
-    Keyword, List, Pattern, PatternId, Root, Span, Stmt, StmtId, TypeParam, TypeParamKind,
+    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, Expr, ExprId, Keyword, List, Pattern, PatternId, Root, Span, Stmt,
+    StmtId, TypeParam, TypeParamKind,
 };
 
 use super::error::{Failure, Result, StackLimit};
@@ -153,8 +153,7 @@ impl Symbols {
         self.list.push(Symbol { name, flags: 0, place: Place::Global });
         let n_symbols = self.list.len();
         if n_symbols == Self::LINEAR + 1 {
-            self.index =
-                self.list.iter().enumerate().map(|(i, symbol)| (symbol.name, i as u32)).collect();
+            self.index = self.list.iter().enumerate().map(|(i, symbol)| (symbol.name, i as u32)).collect();
         } else if n_symbols > Self::LINEAR {
             self.index.insert(name, n_symbols as u32 - 1);
         }
@@ -233,37 +232,16 @@ impl std::ops::Index<ScopeId> for Scopes {
 
 impl Scopes {
     /// Makes and resolves the scopes of a program.
-    pub(super) fn new<'a>(
-        ast: &'a Ast,
-        root: Root,
-        names: &mut Names<'a>,
-        top_level_await: bool,
-        stack: StackLimit,
-    ) -> Result<Self> {
+    pub(super) fn new<'a>(ast: &'a Ast, root: Root, names: &mut Names<'a>, top_level_await: bool, stack: StackLimit) -> Result<Self> {
         let class_cell = names.intern("__class__");
         let class_dict = names.intern("__classdict__");
-        let scopes = Self {
-            list: Vec::new(),
-            by_node: FxHashMap::default(),
-            candidates: vec![0; ast.n_exprs().div_ceil(64)],
-            class_cell,
-            class_dict,
-        };
+        let scopes =
+            Self { list: Vec::new(), by_node: FxHashMap::default(), candidates: vec![0; ast.n_exprs().div_ceil(64)], class_cell, class_dict };
         let super_name = names.intern("super");
         let self_name = names.intern("self");
         let dot_zero = names.intern(".0");
-        let mut builder = Builder {
-            ast,
-            names,
-            scopes,
-            current: ScopeId::ROOT,
-            private: None,
-            super_name,
-            self_name,
-            dot_zero,
-            top_level_await,
-            stack,
-        };
+        let mut builder =
+            Builder { ast, names, scopes, current: ScopeId::ROOT, private: None, super_name, self_name, dot_zero, top_level_await, stack };
         builder.root(root)?;
         let mut scopes = builder.scopes;
         resolve(&mut scopes, names)?;
@@ -292,8 +270,7 @@ impl Scopes {
             if scope.kind == ScopeKind::Class && crossed {
                 return self.lookup_past_class(id, name);
             }
-            let free =
-                || scope.free.iter().position(|&free| free == name).map(|index| index as u32);
+            let free = || scope.free.iter().position(|&free| free == name).map(|index| index as u32);
             return match (scope.symbols.get(name), scope.kind) {
                 (Some(symbol), _) => symbol.place,
                 // What the compiler reads of its own accord.
@@ -320,9 +297,7 @@ impl Scopes {
         }
         let scope = &self[id];
         if scope.kind == ScopeKind::Class {
-            if name == self.class_cell && scope.needs_class_cell
-                || name == self.class_dict && scope.needs_class_dict
-            {
+            if name == self.class_cell && scope.needs_class_cell || name == self.class_dict && scope.needs_class_dict {
                 let register = scope.locals.iter().position(|&local| local == name);
                 return Place::Cell(register.expect("a needed class cell has a register") as u32);
             }
@@ -350,12 +325,10 @@ impl Scopes {
 
     /// The variables of the inlined comprehension `scope`: their registers, and whether they are cells.
     pub(super) fn comprehension_locals(&self, scope: ScopeId) -> impl Iterator<Item = (u32, bool)> {
-        self[scope].symbols.list.iter().filter(|symbol| symbol.is_own()).filter_map(|symbol| {
-            match symbol.place {
-                Place::Local(register) => Some((register, false)),
-                Place::Cell(register) => Some((register, true)),
-                _ => None,
-            }
+        self[scope].symbols.list.iter().filter(|symbol| symbol.is_own()).filter_map(|symbol| match symbol.place {
+            Place::Local(register) => Some((register, false)),
+            Place::Cell(register) => Some((register, true)),
+            _ => None,
         })
     }
 
@@ -425,10 +398,7 @@ fn resolve(scopes: &mut Scopes, names: &Names<'_>) -> Result<()> {
             continue;
         }
         let parent = scope.parent.expect("a comprehension stands in a scope");
-        let outer: Vec<Name> = (scope.symbols.list.iter())
-            .filter(|symbol| !symbol.is_own())
-            .map(|symbol| symbol.name)
-            .collect();
+        let outer: Vec<Name> = (scope.symbols.list.iter()).filter(|symbol| !symbol.is_own()).map(|symbol| symbol.name).collect();
         let parent = scopes.get_mut(parent);
         if parent.kind == ScopeKind::Class {
             parent.passed.extend(outer);
@@ -465,30 +435,17 @@ fn resolve_names(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) -> Result<
     for index in 0..scopes[id].symbols.list.len() {
         let Symbol { name, flags, .. } = scopes[id].symbols.list[index];
         if flags & flag::NONLOCAL != 0 && !scopes[id].inlined {
-            let span = scopes[id]
-                .directives
-                .iter()
-                .find(|(declared, _)| *declared == name)
-                .map_or(Span::default(), |d| d.1);
+            let span = scopes[id].directives.iter().find(|(declared, _)| *declared == name).map_or(Span::default(), |d| d.1);
             if flags & flag::GLOBAL != 0 {
-                return Err(Failure::syntax(
-                    format!("name '{}' is nonlocal and global", names.text(name)),
-                    span,
-                ));
+                return Err(Failure::syntax(format!("name '{}' is nonlocal and global", names.text(name)), span));
             }
             if kind == ScopeKind::Module {
-                return Err(Failure::syntax(
-                    "nonlocal declaration not allowed at module level",
-                    span,
-                ));
+                return Err(Failure::syntax("nonlocal declaration not allowed at module level", span));
             }
             let owner = scopes.owner(id, name);
             match owner {
                 Some(owner) if scopes[owner].symbols.flags(name) & flag::TYPE_PARAM != 0 => {
-                    let message = format!(
-                        "nonlocal binding not allowed for type parameter '{}'",
-                        names.text(name)
-                    );
+                    let message = format!("nonlocal binding not allowed for type parameter '{}'", names.text(name));
                     return Err(Failure::syntax(message, span));
                 }
                 Some(owner) => scopes.reach(id, owner, name),
@@ -500,8 +457,7 @@ fn resolve_names(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) -> Result<
             continue;
         }
         let is_bound = flags & flag::BOUND != 0;
-        if scopes[id].inlined || flags & flag::GLOBAL != 0 || is_bound || kind == ScopeKind::Module
-        {
+        if scopes[id].inlined || flags & flag::GLOBAL != 0 || is_bound || kind == ScopeKind::Module {
             continue;
         }
         if let Some(owner) = scopes.owner(id, name) {
@@ -514,13 +470,9 @@ fn resolve_names(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) -> Result<
 /// Gives the names of a frame their places and registers.
 fn lay_out(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) {
     let (class_cell, class_dict) = (scopes.class_cell, scopes.class_dict);
-    let class_symbols: Option<ScopeId> =
-        scopes[id].sees_class.then(|| class_around(scopes, id)).flatten();
-    let declared_in_class = |scopes: &Scopes, name: Name| {
-        class_symbols.is_some_and(|class| {
-            scopes[class].symbols.get(name).is_some_and(|symbol| symbol.is_own())
-        })
-    };
+    let class_symbols: Option<ScopeId> = scopes[id].sees_class.then(|| class_around(scopes, id)).flatten();
+    let declared_in_class =
+        |scopes: &Scopes, name: Name| class_symbols.is_some_and(|class| scopes[class].symbols.get(name).is_some_and(|symbol| symbol.is_own()));
     let mut symbols = std::mem::take(&mut scopes.get_mut(id).symbols);
     let scope = scopes.get_mut(id);
     scope.free.sort_unstable_by(|a, b| names.text(*a).cmp(names.text(*b)));
@@ -551,11 +503,7 @@ fn lay_out(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) {
         for (register, &name) in locals.iter().enumerate() {
             let symbol = symbols.entry(name);
             let register_number = register as u32;
-            symbol.place = if is_cell[register] {
-                Place::Cell(register_number)
-            } else {
-                Place::Local(register_number)
-            };
+            symbol.place = if is_cell[register] { Place::Cell(register_number) } else { Place::Local(register_number) };
             if symbol.flags & flag::UNSTABLE != 0 && register < 128 {
                 unstable |= 1 << register;
             }
@@ -569,15 +517,12 @@ fn lay_out(scopes: &mut Scopes, names: &Names<'_>, id: ScopeId) {
     scope.is_cell = is_cell;
     scope.unstable = unstable;
     for symbol in &mut symbols.list {
-        let free_index =
-            || free.iter().position(|&name| name == symbol.name).map(|index| index as u32);
+        let free_index = || free.iter().position(|&name| name == symbol.name).map(|index| index as u32);
         let is_bound = symbol.flags & flag::BOUND != 0;
         symbol.place = match kind {
             _ if symbol.flags & flag::GLOBAL != 0 => Place::Global,
             ScopeKind::Module => Place::Name,
-            _ if symbol.flags & flag::NONLOCAL != 0 => {
-                free_index().map_or(Place::Global, Place::Free)
-            }
+            _ if symbol.flags & flag::NONLOCAL != 0 => free_index().map_or(Place::Global, Place::Free),
             ScopeKind::Class if is_bound => Place::Name,
             ScopeKind::Class => free_index().map_or(Place::Name, Place::FreeOrName),
             _ if is_bound => symbol.place,
@@ -617,17 +562,14 @@ fn lay_out_inlined(scopes: &mut Scopes, id: ScopeId) {
         }
         let captured = symbol.flags & flag::CELL != 0;
         // The same name further in has a deeper scope and its own register; a cell is made anew by each comprehension.
-        let shared = (frame.comprehension_slots.iter()).find(|slot| {
-            (slot.0, slot.1) == (symbol.name, depth) && !captured && !frame.is_cell[slot.2]
-        });
+        let shared = (frame.comprehension_slots.iter()).find(|slot| (slot.0, slot.1) == (symbol.name, depth) && !captured && !frame.is_cell[slot.2]);
         let register = shared.map_or(frame.locals.len(), |slot| slot.2);
         if register == frame.locals.len() {
             frame.locals.push(symbol.name);
             frame.is_cell.push(captured);
             frame.comprehension_slots.push((symbol.name, depth, register));
         }
-        symbol.place =
-            if captured { Place::Cell(register as u32) } else { Place::Local(register as u32) };
+        symbol.place = if captured { Place::Cell(register as u32) } else { Place::Local(register as u32) };
     }
     scopes.get_mut(id).symbols = symbols;
 }
@@ -693,8 +635,7 @@ impl<'a> Builder<'a, '_> {
             scope.inlined = kind == ScopeKind::Comprehension && !parent.sees_class;
             scope.depth = if parent.inlined { parent.depth + 1 } else { 0 };
             if kind.is_annotation() {
-                scope.sees_class = parent.kind == ScopeKind::Class
-                    || parent.kind.is_annotation() && parent.sees_class;
+                scope.sees_class = parent.kind == ScopeKind::Class || parent.kind.is_annotation() && parent.sees_class;
             }
         }
         let sees_class = scope.sees_class;
@@ -729,10 +670,7 @@ impl<'a> Builder<'a, '_> {
         let is_iteration = flags & flag::ITERATION != 0;
         let symbol = scope.symbols.entry(name);
         if is_iteration && symbol.flags & (flag::GLOBAL | flag::NONLOCAL) != 0 {
-            let message = format!(
-                "comprehension inner loop cannot rebind assignment expression target '{}'",
-                self.names.text(name)
-            );
+            let message = format!("comprehension inner loop cannot rebind assignment expression target '{}'", self.names.text(name));
             return Err(Failure::syntax(message, span));
         }
         symbol.flags |= flags;
@@ -742,8 +680,7 @@ impl<'a> Builder<'a, '_> {
     fn parameter(&mut self, arg: Arg) -> Result {
         let name = self.name(arg.arg);
         if self.scope().symbols.flags(name) & flag::PARAM != 0 {
-            let message =
-                format!("duplicate argument '{}' in function definition", self.names.text(name));
+            let message = format!("duplicate argument '{}' in function definition", self.names.text(name));
             return Err(Failure::syntax(message, arg.span));
         }
         self.mark(name, flag::PARAM);
@@ -873,10 +810,7 @@ impl<'a> Builder<'a, '_> {
                 for &alias in ast.list(names) {
                     if ast.name(alias.name) == "*" {
                         if self.scope().kind != ScopeKind::Module {
-                            return Err(Failure::syntax(
-                                "import * only allowed at module level",
-                                node.span,
-                            ));
+                            return Err(Failure::syntax("import * only allowed at module level", node.span));
                         }
                         continue;
                     }
@@ -884,9 +818,7 @@ impl<'a> Builder<'a, '_> {
                 }
             }
             Stmt::Global { names } => self.declare(names, node.span, flag::GLOBAL, "global")?,
-            Stmt::Nonlocal { names } => {
-                self.declare(names, node.span, flag::NONLOCAL, "nonlocal")?
-            }
+            Stmt::Nonlocal { names } => self.declare(names, node.span, flag::NONLOCAL, "nonlocal")?,
             Stmt::Expr { value } => {
                 self.expr(value)?;
             }
@@ -902,9 +834,7 @@ impl<'a> Builder<'a, '_> {
             self.expr(test)?;
             self.stmts(body)?;
             match ast.list(orelse) {
-                [next] if matches!(ast.stmt(*next).kind, Stmt::If { .. }) => {
-                    stmt = ast.stmt(*next).kind
-                }
+                [next] if matches!(ast.stmt(*next).kind, Stmt::If { .. }) => stmt = ast.stmt(*next).kind,
                 _ => return self.stmts(orelse),
             }
         }
@@ -923,13 +853,7 @@ impl<'a> Builder<'a, '_> {
         Ok(())
     }
 
-    fn declare(
-        &mut self,
-        names: List<scrip_grammar::ast::NameId>,
-        span: Span,
-        flags: u16,
-        word: &str,
-    ) -> Result {
+    fn declare(&mut self, names: List<scrip_grammar::ast::NameId>, span: Span, flags: u16, word: &str) -> Result {
         let ast = self.ast;
         for &id in ast.list(names) {
             let name = self.name(id);
@@ -967,11 +891,9 @@ impl<'a> Builder<'a, '_> {
                 let name = self.name(id);
                 let kind = self.scope().kind;
                 let old = self.scope().symbols.flags(name);
-                if simple && kind != ScopeKind::Module && old & (flag::GLOBAL | flag::NONLOCAL) != 0
-                {
+                if simple && kind != ScopeKind::Module && old & (flag::GLOBAL | flag::NONLOCAL) != 0 {
                     let word = if old & flag::GLOBAL != 0 { "global" } else { "nonlocal" };
-                    let message =
-                        format!("annotated name '{}' can't be {word}", self.names.text(name));
+                    let message = format!("annotated name '{}' can't be {word}", self.names.text(name));
                     return Err(Failure::syntax(message, node.span));
                 }
                 let annotated = if simple { flag::ANNOTATED } else { 0 };
@@ -987,9 +909,7 @@ impl<'a> Builder<'a, '_> {
 
     fn function(&mut self, id: StmtId) -> Result {
         let ast = self.ast;
-        let Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params } =
-            ast.stmt(id).kind
-        else {
+        let Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params } = ast.stmt(id).kind else {
             return Ok(());
         };
         self.exprs(decorator_list)?;
@@ -1082,9 +1002,7 @@ impl<'a> Builder<'a, '_> {
 
     fn class(&mut self, id: StmtId) -> Result {
         let ast = self.ast;
-        let Stmt::ClassDef { name, bases, keywords, body, decorator_list, type_params } =
-            ast.stmt(id).kind
-        else {
+        let Stmt::ClassDef { name, bases, keywords, body, decorator_list, type_params } = ast.stmt(id).kind else {
             return Ok(());
         };
         self.exprs(decorator_list)?;
@@ -1194,38 +1112,12 @@ impl<'a> Builder<'a, '_> {
                 self.exprs(elts)?;
                 false
             }
-            Expr::ListComp { elt, generators } => self.comprehension(
-                id,
-                ScopeKind::Comprehension,
-                "list comprehension",
-                None,
-                elt,
-                generators,
-            )?,
-            Expr::SetComp { elt, generators } => self.comprehension(
-                id,
-                ScopeKind::Comprehension,
-                "set comprehension",
-                None,
-                elt,
-                generators,
-            )?,
-            Expr::DictComp { key, value, generators } => self.comprehension(
-                id,
-                ScopeKind::Comprehension,
-                "dict comprehension",
-                Some(key),
-                value,
-                generators,
-            )?,
-            Expr::GeneratorExp { elt, generators } => self.comprehension(
-                id,
-                ScopeKind::Generator,
-                "generator expression",
-                None,
-                elt,
-                generators,
-            )?,
+            Expr::ListComp { elt, generators } => self.comprehension(id, ScopeKind::Comprehension, "list comprehension", None, elt, generators)?,
+            Expr::SetComp { elt, generators } => self.comprehension(id, ScopeKind::Comprehension, "set comprehension", None, elt, generators)?,
+            Expr::DictComp { key, value, generators } => {
+                self.comprehension(id, ScopeKind::Comprehension, "dict comprehension", Some(key), value, generators)?
+            }
+            Expr::GeneratorExp { elt, generators } => self.comprehension(id, ScopeKind::Generator, "generator expression", None, elt, generators)?,
             Expr::Await { value } => {
                 self.awaits(node.span, "'await' outside async function")?;
                 self.expr(value)?;
@@ -1322,12 +1214,7 @@ impl<'a> Builder<'a, '_> {
         Ok(candidate)
     }
 
-    fn name_use(
-        &mut self,
-        id: scrip_grammar::ast::NameId,
-        ctx: Context,
-        span: Span,
-    ) -> Result<bool> {
+    fn name_use(&mut self, id: scrip_grammar::ast::NameId, ctx: Context, span: Span) -> Result<bool> {
         match ctx {
             Context::Load => {
                 let name = self.name(id);
@@ -1348,8 +1235,8 @@ impl<'a> Builder<'a, '_> {
         if self.names.of(id) != self.self_name {
             return;
         }
-        if let Some(class) = std::iter::successors(Some(self.current), |&id| self.scopes[id].parent)
-            .find(|&id| self.scopes[id].kind == ScopeKind::Class)
+        if let Some(class) =
+            std::iter::successors(Some(self.current), |&id| self.scopes[id].parent).find(|&id| self.scopes[id].kind == ScopeKind::Class)
         {
             let attr = self.names.of(attr);
             let attributes = &mut self.scopes.get_mut(class).static_attributes;
@@ -1366,24 +1253,18 @@ impl<'a> Builder<'a, '_> {
         let text = self.names.text(name).to_owned();
         let target_span = self.ast.expr(target).span;
         if self.scope().in_iterable > 0 {
-            let message =
-                "assignment expression cannot be used in a comprehension iterable expression";
+            let message = "assignment expression cannot be used in a comprehension iterable expression";
             return Err(Failure::syntax(message, span));
         }
         let kind = self.scope().kind;
         if kind.is_annotation() {
-            return Err(Failure::syntax(
-                format!("named expression cannot be used within {}", annotation_words(kind)),
-                span,
-            ));
+            return Err(Failure::syntax(format!("named expression cannot be used within {}", annotation_words(kind)), span));
         }
         let mut path = Vec::new();
         let mut id = self.current;
         while self.scopes[id].kind.is_comprehension() {
             if self.scopes[id].symbols.flags(name) & flag::ITERATION != 0 {
-                let message = format!(
-                    "assignment expression cannot rebind comprehension iteration variable '{text}'"
-                );
+                let message = format!("assignment expression cannot rebind comprehension iteration variable '{text}'");
                 return Err(Failure::syntax(message, target_span));
             }
             path.push(id);
@@ -1395,15 +1276,11 @@ impl<'a> Builder<'a, '_> {
         let outer = self.scopes.get_mut(id);
         let declares = match outer.kind {
             ScopeKind::Class => {
-                let message =
-                    "assignment expression within a comprehension cannot be used in a class body";
+                let message = "assignment expression within a comprehension cannot be used in a class body";
                 return Err(Failure::syntax(message, span));
             }
             kind if kind.is_annotation() => {
-                let message = format!(
-                    "assignment expression within a comprehension cannot be used within {}",
-                    annotation_words(kind)
-                );
+                let message = format!("assignment expression within a comprehension cannot be used within {}", annotation_words(kind));
                 return Err(Failure::syntax(message, span));
             }
             ScopeKind::Module => flag::GLOBAL,
@@ -1411,8 +1288,7 @@ impl<'a> Builder<'a, '_> {
             _ => flag::NONLOCAL,
         };
         let symbol = outer.symbols.entry(name);
-        symbol.flags |=
-            flag::WALRUS | if declares == flag::GLOBAL { flag::GLOBAL } else { flag::LOCAL };
+        symbol.flags |= flag::WALRUS | if declares == flag::GLOBAL { flag::GLOBAL } else { flag::LOCAL };
         for id in path {
             self.scopes.get_mut(id).symbols.entry(name).flags |= declares;
         }
@@ -1479,12 +1355,8 @@ impl<'a> Builder<'a, '_> {
         let ast = self.ast;
         let node = ast.expr(target);
         match node.kind {
-            Expr::Name { id, ctx: Context::Store } => {
-                self.assign(id, node.span, flag::LOCAL | flag::ITERATION)
-            }
-            Expr::Tuple { elts, .. } | Expr::List { elts, .. } => {
-                ast.list(elts).iter().try_for_each(|&target| self.targets(target))
-            }
+            Expr::Name { id, ctx: Context::Store } => self.assign(id, node.span, flag::LOCAL | flag::ITERATION),
+            Expr::Tuple { elts, .. } | Expr::List { elts, .. } => ast.list(elts).iter().try_for_each(|&target| self.targets(target)),
             Expr::Starred { value, .. } => self.targets(value),
             _ => self.expr(target).map(drop),
         }
@@ -1493,8 +1365,7 @@ impl<'a> Builder<'a, '_> {
     fn yields(&mut self, span: Span) -> Result {
         let kind = self.scope().kind;
         if kind.is_annotation() {
-            let message =
-                format!("yield expression cannot be used within {}", annotation_words(kind));
+            let message = format!("yield expression cannot be used within {}", annotation_words(kind));
             return Err(Failure::syntax(message, span));
         }
         if !kind.is_function_like() {
@@ -1508,8 +1379,7 @@ impl<'a> Builder<'a, '_> {
         let top_level_await = self.top_level_await;
         let kind = self.scope().kind;
         if kind.is_annotation() {
-            let message =
-                format!("await expression cannot be used within {}", annotation_words(kind));
+            let message = format!("await expression cannot be used within {}", annotation_words(kind));
             return Err(Failure::syntax(message, span));
         }
         let allowed = match kind {
@@ -1521,10 +1391,7 @@ impl<'a> Builder<'a, '_> {
         };
         if !allowed {
             let outside = message == "'await' outside async function" && !kind.is_function_like();
-            return Err(Failure::syntax(
-                if outside { "'await' outside function" } else { message },
-                span,
-            ));
+            return Err(Failure::syntax(if outside { "'await' outside function" } else { message }, span));
         }
         self.scope().has_await = true;
         Ok(())
@@ -1539,9 +1406,7 @@ impl<'a> Builder<'a, '_> {
         match node.kind {
             Pattern::MatchValue { value } => self.expr(value).map(drop),
             Pattern::MatchSingleton { .. } => Ok(()),
-            Pattern::MatchSequence { patterns } | Pattern::MatchOr { patterns } => {
-                self.patterns(patterns)
-            }
+            Pattern::MatchSequence { patterns } | Pattern::MatchOr { patterns } => self.patterns(patterns),
             Pattern::MatchMapping { keys, patterns, rest } => {
                 self.exprs(keys)?;
                 self.patterns(patterns)?;
@@ -1552,9 +1417,7 @@ impl<'a> Builder<'a, '_> {
                 self.patterns(patterns)?;
                 self.patterns(kwd_patterns)
             }
-            Pattern::MatchStar { name } => {
-                name.map_or(Ok(()), |name| self.assign(name, node.span, flag::LOCAL))
-            }
+            Pattern::MatchStar { name } => name.map_or(Ok(()), |name| self.assign(name, node.span, flag::LOCAL)),
             Pattern::MatchAs { pattern, name } => {
                 pattern.map_or(Ok(()), |pattern| self.pattern(pattern))?;
                 name.map_or(Ok(()), |name| self.assign(name, node.span, flag::LOCAL))

@@ -95,9 +95,7 @@ impl Compiler<'_> {
                     self.delete(target)?;
                 }
             }
-            Stmt::With { is_async, items, body } => {
-                self.with_items(ast.list(items), is_async, body)?
-            }
+            Stmt::With { is_async, items, body } => self.with_items(ast.list(items), is_async, body)?,
             Stmt::Match { subject, cases } => self.match_stmt(subject, ast.list(cases))?,
             Stmt::Raise { exc, cause } => {
                 let mut count = 0;
@@ -114,9 +112,7 @@ impl Compiler<'_> {
             }
             Stmt::Assert { test, msg } => self.assert_stmt(test, msg, span)?,
             Stmt::Import { names } => self.import(ast.list(names), span)?,
-            Stmt::ImportFrom { module, names, level } => {
-                self.import_from(module, ast.list(names), level, span)?
-            }
+            Stmt::ImportFrom { module, names, level } => self.import_from(module, ast.list(names), level, span)?,
         }
         self.asm.top = mark;
         Ok(())
@@ -189,8 +185,7 @@ impl Compiler<'_> {
             let mut source = self.operand(value)?;
             if self.asm.is_local(source) {
                 // A local is read when its turn comes, unless it is assigned before.
-                let assigned =
-                    targets[..index].iter().any(|&target| self.assigns_local(target, source));
+                let assigned = targets[..index].iter().any(|&target| self.assigns_local(target, source));
                 source = self.protect(source, &values[index + 1..]);
                 if assigned && self.asm.is_local(source) {
                     let copy = self.asm.push();
@@ -244,14 +239,9 @@ impl Compiler<'_> {
                 let key = reg(self.operand(slice)?);
                 self.emit(I::SetItem { object, key, src: reg(src) }, span);
             }
-            Expr::Tuple { elts, .. } | Expr::List { elts, .. } => {
-                self.unpack(self.ast.list(elts), src, span)?
-            }
+            Expr::Tuple { elts, .. } | Expr::List { elts, .. } => self.unpack(self.ast.list(elts), src, span)?,
             Expr::Starred { .. } => {
-                return Err(Failure::syntax(
-                    "starred assignment target must be in a list or tuple",
-                    span,
-                ));
+                return Err(Failure::syntax("starred assignment target must be in a list or tuple", span));
             }
             _ => return Err(Failure::syntax("cannot assign to expression", span)),
         }
@@ -260,40 +250,24 @@ impl Compiler<'_> {
     }
 
     fn unpack(&mut self, elts: &[ExprId], src: u32, span: Span) -> Result {
-        let base =
-            if !self.asm.is_local(src) && src + 1 == self.asm.top { src } else { self.asm.top };
+        let base = if !self.asm.is_local(src) && src + 1 == self.asm.top { src } else { self.asm.top };
         self.asm.set_top(base + elts.len() as u32);
         self.asm.reserve(base + 1);
         let star = elts.iter().position(|&elt| self.is_starred(elt));
         match star {
-            None => self.emit(
-                I::UnpackSequence { base: reg(base), src: reg(src), count: elts.len() as u16 },
-                span,
-            ),
+            None => self.emit(I::UnpackSequence { base: reg(base), src: reg(src), count: elts.len() as u16 }, span),
             Some(before) => {
                 let after = elts.len() - before - 1;
                 if elts[before + 1..].iter().any(|&elt| self.is_starred(elt)) {
-                    return Err(Failure::syntax(
-                        "multiple starred expressions in assignment",
-                        span,
-                    ));
+                    return Err(Failure::syntax("multiple starred expressions in assignment", span));
                 }
                 let Ok(k) = u8::try_from(after) else {
-                    return Err(Failure::syntax(
-                        "too many expressions in star-unpacking assignment",
-                        span,
-                    ));
+                    return Err(Failure::syntax("too many expressions in star-unpacking assignment", span));
                 };
                 if before > 255 {
-                    return Err(Failure::syntax(
-                        "too many expressions in star-unpacking assignment",
-                        span,
-                    ));
+                    return Err(Failure::syntax("too many expressions in star-unpacking assignment", span));
                 }
-                self.emit(
-                    I::UnpackStarred { base: reg(base), src: reg(src), before: before as u16, k },
-                    span,
-                );
+                self.emit(I::UnpackStarred { base: reg(base), src: reg(src), before: before as u16, k }, span);
             }
         }
         for (index, &elt) in elts.iter().enumerate() {
@@ -352,17 +326,11 @@ impl Compiler<'_> {
                 if let Some(index) = small {
                     left = self.asm.push();
                     let source = self.keep(object, left, node.span);
-                    self.emit(
-                        I::GetItemImm { dst: reg(left), object: reg(source), index },
-                        node.span,
-                    );
+                    self.emit(I::GetItemImm { dst: reg(left), object: reg(source), index }, node.span);
                     self.binary_with(op, left, value, left, left, span, 1)?;
                     self.asm.set_top(left + 1);
                     let key = self.temp(slice)?;
-                    self.emit(
-                        I::SetItem { object: reg(object), key: reg(key), src: reg(left) },
-                        node.span,
-                    );
+                    self.emit(I::SetItem { object: reg(object), key: reg(key), src: reg(left) }, node.span);
                 } else {
                     let key = self.operand(slice)?;
                     let key = self.protect(key, &[value]);
@@ -375,17 +343,11 @@ impl Compiler<'_> {
                     self.asm.set_top(left + 1);
                     self.binary_with(op, left, value, left, left, span, 1)?;
                     self.asm.set_top(left + 1);
-                    self.emit(
-                        I::SetItem { object: reg(object), key: reg(key), src: reg(left) },
-                        node.span,
-                    );
+                    self.emit(I::SetItem { object: reg(object), key: reg(key), src: reg(left) }, node.span);
                 }
             }
             _ => {
-                return Err(Failure::syntax(
-                    "illegal expression for augmented assignment",
-                    node.span,
-                ));
+                return Err(Failure::syntax("illegal expression for augmented assignment", node.span));
             }
         }
         self.asm.top = mark;
@@ -401,14 +363,7 @@ impl Compiler<'_> {
         copy
     }
 
-    fn ann_assign(
-        &mut self,
-        target: ExprId,
-        annotation: ExprId,
-        value: Option<ExprId>,
-        simple: bool,
-        span: Span,
-    ) -> Result {
+    fn ann_assign(&mut self, target: ExprId, annotation: ExprId, value: Option<ExprId>, simple: bool, span: Span) -> Result {
         let mark = self.asm.top;
         if let Some(value) = value {
             self.assign(&[target], value, span)?;
@@ -427,10 +382,7 @@ impl Compiler<'_> {
                     let name = self.name(id);
                     let text = self.names.shared(name);
                     self.load_const(Constant::Str(text), key, span);
-                    self.emit(
-                        I::SetItem { object: reg(dict), key: reg(key), src: reg(value) },
-                        span,
-                    );
+                    self.emit(I::SetItem { object: reg(dict), key: reg(key), src: reg(value) }, span);
                 }
             }
             Expr::Attribute { value: object, .. } if value.is_none() => self.discard(object)?,
@@ -527,9 +479,7 @@ impl Compiler<'_> {
             self.asm.jump(I::Jump { target: 0 }, end, NOWHERE);
             self.asm.place(next);
             match ast.list(orelse) {
-                [elif] if matches!(ast.stmt(*elif).kind, Stmt::If { .. }) => {
-                    stmt = ast.stmt(*elif).kind
-                }
+                [elif] if matches!(ast.stmt(*elif).kind, Stmt::If { .. }) => stmt = ast.stmt(*elif).kind,
                 _ => {
                     self.stmts(orelse)?;
                     break;
@@ -550,15 +500,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn while_stmt(
-        &mut self,
-        test: ExprId,
-        body: List<StmtId>,
-        orelse: List<StmtId>,
-        span: Span,
-    ) -> Result {
-        let (head, continue_, otherwise, end) =
-            (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
+    fn while_stmt(&mut self, test: ExprId, body: List<StmtId>, orelse: List<StmtId>, span: Span) -> Result {
+        let (head, continue_, otherwise, end) = (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
         let known = self.fold(test).map(|constant| truth(&constant));
         self.asm.forget_unstable();
         match known {
@@ -582,20 +525,10 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn for_stmt(
-        &mut self,
-        target: ExprId,
-        iter: ExprId,
-        body: List<StmtId>,
-        orelse: List<StmtId>,
-        span: Span,
-    ) -> Result {
+    fn for_stmt(&mut self, target: ExprId, iter: ExprId, body: List<StmtId>, orelse: List<StmtId>, span: Span) -> Result {
         let (continue_, otherwise, end) = (self.asm.label(), self.asm.label(), self.asm.label());
         let state = self.start_loop(target, iter, otherwise)?;
-        self.enter_block(
-            Block::Loop { continue_, break_: end, iterator: Some(state.iterator) },
-            span,
-        )?;
+        self.enter_block(Block::Loop { continue_, break_: end, iterator: Some(state.iterator) }, span)?;
         self.stmts(body)?;
         self.leave_block();
         self.asm.place(continue_);
@@ -607,12 +540,7 @@ impl Compiler<'_> {
     }
 
     /// Starts a loop: evaluates the iterable, takes the first item and assigns it. The loop's temporaries are taken.
-    pub(super) fn start_loop(
-        &mut self,
-        target: ExprId,
-        iter: ExprId,
-        exhausted: Label,
-    ) -> Result<IterLoop> {
+    pub(super) fn start_loop(&mut self, target: ExprId, iter: ExprId, exhausted: Label) -> Result<IterLoop> {
         let mark = self.asm.top;
         let is_range = self.range_start(iter)?;
         if !is_range {
@@ -644,10 +572,7 @@ impl Compiler<'_> {
             || !(1..=3).contains(&args.len())
             || !keywords.is_empty()
             || args.iter().any(|&arg| self.is_starred(arg))
-            || !matches!(
-                self.scopes.lookup(self.scope, self.known.range),
-                Place::Global | Place::Name
-            )
+            || !matches!(self.scopes.lookup(self.scope, self.known.range), Place::Global | Place::Name)
         {
             return Ok(false);
         }
@@ -661,25 +586,14 @@ impl Compiler<'_> {
     }
 
     /// The rest of [`Self::start_loop`]: the iterator, or the range's state, stands from `mark` on.
-    pub(super) fn run_loop(
-        &mut self,
-        target: ExprId,
-        mark: u32,
-        is_range: bool,
-        exhausted: Label,
-        span: Span,
-    ) -> Result<IterLoop> {
+    pub(super) fn run_loop(&mut self, target: ExprId, mark: u32, is_range: bool, exhausted: Label, span: Span) -> Result<IterLoop> {
         let local = self.local_target(target);
         let item = local.unwrap_or(self.asm.top);
         self.asm.reserve(item + 1);
         let body = self.asm.label();
         self.asm.forget_unstable();
         let (dst, iterator) = (reg(item), reg(mark));
-        let first = if is_range {
-            I::ForRange { dst, base: iterator, target: 0 }
-        } else {
-            I::ForIter { dst, iterator, target: 0 }
-        };
+        let first = if is_range { I::ForRange { dst, base: iterator, target: 0 } } else { I::ForIter { dst, iterator, target: 0 } };
         self.asm.jump(first, exhausted, span);
         self.asm.place_head(body);
         match local {
@@ -697,11 +611,7 @@ impl Compiler<'_> {
     /// The bottom of the loop: takes the next item and goes back, or goes on without the loop's temporaries.
     pub(super) fn end_loop(&mut self, state: IterLoop) {
         let (dst, iterator) = (reg(state.item), reg(state.iterator));
-        let next = if state.is_range {
-            I::LoopRange { dst, base: iterator, target: 0 }
-        } else {
-            I::LoopIter { dst, iterator, target: 0 }
-        };
+        let next = if state.is_range { I::LoopRange { dst, base: iterator, target: 0 } } else { I::LoopIter { dst, iterator, target: 0 } };
         self.asm.jump(next, state.body, state.span);
         self.asm.top = state.mark;
     }

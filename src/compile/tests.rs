@@ -5,8 +5,7 @@ use crate::code::disassemble::{disassemble, instructions};
 use crate::code::unit::Unit;
 
 fn parse(source: &str) -> Parsed {
-    scrip_grammar::parse(source, Mode::Module, ParseOptions::default())
-        .expect("the test's source is right")
+    scrip_grammar::parse(source, Mode::Module, ParseOptions::default()).expect("the test's source is right")
 }
 
 fn compiled(source: &str) -> std::sync::Arc<Unit> {
@@ -17,11 +16,7 @@ fn compiled(source: &str) -> std::sync::Arc<Unit> {
 #[track_caller]
 fn check(source: &str, expected: &str) {
     let unit = compiled(source);
-    let unit = if source.starts_with("def ") || source.starts_with("class ") {
-        &unit.functions[0].unit
-    } else {
-        &unit
-    };
+    let unit = if source.starts_with("def ") || source.starts_with("class ") { &unit.functions[0].unit } else { &unit };
     let expected: Vec<&str> = expected.lines().map(str::trim).collect();
     assert_eq!(instructions(unit), expected, "\n{}", disassemble(unit));
 }
@@ -29,18 +24,12 @@ fn check(source: &str, expected: &str) {
 #[test]
 fn operands_are_borrowed_and_results_go_where_they_are_wanted() {
     check("def f(a, b):\n    c = a + b\n    return c", "Add r2, r0, r1\nReturn r2");
-    check(
-        "def f(a):\n    return a.b[a] * 3",
-        "LoadAttribute r1, r0, b\nGetItem r1, r1, r0\nMultiplyImm r1, r1, 3\nReturn r1",
-    );
+    check("def f(a):\n    return a.b[a] * 3", "LoadAttribute r1, r0, b\nGetItem r1, r1, r0\nMultiplyImm r1, r1, 3\nReturn r1");
 }
 
 #[test]
 fn an_operand_that_a_later_one_assigns_is_copied() {
-    check(
-        "def f(a):\n    return a + (a := 1)",
-        "Move r1, r0\nLoadConst r0, 1\nAdd r1, r1, r0\nReturn r1",
-    );
+    check("def f(a):\n    return a + (a := 1)", "Move r1, r0\nLoadConst r0, 1\nAdd r1, r1, r0\nReturn r1");
 }
 
 #[test]
@@ -72,23 +61,14 @@ fn a_loop_takes_one_jump_an_iteration() {
 
 #[test]
 fn a_swap_makes_no_tuple() {
-    check(
-        "def f(a, b):\n    a, b = b, a",
-        "Move r2, r0\nMove r0, r1\nMove r1, r2\nReturnConst None",
-    );
-    check(
-        "def f(a, b):\n    a, b = b, a + b",
-        "Add r2, r0, r1\nMove r0, r1\nMove r1, r2\nReturnConst None",
-    );
+    check("def f(a, b):\n    a, b = b, a", "Move r2, r0\nMove r0, r1\nMove r1, r2\nReturnConst None");
+    check("def f(a, b):\n    a, b = b, a + b", "Add r2, r0, r1\nMove r0, r1\nMove r1, r2\nReturnConst None");
 }
 
 #[test]
 fn constant_arithmetic_is_folded_and_a_failing_one_is_left_to_run() {
     check("x = 2 * 3", "LoadConst r0, 6\nStoreName r0, x\nReturnConst None");
-    check(
-        "x = 1 // 0",
-        "LoadConst r0, 1\nFloorDivideImm r0, r0, 0\nStoreName r0, x\nReturnConst None",
-    );
+    check("x = 1 // 0", "LoadConst r0, 1\nFloorDivideImm r0, r0, 0\nStoreName r0, x\nReturnConst None");
     check("x = -0.0, 0.0", "LoadConst r0, (-0.0, 0.0)\nStoreName r0, x\nReturnConst None");
     check("if 0: x", "ReturnConst None");
 }
@@ -101,10 +81,7 @@ fn constants_are_shared_only_within_a_type() {
 
 #[test]
 fn methods_are_called_without_being_bound() {
-    check(
-        "def f(a):\n    return a.b(1, c=a)",
-        "LoadMethod r1, r0, b\nLoadConst r3, 1\nMove r4, r0\nCallMethod r1, 2, (\"c\",)\nReturn r1",
-    );
+    check("def f(a):\n    return a.b(1, c=a)", "LoadMethod r1, r0, b\nLoadConst r3, 1\nMove r4, r0\nCallMethod r1, 2, (\"c\",)\nReturn r1");
     check(
         "def f(a):\n    return a(*a, b=1, **a)",
         "Move r1, r0\nMove r2, r0\nLoadConst r3, \"b\"\nLoadConst r4, 1\nBuildDict r3, r3, 1\nDictMerge r3, r0, r1\nCallSpread r1, 1\nReturn r1",
@@ -155,19 +132,15 @@ fn what_scopes_forbid_is_refused() {
         ("def f():\n a = 1\n global a", "name 'a' is assigned to before global declaration"),
         ("break", "'break' outside loop"),
         ("class A:\n return 1", "'return' outside function"),
-        (
-            "[i := 0 for i in x]",
-            "assignment expression cannot rebind comprehension iteration variable 'i'",
-        ),
+        ("[i := 0 for i in x]", "assignment expression cannot rebind comprehension iteration variable 'i'"),
     ] {
-        let message_given =
-            match scrip_grammar::parse(source, Mode::Module, ParseOptions::default()) {
+        let message_given = match scrip_grammar::parse(source, Mode::Module, ParseOptions::default()) {
+            Err(error) => error.message,
+            Ok(parsed) => match compile(&parsed, "test", &Options::default()) {
                 Err(error) => error.message,
-                Ok(parsed) => match compile(&parsed, "test", &Options::default()) {
-                    Err(error) => error.message,
-                    other => panic!("{source}: {other:?}"),
-                },
-            };
+                other => panic!("{source}: {other:?}"),
+            },
+        };
         assert_eq!(message_given, message, "{source}");
     }
 }

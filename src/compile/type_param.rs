@@ -26,35 +26,21 @@ impl Compiler<'_> {
             match param.kind {
                 TypeParamKind::TypeVar { bound: Some(bound) } => {
                     let bound_span = self.ast.expr(bound).span;
-                    self.lazy_function(
-                        Node::Bound(param.span.start),
-                        plain_name,
-                        bound,
-                        bound_span,
-                    )?;
+                    self.lazy_function(Node::Bound(param.span.start), plain_name, bound, bound_span)?;
                     let kind = match self.ast.expr(bound).kind {
                         Expr::Tuple { .. } => Intrinsic::TypeVarWithConstraints,
                         _ => Intrinsic::TypeVarWithBound,
                     };
                     self.emit(I::Intrinsic2 { dst, base: dst, k: kind as u8 }, param.span);
                 }
-                TypeParamKind::TypeVar { bound: None } => {
-                    self.intrinsic(Intrinsic::TypeVar, dst, param.span)
-                }
+                TypeParamKind::TypeVar { bound: None } => self.intrinsic(Intrinsic::TypeVar, dst, param.span),
                 TypeParamKind::ParamSpec => self.intrinsic(Intrinsic::ParamSpec, dst, param.span),
-                TypeParamKind::TypeVarTuple => {
-                    self.intrinsic(Intrinsic::TypeVarTuple, dst, param.span)
-                }
+                TypeParamKind::TypeVarTuple => self.intrinsic(Intrinsic::TypeVarTuple, dst, param.span),
             }
             self.asm.set_top(register + 1);
             if let Some(default) = param.default_value {
                 let default_span = self.ast.expr(default).span;
-                self.lazy_function(
-                    Node::Default(param.span.start),
-                    plain_name,
-                    default,
-                    default_span,
-                )?;
+                self.lazy_function(Node::Default(param.span.start), plain_name, default, default_span)?;
                 let k = Intrinsic::SetTypeParamDefault as u8;
                 self.emit(I::Intrinsic2 { dst, base: dst, k }, param.span);
                 self.asm.set_top(register + 1);
@@ -66,10 +52,7 @@ impl Compiler<'_> {
             self.asm.set_top(register + 1);
         }
         self.asm.top = base;
-        self.emit(
-            I::BuildTuple { dst: reg(base), base: reg(base), count: params.len() as u16 },
-            whole,
-        );
+        self.emit(I::BuildTuple { dst: reg(base), base: reg(base), count: params.len() as u16 }, whole);
         Ok(())
     }
 
@@ -111,14 +94,7 @@ impl Compiler<'_> {
     }
 
     /// Makes the alias in a new temporary; `params` holds its type parameters.
-    fn alias_value(
-        &mut self,
-        id: StmtId,
-        name: super::Name,
-        value: scrip_grammar::ast::ExprId,
-        params: Option<u32>,
-        span: Span,
-    ) -> Result {
+    fn alias_value(&mut self, id: StmtId, name: super::Name, value: scrip_grammar::ast::ExprId, params: Option<u32>, span: Span) -> Result {
         let base = self.asm.push();
         let text = self.names.shared(name);
         self.load_const(Constant::Str(text), base, span);

@@ -107,11 +107,7 @@ impl Writer<'_> {
             }
             Expr::BinOp { left, op, right } => {
                 let level = level_of(op);
-                let (left_level, right_level) = if op == Operator::Pow {
-                    (level.tighter(), level)
-                } else {
-                    (level, level.tighter())
-                };
+                let (left_level, right_level) = if op == Operator::Pow { (level.tighter(), level) } else { (level, level.tighter()) };
                 self.group(level, place, |w| {
                     w.expr(left, left_level);
                     w.push(" ");
@@ -145,9 +141,7 @@ impl Writer<'_> {
             }),
             Expr::Dict { keys, values } => {
                 self.push("{");
-                for (index, (key, &value)) in
-                    ast.list(keys).iter().zip(ast.list(values)).enumerate()
-                {
+                for (index, (key, &value)) in ast.list(keys).iter().zip(ast.list(values)).enumerate() {
                     if index > 0 {
                         self.push(", ");
                     }
@@ -187,18 +181,10 @@ impl Writer<'_> {
                     }
                 });
             }
-            Expr::ListComp { elt, generators } => {
-                self.comprehension("[", None, elt, generators, "]")
-            }
-            Expr::SetComp { elt, generators } => {
-                self.comprehension("{", None, elt, generators, "}")
-            }
-            Expr::DictComp { key, value, generators } => {
-                self.comprehension("{", Some(key), value, generators, "}")
-            }
-            Expr::GeneratorExp { elt, generators } => {
-                self.comprehension("(", None, elt, generators, ")")
-            }
+            Expr::ListComp { elt, generators } => self.comprehension("[", None, elt, generators, "]"),
+            Expr::SetComp { elt, generators } => self.comprehension("{", None, elt, generators, "}"),
+            Expr::DictComp { key, value, generators } => self.comprehension("{", Some(key), value, generators, "}"),
+            Expr::GeneratorExp { elt, generators } => self.comprehension("(", None, elt, generators, ")"),
             Expr::Await { value } => self.group(Level::Await, place, |w| {
                 w.push("await ");
                 w.expr(value, Level::Atom);
@@ -235,10 +221,7 @@ impl Writer<'_> {
             Expr::Constant(constant) => self.constant(constant),
             Expr::Attribute { value, attr, .. } => {
                 self.expr(value, Level::Atom);
-                let is_int = matches!(
-                    ast.expr(value).kind,
-                    Expr::Constant(Constant::Int(_) | Constant::BigInt { .. })
-                );
+                let is_int = matches!(ast.expr(value).kind, Expr::Constant(Constant::Int(_) | Constant::BigInt { .. }));
                 self.push(if is_int { " ." } else { "." });
                 self.push(ast.name(attr));
             }
@@ -323,9 +306,7 @@ impl Writer<'_> {
                 self.push(ast.name(vararg.arg));
             }
         }
-        for (arg, default) in
-            ast.list(arguments.kwonlyargs).iter().zip(ast.list(arguments.kw_defaults))
-        {
+        for (arg, default) in ast.list(arguments.kwonlyargs).iter().zip(ast.list(arguments.kw_defaults)) {
             separator(self);
             self.push(ast.name(arg.arg));
             if let Some(default) = *default {
@@ -340,14 +321,7 @@ impl Writer<'_> {
         }
     }
 
-    fn comprehension(
-        &mut self,
-        open: &str,
-        key: Option<ExprId>,
-        elt: ExprId,
-        generators: List<Comprehension>,
-        close: &str,
-    ) {
+    fn comprehension(&mut self, open: &str, key: Option<ExprId>, elt: ExprId, generators: List<Comprehension>, close: &str) {
         self.push(open);
         if let Some(key) = key {
             self.expr(key, Level::Test);
@@ -428,8 +402,7 @@ impl Writer<'_> {
             }
             Constant::Bytes(bytes) => {
                 let bytes = self.ast.bytes(bytes);
-                let quote =
-                    if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
+                let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
                 let mut text = format!("b{quote}");
                 for &byte in bytes {
                     match byte {
@@ -472,9 +445,7 @@ impl Writer<'_> {
 fn level_of(op: Operator) -> Level {
     match op {
         Operator::Add | Operator::Sub => Level::Sum,
-        Operator::Mult | Operator::MatMult | Operator::Div | Operator::Mod | Operator::FloorDiv => {
-            Level::Term
-        }
+        Operator::Mult | Operator::MatMult | Operator::Div | Operator::Mod | Operator::FloorDiv => Level::Term,
         Operator::LShift | Operator::RShift => Level::Shift,
         Operator::BitOr => Level::BitOr,
         Operator::BitXor => Level::BitXor,
