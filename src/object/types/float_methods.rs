@@ -119,6 +119,10 @@ pub(crate) fn from_object(vm: &mut Vm, object: &Value) -> Result<f64> {
         return Ok(this(vm, object));
     }
     if object.holds::<Str>() {
+        let plain = text(vm, object).as_ascii().filter(|ascii| ascii.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e')));
+        if let Some(value) = plain.and_then(|ascii| float::parse(ascii.as_bytes())) {
+            return Ok(value);
+        }
         let ascii = numeric_ascii(text(vm, object));
         return match ascii.and_then(|ascii| float::parse(&ascii)) {
             Some(value) => Ok(value),

@@ -149,6 +149,20 @@ pub(crate) fn from_object(vm: &mut Vm, object: &Value) -> Result<Value> {
     if object.as_small().is_some() || vm.is_exact(object, TypeId::Int) {
         return Ok(object.clone());
     }
+    // A few digits and nothing else are what most texts are.
+    if let Some(str) = object.downcast::<Str>()
+        && let Some(ascii @ 1..=18) = str.get(vm).text.as_ascii().map(str::len)
+    {
+        let digits = str.get(vm).text.as_ascii().map(str::as_bytes).unwrap_or_default();
+        let value = digits[..ascii].iter().try_fold(0_i64, |value, &byte| {
+            byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
+        });
+        if let Some(value) = value
+            && vm.is_exact(object, TypeId::Str)
+        {
+            return Ok(vm.new_int(value));
+        }
+    }
     let slots = vm.type_of(object).get(vm).slots;
     if let Some(to_int) = slots.int {
         let made = to_int(vm, object)?;

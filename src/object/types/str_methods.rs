@@ -12,6 +12,7 @@ use crate::object::type_object::{BASE_TYPE, BinaryOperator, MATCH_SELF, Slots, T
 use crate::object::types::TypeId;
 use crate::object::types::buffer;
 use crate::object::types::dict::Dict;
+use crate::object::types::list::List;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
@@ -362,38 +363,42 @@ pub(crate) fn max_argument(vm: &mut Vm, value: Option<&Value>) -> Result<Option<
     Ok(usize::try_from(max).ok())
 }
 
-fn separator(vm: &mut Vm, value: Option<&Value>) -> Result<Option<Value>> {
-    let Some(value) = value else { return Ok(None) };
+fn check_separator(vm: &mut Vm, value: Option<&Value>) -> Result<()> {
+    let Some(value) = value else { return Ok(()) };
     if expect_text(vm, value, |name| format!("must be str or None, not {name}"))?.is_empty() {
         return Err(vm.value_error("empty separator"));
     }
-    Ok(Some(value.clone()))
+    Ok(())
 }
 
-/// A list of the parts of a string.
-fn parts(vm: &mut Vm, this: &Value, ranges: &[std::ops::Range<usize>]) -> Value {
-    let mut parts = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        parts.push(part(vm, this, range.start, range.end));
+/// A part of the string; the string itself when it is all of an exact one.
+fn shared_part(vm: &Vm, this: &Value, range: std::ops::Range<usize>) -> Value {
+    let text = text(vm, this);
+    if range.start == 0 && range.end == text.len() && vm.is_exact(this, TypeId::Str) {
+        return this.clone();
     }
-    vm.new_list(parts)
+    vm.new_str(text.slice(range.start, range.end))
 }
 
 fn split(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let max = max_argument(vm, args.given(2))?;
-    let separator = separator(vm, args.given_some(1))?;
-    let mut ranges = Vec::new();
-    split::split(view(vm, &args[0]), separator.as_ref().map(|sep| view(vm, sep)), max, |range| ranges.push(range));
-    Ok(parts(vm, &args[0], &ranges))
+    check_separator(vm, args.given_some(1))?;
+    let mut parts = Vec::new();
+    split::split(view(vm, &args[0]), args.given_some(1).map(|sep| view(vm, sep)), max, |range| {
+        parts.push(shared_part(vm, &args[0], range));
+    });
+    Ok(vm.new_list(parts))
 }
 
 fn rsplit(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let max = max_argument(vm, args.given(2))?;
-    let separator = separator(vm, args.given_some(1))?;
-    let mut ranges = Vec::new();
-    split::rsplit(view(vm, &args[0]), separator.as_ref().map(|sep| view(vm, sep)), max, |range| ranges.push(range));
-    ranges.reverse();
-    Ok(parts(vm, &args[0], &ranges))
+    check_separator(vm, args.given_some(1))?;
+    let mut parts = Vec::new();
+    split::rsplit(view(vm, &args[0]), args.given_some(1).map(|sep| view(vm, sep)), max, |range| {
+        parts.push(shared_part(vm, &args[0], range));
+    });
+    parts.reverse();
+    Ok(vm.new_list(parts))
 }
 
 fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -401,34 +406,68 @@ fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Some(keep) => vm.is_true(keep)?,
         None => false,
     };
-    let mut ranges = Vec::new();
-    split::split_lines(view(vm, &args[0]), keep, |range| ranges.push(range));
-    Ok(parts(vm, &args[0], &ranges))
+    let mut parts = Vec::new();
+    split::split_lines(view(vm, &args[0]), keep, |range| parts.push(shared_part(vm, &args[0], range)));
+    Ok(vm.new_list(parts))
 }
 
 fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let Some(iterator) = super::index::iterable_items(vm, &args[1])? else {
-        return Err(vm.type_error("can only join an iterable"));
+    // The items of a list or tuple are read where they are; others are collected first.
+    let collected;
+    let source = if args[1].holds::<List>() || args[1].holds::<Tuple>() {
+        &args[1]
+    } else {
+        let Some(items) = super::index::iterable_items(vm, &args[1])? else {
+            return Err(vm.type_error("can only join an iterable"));
+        };
+        collected = vm.new_list(items);
+        &collected
     };
-    let items = iterator;
-    let mut size = 0_usize;
+    let items = items_of(vm, source);
+    let (mut size, mut is_ascii) = (0_usize, true);
     for (index, item) in items.iter().enumerate() {
         match text_if(vm, item) {
-            Some(text) => size = size.saturating_add(text.len() * text.view().width()),
+            Some(text) => {
+                is_ascii &= text.is_ascii();
+                size = size.saturating_add(text.len() * text.view().width());
+            }
             None => {
                 let name = vm.type_name(item);
                 return Err(vm.type_error(format!("sequence item {index}: expected str instance, {name} found")));
             }
         }
     }
-    if let [only] = items.as_slice() {
-        return Ok(exact(vm, only));
+    if let [only] = items {
+        let only = only.clone();
+        return Ok(exact(vm, &only));
     }
     let separator = text(vm, &args[0]);
+    is_ascii &= separator.is_ascii();
     size = size.saturating_add(separator.len().saturating_mul(items.len()));
     vm.charge(size)?;
-    let joined = search::join(view(vm, &args[0]), items.iter().map(|item| view(vm, item)));
-    made(vm, joined)
+    let (items, separator) = (items_of(vm, source), view(vm, &args[0]));
+    let (true, TextView::Ascii(separator)) = (is_ascii, separator) else {
+        let joined = search::join(separator, items.iter().map(|item| view(vm, item)));
+        return made(vm, joined);
+    };
+    let mut joined = Vec::with_capacity(size);
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            joined.extend_from_slice(separator);
+        }
+        if let TextView::Ascii(units) = view(vm, item) {
+            joined.extend_from_slice(units);
+        }
+    }
+    Ok(vm.new_str(String::from_utf8(joined).expect("all of it is ASCII")))
+}
+
+/// The items of a list or tuple.
+fn items_of<'a>(vm: &'a Vm, value: &'a Value) -> &'a [Value] {
+    match value.downcast::<List>() {
+        Some(list) => &list.get(vm).items,
+        None => value.downcast::<Tuple>().map(|tuple| tuple.get(vm).items()).unwrap_or_default(),
+    }
 }
 
 fn capitalize(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -558,6 +597,9 @@ fn count(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn affix(vm: &mut Vm, args: Args<'_>, name: &str, fits: fn(TextView<'_>, TextView<'_>) -> bool) -> Result<Value> {
     let len = text(vm, &args[0]).len();
     let range = bounds(vm, args.given(2), args.given(3), len)?;
+    if let (Some(affix), Some((start, end))) = (text_if(vm, &args[1]), range) {
+        return Ok(Value::from_bool(fits(view(vm, &args[0]).slice(start, end), affix.view())));
+    }
     let affixes = match args[1].downcast::<Tuple>() {
         Some(tuple) => tuple.get(vm).items().to_vec(),
         None => vec![args[1].clone()],
