@@ -7,7 +7,7 @@
 
 use rustc_hash::FxHashMap;
 use scrip_grammar::ast::{
-    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, Expr, ExprId,
+    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Context, Expr, ExprId,
     Keyword, List, Pattern, PatternId, Root, Span, Stmt, StmtId, TypeParam, TypeParamKind,
 };
 

@@ -7,6 +7,6 @@ mod scheduler;
 mod tests;
 mod wait;
 
-pub(crate) use breaker::{Breaker, COLLECT, MAILBOX, QUIT, SIGNAL, STOP};
-pub(crate) use scheduler::{Limits, Shared, Thread, ThreadHandle};
-pub(crate) use wait::{Reason, Ticket, WaitCell, Waiter};
+pub(crate) use breaker::{COLLECT, MAILBOX, QUIT, SIGNAL};
+pub(crate) use scheduler::{Limits, Shared, ThreadHandle};
+pub(crate) use wait::{Reason, Ticket, Waiter};

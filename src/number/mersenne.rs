@@ -1,9 +1,8 @@
 //! The Mersenne Twister MT19937 (M. Matsumoto and T. Nishimura, ACM TOMACS 8, 1998), seeded and read as CPython's
 //! `random` does, so that the same seed gives the same numbers.
 
-use sha2::Digest;
 #[cfg(test)]
-use sha2::Sha512;
+use sha2::{Digest, Sha512};
 
 use super::int::{Int, IntRef};
 
