@@ -8,7 +8,9 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::bigint::{BigInt, check_bits};
-use super::{Error, Poll, Result, float, never};
+#[cfg(test)]
+use super::never;
+use super::{Error, Poll, Result, float};
 
 /// The smallest small value.
 pub(crate) const SMALL_MIN: i64 = -(1 << 62);

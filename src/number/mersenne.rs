@@ -1,6 +1,7 @@
 //! The Mersenne Twister MT19937 (M. Matsumoto and T. Nishimura, ACM TOMACS 8, 1998), seeded and read as CPython's
 //! `random` does, so that the same seed gives the same numbers.
 
+#[cfg(test)]
 use sha2::{Digest, Sha512};
 
 use super::int::{Int, IntRef};

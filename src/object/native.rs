@@ -6,7 +6,7 @@ use std::ops::Deref;
 use super::layout::{Layout, Payload};
 use super::signature::Signature;
 use super::type_object::TypeSpec;
-use super::value::{Ref, Value};
+use super::value::Value;
 use super::word::Word;
 use crate::vm::{Result, Vm};
 

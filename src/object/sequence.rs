@@ -14,7 +14,7 @@ use super::value::{Ref, Value};
 use crate::code::instruction::Comparison;
 use crate::text::{Text, TextBuilder};
 use crate::object::types::exception::ExceptionKind;
-use crate::vm::{Raised, Result, Vm};
+use crate::vm::{Result, Vm};
 
 /// A slice's three numbers before the length is known.
 #[derive(Debug, Clone, Copy)]

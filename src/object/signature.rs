@@ -38,8 +38,6 @@ pub(crate) struct Signature {
     required: usize,
     var_positional: Option<usize>,
     var_keyword: Option<usize>,
-    /// Only positional-only parameters without defaults: binding is a count.
-    simple: bool,
     /// The first parameter is the receiver, which messages do not count.
     has_receiver: bool,
     /// A type's: messages name no function.
@@ -100,9 +98,8 @@ impl Signature {
         let required = parameters.iter().filter(is_positional).filter(|parameter| parameter.default.is_none()).count();
         let place = |kind| parameters.iter().position(|parameter: &Parameter| parameter.kind == kind);
         let (var_positional, var_keyword) = (place(ParameterKind::VarPositional), place(ParameterKind::VarKeyword));
-        let simple = positional_only == parameters.len() && required == positional;
         let has_receiver = parameters.first().is_some_and(|first| matches!(first.name, "self" | "cls"));
-        Self { name, parameters, positional, positional_only, required, var_positional, var_keyword, simple, has_receiver, is_constructor: false }
+        Self { name, parameters, positional, positional_only, required, var_positional, var_keyword, has_receiver, is_constructor: false }
     }
 
     /// Parses a constructor's signature, which leaves its first parameter, the class, out.

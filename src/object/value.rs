@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use super::heap::{Object, release, retain};
-use super::layout::{Layout, Payload};
+use super::layout::Payload;
 use super::word::Word;
 use crate::vm::Vm;
 

@@ -1,7 +1,7 @@
 //! `builtins`: the functions that are there without an import. The types among the built-ins are put beside them at start-up.
 
 use crate::code::instruction::Comparison;
-use crate::number::{Int, IntRef};
+use crate::number::Int;
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::type_object::{BinaryOperator, CallArgs, HAS_DICT, Slots, Type, TypeSpec};
 use crate::object::types::numeric::polled;
@@ -12,7 +12,6 @@ use crate::object::types::exception::ExceptionKind;
 use crate::object::types::frame_methods::locals_of;
 use crate::object::types::function::{CellPayload, Function};
 use crate::object::types::iterator::CallIterator;
-use crate::object::types::list::List;
 use crate::object::types::object::plain;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;

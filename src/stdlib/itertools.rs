@@ -857,7 +857,7 @@ fn pairwise_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     let Some(source) = iterator.clone() else { return Ok(None) };
     if old.is_none() {
         let first = vm.next(&source)?;
-        fields!(vm, this, Pairwise { iterator, old });
+        fields!(vm, this, Pairwise { old });
         let ended = first.is_none();
         let previous = std::mem::replace(old, first);
         drop(previous);

@@ -29,4 +29,4 @@ pub(crate) use builder::TextBuilder;
 pub(crate) use case::is_identifier;
 pub(crate) use repr::to_ascii_escaped;
 pub(crate) use text::{Text, TextTooLarge, hash_bytes};
-pub(crate) use view::{TextView, Unit};
+pub(crate) use view::TextView;

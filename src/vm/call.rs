@@ -557,13 +557,13 @@ impl Vm {
             let Some(defaults) = defaults.as_ref().and_then(|defaults| defaults.downcast::<Dict>()) else {
                 return Ok(false);
             };
-            for place in n_positional..n_parameters {
-                if bound[place] == Word::UNBOUND {
+            for (place, slot) in bound.iter_mut().enumerate().take(n_parameters).skip(n_positional) {
+                if *slot == Word::UNBOUND {
                     let name = &code.parameters[place];
                     let hash = self.str_hash(name);
                     let dict = defaults.get(self);
                     let Some(found) = dict.find_str(name, hash) else { return Ok(false) };
-                    bound[place] = dict.entries()[found].value.word();
+                    *slot = dict.entries()[found].value.word();
                     defaulted |= 1 << place;
                 }
             }

@@ -4,13 +4,12 @@ use std::rc::Rc;
 
 use super::state::Name;
 use super::vm::{Result, Vm};
-use crate::object::heap::extra_word;
 use crate::object::layout::Layout;
 use crate::object::native::{GetSet, Member, Native, NativeCode, NativeFunction, NativeKind};
 use crate::object::signature::Signature;
 use crate::object::slot_wrapper;
 use crate::object::type_object::{
-    ABSTRACT, BASE_TYPE, CallArgs, HAS_DICT, HAS_WEAKREFS, HEAP_TYPE, IMMUTABLE, IS_METACLASS, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, NO_NEW,
+    BASE_TYPE, CallArgs, HAS_DICT, HAS_WEAKREFS, HEAP_TYPE, IMMUTABLE, IS_METACLASS, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, NO_NEW,
     PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type, TypeParts, TypeSpec,
 };
 use crate::object::types::TypeId;

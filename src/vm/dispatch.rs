@@ -9,7 +9,7 @@
 
 use std::cell::Cell;
 
-use super::frame::{ENTRY, GENERATOR, Record};
+use super::frame::{GENERATOR, Record};
 use super::instructions::Window;
 use super::vm::{Result, Vm};
 use crate::code::instruction::{Comparison, Opcode, Word as Instruction};

@@ -1,7 +1,6 @@
 //! Making objects.
 #![allow(unsafe_code, reason = "turns freshly allocated cells into owned references")]
 
-use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
 use smallvec::SmallVec;

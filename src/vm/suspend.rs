@@ -769,22 +769,19 @@ impl Vm {
             return Err(self.type_error(message));
         };
         let awaitable = anext(self, &iterator)?;
-        let driver = match self.awaitable_iterator(&awaitable, 0) {
-            Ok(driver) => driver,
-            Err(_) => {
-                let cause = self.take_raised();
-                let message = format!("'async for' received an invalid object from __anext__: {}", self.type_name(&awaitable));
-                let raised = self.type_error(message);
-                if let Some(error) = self.raised.clone() {
-                    if let Some(payload) = error.downcast::<Exception>() {
-                        let payload = payload.get_mut(self);
-                        payload.cause = cause.clone();
-                        payload.context = cause;
-                        payload.suppress_context = true;
-                    }
+        let Ok(driver) = self.awaitable_iterator(&awaitable, 0) else {
+            let cause = self.take_raised();
+            let message = format!("'async for' received an invalid object from __anext__: {}", self.type_name(&awaitable));
+            let raised = self.type_error(message);
+            if let Some(error) = self.raised.clone() {
+                if let Some(payload) = error.downcast::<Exception>() {
+                    let payload = payload.get_mut(self);
+                    payload.cause = cause.clone();
+                    payload.context = cause;
+                    payload.suppress_context = true;
                 }
-                return Err(raised);
             }
+            return Err(raised);
         };
         window.set(i.a(), driver);
         Ok(())

@@ -66,19 +66,10 @@ fn run_with_input(arguments: &[&str], input: &[u8]) -> Run {
 /// Reads both streams and waits for the end; a run that hangs is killed and fails the test.
 fn finish(mut child: Child) -> Run {
     let (sender, receiver) = mpsc::channel();
-    let mut streams: Vec<Box<dyn Read + Send>> = Vec::new();
-    streams.push(
-        child
-            .stdout
-            .take()
-            .map_or_else(|| Box::new(std::io::empty()) as _, |pipe| Box::new(pipe) as _),
-    );
-    streams.push(
-        child
-            .stderr
-            .take()
-            .map_or_else(|| Box::new(std::io::empty()) as _, |pipe| Box::new(pipe) as _),
-    );
+    let streams: [Box<dyn Read + Send>; 2] = [
+        child.stdout.take().map_or_else(|| Box::new(std::io::empty()) as _, |pipe| Box::new(pipe) as _),
+        child.stderr.take().map_or_else(|| Box::new(std::io::empty()) as _, |pipe| Box::new(pipe) as _),
+    ];
     for (index, mut stream) in streams.into_iter().enumerate() {
         let sender = sender.clone();
         thread::spawn(move || {

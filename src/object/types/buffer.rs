@@ -1,6 +1,5 @@
 //! Bytes-like objects: their bytes for whoever takes any of them, and single items by their `struct` letter.
 
-use super::TypeId;
 use super::numeric::{float_of, int_of};
 use crate::number::Int;
 use crate::object::types::bytearray::ByteArray;

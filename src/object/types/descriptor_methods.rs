@@ -1,7 +1,6 @@
 //! `property`, `classmethod`, `staticmethod`, `super` and `mappingproxy`: their methods.
 
 use super::descriptor::{ClassMethod, MappingProxy, Property, StaticMethod, Super};
-use super::dict::Dict;
 use super::list::List;
 use super::tuple::Tuple;
 use super::{TypeId, generic_alias_methods};

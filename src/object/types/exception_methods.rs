@@ -15,7 +15,7 @@ use crate::object::types::type_methods::DICT;
 use crate::object::value::{Ref, Value};
 use crate::text::{Text, TextBuilder};
 use crate::vm::state::Name;
-use crate::vm::{Raised, Result, Vm};
+use crate::vm::{Result, Vm};
 
 const N_KINDS: usize = ExceptionKind::ALL.len();
 

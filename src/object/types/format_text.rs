@@ -8,7 +8,6 @@ use super::str_methods::text;
 use crate::number::Int;
 use crate::number::complex::Complex;
 use crate::number::float::{self, FloatFormat, FloatKind, FloatParts};
-use crate::object::native::Args;
 use crate::object::types::str::Str;
 use crate::object::value::Value;
 use crate::text::format_spec::{self, Align, FormatError, FormatSpec, IntFormat, NumberParts, Sign};

@@ -7,7 +7,6 @@ use crate::code::unit::{Position, Unit};
 use crate::object::layout::Layout;
 use crate::object::native::{Args, GetSetSpec, getter, native};
 use crate::object::type_object::{BinaryOperator, MATCH_MAPPING, NO_NEW, Slots, Type, TypeSpec, binary, constructor};
-use crate::object::types::TypeId;
 use crate::object::types::code_methods::BYTES_PER_INSTRUCTION;
 use crate::object::types::descriptor::MappingProxy;
 use crate::object::types::dict::Dict;

@@ -1,6 +1,6 @@
 //! `list[int]` (`types.GenericAlias`) and `int | str` (`types.UnionType`): the payloads; the methods are in `generic_alias_methods`.
 
-pub(crate) use super::generic_alias_methods::{new_alias, new_union, type_or};
+pub(crate) use super::generic_alias_methods::new_alias;
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::Value;
 use crate::object::word::Word;

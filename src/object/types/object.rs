@@ -7,7 +7,6 @@ use crate::object::type_object::{ABSTRACT, BASE_TYPE, CallArgs, IMMUTABLE, NewFn
 use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
 use crate::object::value::{Ref, Value};
-use crate::text::Text;
 use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {

@@ -110,7 +110,7 @@ fn indices(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     } else {
         (Int::Small(0), length.clone())
     };
-    let mut clamp = |vm: &mut Vm, value: &Value, absent: &Int| -> Result<Value> {
+    let clamp = |vm: &mut Vm, value: &Value, absent: &Int| -> Result<Value> {
         if value.is_none() {
             return Ok(vm.new_big(absent.clone()));
         }

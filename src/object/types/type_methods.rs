@@ -1,6 +1,5 @@
 //! `type`: the methods and attributes of classes.
 
-use crate::object::heap::extra_word;
 use crate::object::layout::{LAYOUTS, Layout};
 use crate::object::native::{Args, GetSet, GetSetSpec, getter, native};
 use crate::object::type_object::{

@@ -4,7 +4,6 @@ use super::{DEFAULT_BUFFER_SIZE, buffered, file, text};
 use crate::object::native::Args;
 use crate::object::types::str::Str;
 use crate::object::value::Value;
-use crate::os::file as os;
 use crate::vm::{Result, Vm};
 
 /// `open(file, mode, buffering, encoding, errors, newline, closefd, opener)`.

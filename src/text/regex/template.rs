@@ -4,7 +4,9 @@ use super::super::builder::TextBuilder;
 use super::super::text::Text;
 use super::super::view::TextView;
 use super::parse::{Source, Token, group_number, quoted, simple_escape};
-use super::{Captures, Pattern, PatternError};
+use super::{Pattern, PatternError};
+#[cfg(test)]
+use super::Captures;
 
 /// A part of a replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
