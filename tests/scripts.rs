@@ -26,17 +26,14 @@ const TIME_CAP: Duration = Duration::from_secs(60);
 const SHOWN_LINES: usize = 40;
 
 fn main() -> ExitCode {
-    let filters: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let options = Options::from_environment();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut scripts = Vec::new();
     find_scripts(&root.join("tests/scripts"), &mut scripts);
     find_scripts(&root.join("examples"), &mut scripts);
     scripts.sort();
-    scripts.retain(|script| {
-        filters.is_empty() || filters.iter().any(|part| script.to_string_lossy().contains(part))
-    });
+    scripts.retain(|script| filters.is_empty() || filters.iter().any(|part| script.to_string_lossy().contains(part)));
 
     let queue: Mutex<VecDeque<PathBuf>> = Mutex::new(scripts.into());
     let failures: Mutex<Vec<(PathBuf, String)>> = Mutex::new(Vec::new());
@@ -82,13 +79,8 @@ impl Options {
                 .expect("SCRIP_REFERENCE names a Python that runs");
             (PathBuf::from(python), String::from_utf8_lossy(&library.stdout).trim().to_owned())
         });
-        let binary = std::env::var_os("SCRIP_BINARY")
-            .map_or_else(|| env!("CARGO_BIN_EXE_scrip").into(), PathBuf::from);
-        Self {
-            binary,
-            reference,
-            bless: std::env::var_os("SCRIP_BLESS").is_some_and(|value| value == "1"),
-        }
+        let binary = std::env::var_os("SCRIP_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_scrip").into(), PathBuf::from);
+        Self { binary, reference, bless: std::env::var_os("SCRIP_BLESS").is_some_and(|value| value == "1") }
     }
 }
 
@@ -116,9 +108,7 @@ fn check(script: &Path, options: &Options) -> Result<(), String> {
     let directives = Directives::of(script);
     let printed = run(&options.binary, &[], script, &directives, "<stdlib>")?;
     let reference = match &options.reference {
-        Some((python, library)) if !directives.differs => {
-            Some(run(python, &["-B"], script, &directives, library)?)
-        }
+        Some((python, library)) if !directives.differs => Some(run(python, &["-B"], script, &directives, library)?),
         _ => None,
     };
     if options.bless {
@@ -130,11 +120,9 @@ fn check(script: &Path, options: &Options) -> Result<(), String> {
         return Ok(());
     }
     let mut report = String::new();
-    for (what, expected, printed) in [
-        ("stdout", &expected.out, &printed.out),
-        ("stderr", &expected.err, &printed.err),
-        ("exit code", &expected.code, &printed.code),
-    ] {
+    for (what, expected, printed) in
+        [("stdout", &expected.out, &printed.out), ("stderr", &expected.err, &printed.err), ("exit code", &expected.code, &printed.code)]
+    {
         if expected != printed {
             write_difference(&mut report, what, expected, printed);
         }
@@ -189,13 +177,7 @@ impl Directives {
     }
 }
 
-fn run(
-    program: &Path,
-    options: &[&str],
-    script: &Path,
-    directives: &Directives,
-    library: &str,
-) -> Result<Printed, String> {
+fn run(program: &Path, options: &[&str], script: &Path, directives: &Directives, library: &str) -> Result<Printed, String> {
     let folder = script.parent().expect("a script stands in a folder");
     let mut child = Command::new(program)
         .args(options)
@@ -215,9 +197,7 @@ fn run(
     drop(stdin);
     let (out, err) = read_all(&mut child)?;
     let status = child.wait().map_err(|error| error.to_string())?;
-    let shorten = |text: Vec<u8>| {
-        String::from_utf8_lossy(&text).replace(&format!("{}/", folder.display()), "")
-    };
+    let shorten = |text: Vec<u8>| String::from_utf8_lossy(&text).replace(&format!("{}/", folder.display()), "");
     let err = without_library_places(&without_library_frames(&shorten(err), library), library);
     Ok(Printed { out: shorten(out), err, code: exit_code(status) })
 }
@@ -234,10 +214,8 @@ fn exit_code(status: std::process::ExitStatus) -> String {
 /// Reads both streams to their ends; kills the child when it takes too long.
 fn read_all(child: &mut Child) -> Result<(Vec<u8>, Vec<u8>), String> {
     let (sender, receiver) = mpsc::channel();
-    let streams: [Box<dyn Read + Send>; 2] = [
-        Box::new(child.stdout.take().expect("stdout is piped")),
-        Box::new(child.stderr.take().expect("stderr is piped")),
-    ];
+    let streams: [Box<dyn Read + Send>; 2] =
+        [Box::new(child.stdout.take().expect("stdout is piped")), Box::new(child.stderr.take().expect("stderr is piped"))];
     for (index, mut stream) in streams.into_iter().enumerate() {
         let sender = sender.clone();
         thread::spawn(move || {
@@ -265,12 +243,10 @@ fn without_library_frames(text: &str, library: &str) -> String {
     let mut dropping: Option<usize> = None;
     for line in text.split('\n') {
         if let Some((indent, file)) = frame_file(line) {
-            let in_library =
-                [library, "<frozen ", "<stdlib>"].iter().any(|prefix| file.starts_with(prefix));
+            let in_library = [library, "<frozen ", "<stdlib>"].iter().any(|prefix| file.starts_with(prefix));
             dropping = in_library.then_some(indent);
         } else if let Some(indent) = dropping {
-            let is_source =
-                line.get(indent.saturating_sub(2)..).is_some_and(|rest| rest.starts_with("    "));
+            let is_source = line.get(indent.saturating_sub(2)..).is_some_and(|rest| rest.starts_with("    "));
             if !is_source {
                 dropping = None;
             }
@@ -289,12 +265,8 @@ fn without_library_places(text: &str, library: &str) -> String {
     while let Some(found) = rest.find(['(', '0']) {
         shortened.push_str(&rest[..found]);
         rest = &rest[found..];
-        let in_place = [library, "<stdlib>", "unknown location"]
-            .iter()
-            .any(|prefix| rest[1..].starts_with(prefix));
-        let n_digits = rest.strip_prefix("0x").map_or(0, |hex| {
-            hex.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count()
-        });
+        let in_place = [library, "<stdlib>", "unknown location"].iter().any(|prefix| rest[1..].starts_with(prefix));
+        let n_digits = rest.strip_prefix("0x").map_or(0, |hex| hex.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count());
         if rest.starts_with('(') && in_place && rest.contains(')') {
             shortened.push_str("(library)");
             rest = &rest[rest.find(')').map_or(rest.len(), |end| end + 1)..];
@@ -322,31 +294,12 @@ fn write_difference(report: &mut String, what: &str, expected: &str, printed: &s
     let expected: Vec<&str> = expected.split('\n').collect();
     let printed: Vec<&str> = printed.split('\n').collect();
     let n_same = expected.iter().zip(&printed).take_while(|(left, right)| left == right).count();
-    let n_same_at_end = expected[n_same..]
-        .iter()
-        .rev()
-        .zip(printed[n_same..].iter().rev())
-        .take_while(|(left, right)| left == right)
-        .count();
-    let _ = writeln!(
-        report,
-        "  --- {what} expected\n  +++ {what} printed\n  @@ line {} @@",
-        n_same + 1
-    );
+    let n_same_at_end = expected[n_same..].iter().rev().zip(printed[n_same..].iter().rev()).take_while(|(left, right)| left == right).count();
+    let _ = writeln!(report, "  --- {what} expected\n  +++ {what} printed\n  @@ line {} @@", n_same + 1);
     let shown_before = n_same.saturating_sub(3);
     let lines = (expected[shown_before..n_same].iter().map(|line| (' ', line)))
-        .chain(
-            expected[n_same..expected.len() - n_same_at_end]
-                .iter()
-                .map(|line| ('-', line))
-                .take(SHOWN_LINES),
-        )
-        .chain(
-            printed[n_same..printed.len() - n_same_at_end]
-                .iter()
-                .map(|line| ('+', line))
-                .take(SHOWN_LINES),
-        )
+        .chain(expected[n_same..expected.len() - n_same_at_end].iter().map(|line| ('-', line)).take(SHOWN_LINES))
+        .chain(printed[n_same..printed.len() - n_same_at_end].iter().map(|line| ('+', line)).take(SHOWN_LINES))
         .chain(expected[expected.len() - n_same_at_end..].iter().map(|line| (' ', line)).take(2));
     for (sign, line) in lines {
         let _ = writeln!(report, "  {sign}{line}");

@@ -22,19 +22,14 @@ fn main() -> std::io::Result<()> {
             match parse_bytes(&source, Mode::Module, Options::default()) {
                 Ok(parsed) => {
                     let warnings = parsed.warnings.iter();
-                    let warnings: Vec<_> =
-                        warnings.map(|w| format!("{}:{}", w.line, w.message)).collect();
+                    let warnings: Vec<_> = warnings.map(|w| format!("{}:{}", w.line, w.message)).collect();
                     writeln!(out, "ok\t0\t0\t0\t0\t\t{}", warnings.join("\t"))?;
                 }
                 Err(error) => {
-                    let SyntaxError { kind, message, line, offset, end_line, end_offset, .. } =
-                        error;
+                    let SyntaxError { kind, message, line, offset, end_line, end_offset, .. } = error;
                     let kind = kind.name();
                     let message = message.replace(['\t', '\n'], " ");
-                    writeln!(
-                        out,
-                        "{kind}\t{line}\t{offset}\t{end_line}\t{end_offset}\t{message}\t"
-                    )?;
+                    writeln!(out, "{kind}\t{line}\t{offset}\t{end_line}\t{end_offset}\t{message}\t")?;
                 }
             }
         }

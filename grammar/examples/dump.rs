@@ -17,14 +17,7 @@ fn main() -> std::io::Result<()> {
         let bytes = std::fs::read(&file)?;
         match scrip_grammar::parse_bytes(&bytes, Mode::Module, Options::default()) {
             Ok(parsed) => writeln!(out, "{}", scrip_grammar::dump::dump(&parsed))?,
-            Err(error) => writeln!(
-                out,
-                "{}: {} ({}:{})",
-                error.kind.name(),
-                error.message,
-                error.line,
-                error.offset
-            )?,
+            Err(error) => writeln!(out, "{}: {} ({}:{})", error.kind.name(), error.message, error.line, error.offset)?,
         }
     }
     out.flush()

@@ -966,16 +966,14 @@ impl Ast {
     /// Adds a list.
     pub fn add_list<T: Item>(&mut self, items: &[T]) -> List<T> {
         let pool = T::pool_mut(&mut self.lists);
-        let start =
-            u32::try_from(pool.len()).expect("a source is shorter than 4 GB, so are its lists");
+        let start = u32::try_from(pool.len()).expect("a source is shorter than 4 GB, so are its lists");
         pool.extend_from_slice(items);
         List { start, len: items.len() as u32, of: PhantomData }
     }
 
     /// Adds bytes or text.
     pub fn add_bytes(&mut self, bytes: &[u8]) -> Bytes {
-        let start =
-            u32::try_from(self.bytes.len()).expect("literals are shorter than their source");
+        let start = u32::try_from(self.bytes.len()).expect("literals are shorter than their source");
         self.bytes.extend_from_slice(bytes);
         Bytes { start, len: bytes.len() as u32 }
     }

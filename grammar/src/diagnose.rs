@@ -39,8 +39,7 @@ pub(crate) fn diagnose(source: &str, ast: &Ast, lexed: &Lexed, stop: &Stop<'_>) 
     let mut fault = diagnosis.fault();
     let at = tokens[stop.index].1;
     let rest = &tokens[stop.index..];
-    fault.incomplete |= matches!(at, Token::End | Token::Dedent)
-        && rest.iter().all(|lexeme| matches!(lexeme.1, Token::Dedent | Token::End));
+    fault.incomplete |= matches!(at, Token::End | Token::Dedent) && rest.iter().all(|lexeme| matches!(lexeme.1, Token::Dedent | Token::End));
     let sure = at == Token::Indent;
     let last = diagnosis.last_read(stop.index).min(tokens.len() - 1);
     let last_read = tokens[last].0.max(fault.at_byte());
@@ -77,17 +76,11 @@ impl Brackets {
 }
 
 fn opens(token: Token) -> bool {
-    matches!(
-        token,
-        Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::FOpen | Token::FStart(_)
-    )
+    matches!(token, Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::FOpen | Token::FStart(_))
 }
 
 fn closes(token: Token) -> bool {
-    matches!(
-        token,
-        Token::RightParen | Token::RightBracket | Token::RightBrace | Token::FClose | Token::FEnd
-    )
+    matches!(token, Token::RightParen | Token::RightBracket | Token::RightBrace | Token::FClose | Token::FEnd)
 }
 
 struct Diagnosis<'a> {
@@ -155,9 +148,7 @@ impl Diagnosis<'_> {
 
     fn name(&self, index: usize) -> Option<&str> {
         match self.token(index) {
-            Token::Name(name) | Token::Match(name) | Token::Case(name) | Token::Type(name) => {
-                Some(self.ast.name(name))
-            }
+            Token::Name(name) | Token::Match(name) | Token::Case(name) | Token::Type(name) => Some(self.ast.name(name)),
             _ => None,
         }
     }
@@ -200,9 +191,7 @@ impl Diagnosis<'_> {
         if self.before(index, 1) == Token::Colon
             && !self.token(line).is_keyword()
             && self.expression(line) == Some(index - 1)
-            && self.kind_name(line, index - 1).is_some_and(|name| {
-                !matches!(name, "attribute" | "subscript" | "name" | "list" | "tuple")
-            })
+            && self.kind_name(line, index - 1).is_some_and(|name| !matches!(name, "attribute" | "subscript" | "name" | "list" | "tuple"))
         {
             // What cannot have an annotation is wrong before the annotation is.
             return Fault::at("invalid syntax", self.span(index - 1));
@@ -239,11 +228,7 @@ impl Diagnosis<'_> {
 
     /// A block's header is followed by no block.
     fn missing_block(&self, index: usize) -> Option<Box<Fault>> {
-        if index < 2
-            || self.before(index, 1) != Token::Newline
-            || self.before(index, 2) != Token::Colon
-            || !self.expects("indent")
-        {
+        if index < 2 || self.before(index, 1) != Token::Newline || self.before(index, 2) != Token::Colon || !self.expects("indent") {
             return None;
         }
         let mut line = self.context(index - 1).line;
@@ -285,14 +270,7 @@ impl Diagnosis<'_> {
                 } else {
                     depth -= 1;
                 }
-            } else if matches!(
-                before,
-                Token::Newline
-                    | Token::Indent
-                    | Token::Dedent
-                    | Token::StartModule
-                    | Token::StartExpression
-            ) {
+            } else if matches!(before, Token::Newline | Token::Indent | Token::Dedent | Token::StartModule | Token::StartExpression) {
                 break;
             }
             first -= 1;
@@ -378,8 +356,7 @@ impl Diagnosis<'_> {
             Token::Import | Token::From | Token::Global | Token::Nonlocal | Token::Case(_) => false,
             Token::Def => {
                 let parameters = context.open.is_some_and(|open| {
-                    self.is_name_before(open, 1) && self.before(open, 2) == Token::Def
-                        || self.before(open, 1) == Token::RightBracket
+                    self.is_name_before(open, 1) && self.before(open, 2) == Token::Def || self.before(open, 1) == Token::RightBracket
                 });
                 !parameters || matches!(before, Token::Equal | Token::Colon)
             }
@@ -433,10 +410,7 @@ impl Diagnosis<'_> {
                 && !matches!(self.token(end), Token::Else | Token::Colon)
             {
                 let message = "expected 'else' after 'if' expression";
-                return Some(Fault::at(
-                    message,
-                    self.node(start, test).to(self.node(test + 1, end)),
-                ));
+                return Some(Fault::at(message, self.node(start, test).to(self.node(test + 1, end))));
             }
         }
         match self.token(index) {
@@ -467,16 +441,7 @@ impl Diagnosis<'_> {
     }
 
     fn binary_operator(&self, index: usize) -> bool {
-        matches!(
-            self.token(index),
-            Token::Plus
-                | Token::Minus
-                | Token::Star
-                | Token::Slash
-                | Token::Percent
-                | Token::DoubleSlash
-                | Token::At
-        )
+        matches!(self.token(index), Token::Plus | Token::Minus | Token::Star | Token::Slash | Token::Percent | Token::DoubleSlash | Token::At)
     }
 
     /// `print x`
@@ -494,23 +459,17 @@ impl Diagnosis<'_> {
     fn forgotten_comma(&self, index: usize, context: Context) -> Option<Box<Fault>> {
         context.open?;
         let start = context.start;
-        if self.is_name(start)
-            && matches!(self.token(start + 1), Token::String(_) | Token::FStart(_))
-        {
+        if self.is_name(start) && matches!(self.token(start + 1), Token::String(_) | Token::FStart(_)) {
             return None;
         }
         // CPython takes every beginning of a soft keyword for one.
-        let soft =
-            |name: &str| ["match", "case", "type", "_"].iter().any(|word| word.starts_with(name));
+        let soft = |name: &str| ["match", "case", "type", "_"].iter().any(|word| word.starts_with(name));
         if self.name(start).is_some_and(soft) {
             return None;
         }
         let before = if start == 0 { Token::End } else { self.before(start, 1) };
         let in_call = context.open.is_some_and(|open| self.is_call(open));
-        if before == Token::In
-            || matches!(before, Token::Star) && !in_call
-            || matches!(before, Token::DoubleStar) && !in_call
-        {
+        if before == Token::In || matches!(before, Token::Star) && !in_call || matches!(before, Token::DoubleStar) && !in_call {
             return None;
         }
         if self.disjunction(start) != Some(index) {
@@ -554,14 +513,7 @@ impl Diagnosis<'_> {
 
     fn ends_primary(&self, index: usize) -> bool {
         self.is_name(index)
-            || matches!(
-                self.token(index),
-                Token::RightParen
-                    | Token::RightBracket
-                    | Token::RightBrace
-                    | Token::String(_)
-                    | Token::FEnd
-            )
+            || matches!(self.token(index), Token::RightParen | Token::RightBracket | Token::RightBrace | Token::String(_) | Token::FEnd)
     }
 
     /// `=` where only `==` or `:=` can stand.
@@ -573,10 +525,7 @@ impl Diagnosis<'_> {
                 || matches!(before, Token::Comma) && self.token(open) != Token::FOpen
                 || matches!(before, Token::Colon) && self.token(open) == Token::LeftBracket
         } else {
-            let header = matches!(
-                before,
-                Token::If | Token::Elif | Token::While | Token::Match(_) | Token::At
-            );
+            let header = matches!(before, Token::If | Token::Elif | Token::While | Token::Match(_) | Token::At);
             header || (start == context.line && self.token(0) != Token::StartExpression)
         };
         if !named || start == index {
@@ -605,12 +554,14 @@ impl Diagnosis<'_> {
     fn kind_name(&self, start: usize, end: usize) -> Option<&'static str> {
         if self.primary(start) == Some(end) {
             return Some(match self.token(end - 1) {
-                Token::RightParen if self.opened_by(end - 1) == start => {
-                    self.group_name(start, end)
-                }
+                Token::RightParen if self.opened_by(end - 1) == start => self.group_name(start, end),
                 Token::RightParen => "function call",
                 Token::RightBracket if self.opened_by(end - 1) == start => {
-                    if self.has_for(start, end) { "list comprehension" } else { "list" }
+                    if self.has_for(start, end) {
+                        "list comprehension"
+                    } else {
+                        "list"
+                    }
                 }
                 Token::RightBracket => "subscript",
                 Token::RightBrace => {
@@ -707,11 +658,7 @@ impl Diagnosis<'_> {
             return self.parameter_faults(index, open, what);
         }
         let call = self.is_call(open);
-        if call
-            && before == Token::Equal
-            && matches!(at, Token::Comma | Token::RightParen)
-            && self.is_name_before(index, 2)
-        {
+        if call && before == Token::Equal && matches!(at, Token::Comma | Token::RightParen) && self.is_name_before(index, 2) {
             let message = "expected argument value expression";
             return Some(Fault::at(message, self.range(index - 2, index)));
         }
@@ -748,13 +695,9 @@ impl Diagnosis<'_> {
             },
             Token::LeftParen if !call && at == Token::DoubleStar && open + 1 == index => {
                 let end = self.expression(index + 1)?;
-                (self.token(end) == Token::RightParen).then(|| {
-                    Fault::at("cannot use double starred expression here", self.span(index))
-                })
+                (self.token(end) == Token::RightParen).then(|| Fault::at("cannot use double starred expression here", self.span(index)))
             }
-            Token::LeftBracket | Token::LeftBrace
-                if matches!(at, Token::For | Token::Async) && !self.is_subscript(open) =>
-            {
+            Token::LeftBracket | Token::LeftBrace if matches!(at, Token::For | Token::Async) && !self.is_subscript(open) => {
                 if !self.has(open, index + 1, |token| token == Token::Comma) {
                     return None;
                 }
@@ -790,8 +733,7 @@ impl Diagnosis<'_> {
                 None => end += 1,
             }
         }
-        (end <= index && self.token(end) != Token::In)
-            .then(|| Fault::at("'in' expected after for-loop variables", self.span(end)))
+        (end <= index && self.token(end) != Token::In).then(|| Fault::at("'in' expected after for-loop variables", self.span(end)))
     }
 
     fn is_subscript(&self, open: usize) -> bool {
@@ -813,20 +755,13 @@ impl Diagnosis<'_> {
             let message = "expected default value expression";
             return Some(Fault::at(message, self.span(index - 1)));
         }
-        if at == Token::LeftParen
-            && matches!(before, Token::Comma | Token::LeftParen | Token::Lambda)
-        {
-            let plain = !self.has(open, index + 1, |token| {
-                matches!(token, Token::Equal | Token::Star | Token::DoubleStar | Token::Slash)
-            });
+        if at == Token::LeftParen && matches!(before, Token::Comma | Token::LeftParen | Token::Lambda) {
+            let plain = !self.has(open, index + 1, |token| matches!(token, Token::Equal | Token::Star | Token::DoubleStar | Token::Slash));
             let close = self.close(index)? as usize;
-            let names = self.tokens[index + 1..close].iter().enumerate().all(|(n, lexeme)| {
-                if n % 2 == 0 {
-                    matches!(lexeme.1, Token::Name(_))
-                } else {
-                    lexeme.1 == Token::Comma
-                }
-            });
+            let names = self.tokens[index + 1..close]
+                .iter()
+                .enumerate()
+                .all(|(n, lexeme)| if n % 2 == 0 { matches!(lexeme.1, Token::Name(_)) } else { lexeme.1 == Token::Comma });
             if plain && names && close > index + 1 {
                 let message = format!("{what} cannot be parenthesized");
                 return Some(Fault::at(message, self.range(index, close + 1)));
@@ -875,10 +810,7 @@ impl Diagnosis<'_> {
             let message = "f-string: expecting a valid expression after '{'";
             return Some(Fault::at(message, self.span(open + 1)));
         };
-        let mark = matches!(
-            self.token(value),
-            Token::Equal | Token::Exclamation | Token::FColon | Token::FClose
-        );
+        let mark = matches!(self.token(value), Token::Equal | Token::Exclamation | Token::FColon | Token::FClose);
         if value <= index && !mark {
             let message = "f-string: expecting '=', or '!', or ':', or '}'";
             return Some(Fault::at(message, self.span(value)));
@@ -932,12 +864,7 @@ impl Diagnosis<'_> {
                 Token::Else | Token::Try | Token::Finally if index == line + 1 => {
                     return Some(Fault::at("expected ':'", span));
                 }
-                Token::Def
-                    if self.expects("(")
-                        && self.is_name(line + 1)
-                        && index >= line + 2
-                        && self.bare_def(line, index) =>
-                {
+                Token::Def if self.expects("(") && self.is_name(line + 1) && index >= line + 2 && self.bare_def(line, index) => {
                     return Some(Fault::at("expected '('", span));
                 }
                 Token::If
@@ -983,9 +910,7 @@ impl Diagnosis<'_> {
 
     /// Whether only a name and type parameters stand between `def` and the token.
     fn bare_def(&self, line: usize, index: usize) -> bool {
-        index == line + 2
-            || self.token(line + 2) == Token::LeftBracket
-                && self.close(line + 2) == Some(index as u32 - 1)
+        index == line + 2 || self.token(line + 2) == Token::LeftBracket && self.close(line + 2) == Some(index as u32 - 1)
     }
 
     /// `match x` and `case x` without their colon look like two names.
@@ -1001,9 +926,7 @@ impl Diagnosis<'_> {
                 let message = if newline { "expected ':'" } else { "invalid syntax" };
                 Some(Fault::at(message, self.span(end)))
             }
-            "type" if self.is_name(index) => {
-                Some(Fault::at("invalid syntax", self.span(index + 1)))
-            }
+            "type" if self.is_name(index) => Some(Fault::at("invalid syntax", self.span(index + 1))),
             _ => None,
         }
     }
@@ -1011,9 +934,7 @@ impl Diagnosis<'_> {
     fn simple_statement(&self, index: usize, line: usize, keyword: Token) -> Option<Box<Fault>> {
         let at = self.token(index);
         let before = self.before(index, 1);
-        let starting_from = |first: usize, end: usize, message: &str| {
-            Fault::new(message, Place::up_to(self.span(first).start, self.span(end).end))
-        };
+        let starting_from = |first: usize, end: usize, message: &str| Fault::new(message, Place::up_to(self.span(first).start, self.span(end).end));
         if before == Token::Equal
             && self.context(index).open.is_none()
             && let Some(fault) = self.bad_targets(line, index)
@@ -1044,8 +965,7 @@ impl Diagnosis<'_> {
         match at {
             Token::RightBracket
                 if before == Token::LeftBracket
-                    && (matches!(keyword, Token::Def | Token::Class) && index == line + 3
-                        || matches!(keyword, Token::Type(_))) =>
+                    && (matches!(keyword, Token::Def | Token::Class) && index == line + 3 || matches!(keyword, Token::Type(_))) =>
             {
                 let start = self.span(index).start;
                 let place = Place::up_to(start, start + 1);
@@ -1072,9 +992,7 @@ impl Diagnosis<'_> {
                 if self.token(end) == Token::As && self.is_name(end + 1) {
                     end += 2;
                 }
-                (self.token(end) == Token::Colon).then(|| {
-                    starting_from(first, end, "multiple exception types must be parenthesized")
-                })
+                (self.token(end) == Token::Colon).then(|| starting_from(first, end, "multiple exception types must be parenthesized"))
             }
             Token::Newline | Token::Colon if keyword == Token::Except && before == Token::Star => {
                 Some(Fault::at("expected one or more exception types", self.span(index)))
@@ -1112,10 +1030,7 @@ impl Diagnosis<'_> {
             return read.unwrap_or(index);
         }
         if context.start < index && self.disjunction(context.start) == Some(index) {
-            let begins = matches!(
-                self.token(index),
-                Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::FStart(_)
-            );
+            let begins = matches!(self.token(index), Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::FStart(_));
             return match self.expression(index) {
                 Some(end) => end,
                 None if begins => self.tokens.len() - 1,
@@ -1148,9 +1063,7 @@ impl Diagnosis<'_> {
             if self.token(index) == Token::Lambda {
                 let mut at = index + 1;
                 while self.token(at) != Token::Colon {
-                    if matches!(self.token(at), Token::Newline | Token::End)
-                        || closes(self.token(at))
-                    {
+                    if matches!(self.token(at), Token::Newline | Token::End) || closes(self.token(at)) {
                         return None;
                     }
                     at = self.close(at).map_or(at, |close| close as usize) + 1;
@@ -1282,9 +1195,7 @@ impl Diagnosis<'_> {
             | Token::True
             | Token::False
             | Token::Ellipsis => Some(index + 1),
-            Token::LeftParen | Token::LeftBracket | Token::LeftBrace => {
-                self.read(index).map(|close| close + 1)
-            }
+            Token::LeftParen | Token::LeftBracket | Token::LeftBrace => self.read(index).map(|close| close + 1),
             Token::String(_) | Token::FStart(_) => {
                 let mut end = index;
                 loop {

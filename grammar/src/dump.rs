@@ -5,9 +5,8 @@ use std::fmt::Write;
 use crate::LineIndex;
 use crate::Parsed;
 use crate::ast::{
-    Alias, Arg, ArgumentsId, Ast, Comprehension, Constant, Context, Expr, ExprId, ExprNode, Item,
-    Keyword, List, NameId, Pattern, PatternId, PatternNode, Root, Span, Stmt, StmtId, StmtNode,
-    TypeParam, TypeParamKind,
+    Alias, Arg, ArgumentsId, Ast, Comprehension, Constant, Context, Expr, ExprId, ExprNode, Item, Keyword, List, NameId, Pattern, PatternId,
+    PatternNode, Root, Span, Stmt, StmtId, StmtNode, TypeParam, TypeParamKind,
 };
 use crate::literal::is_printable;
 
@@ -265,13 +264,7 @@ impl Dump<'_> {
         }
     }
 
-    fn comprehension(
-        &mut self,
-        name: &str,
-        at: Option<Span>,
-        elt: ExprId,
-        generators: List<Comprehension>,
-    ) {
+    fn comprehension(&mut self, name: &str, at: Option<Span>, elt: ExprId, generators: List<Comprehension>) {
         self.node(name, at, |d| {
             d.expr_field("elt", elt);
             d.generators(generators);
@@ -332,22 +325,16 @@ impl Dump<'_> {
             if is_async { other } else { plain }
         };
         match kind {
-            Stmt::FunctionDef {
-                is_async,
-                name,
-                args,
-                body,
-                decorator_list,
-                returns,
-                type_params,
-            } => self.node(pick(is_async, "FunctionDef", "AsyncFunctionDef"), at, |d| {
-                d.name_field("name", Some(name));
-                d.arguments(args);
-                d.stmts("body", body);
-                d.exprs("decorator_list", decorator_list);
-                d.optional("returns", returns);
-                d.type_params(type_params);
-            }),
+            Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params } => {
+                self.node(pick(is_async, "FunctionDef", "AsyncFunctionDef"), at, |d| {
+                    d.name_field("name", Some(name));
+                    d.arguments(args);
+                    d.stmts("body", body);
+                    d.exprs("decorator_list", decorator_list);
+                    d.optional("returns", returns);
+                    d.type_params(type_params);
+                })
+            }
             Stmt::ClassDef { name, bases, keywords, body, decorator_list, type_params } => {
                 self.node("ClassDef", at, |d| {
                     d.name_field("name", Some(name));
@@ -557,8 +544,7 @@ impl Dump<'_> {
         while !rest.is_empty() {
             let valid = match std::str::from_utf8(rest) {
                 Ok(text) => text,
-                Err(error) => std::str::from_utf8(&rest[..error.valid_up_to()])
-                    .expect("it is valid up to there"),
+                Err(error) => std::str::from_utf8(&rest[..error.valid_up_to()]).expect("it is valid up to there"),
             };
             valid.chars().for_each(|c| self.char(c, quote));
             rest = &rest[valid.len()..];

@@ -65,9 +65,7 @@ pub fn declared_encoding(source: &[u8]) -> Option<String> {
 /// What follows `coding:` or `coding=` in a comment.
 fn named(comment: &[u8]) -> Option<String> {
     let key = b"coding";
-    let at = comment
-        .windows(key.len() + 1)
-        .position(|window| window.starts_with(key) && matches!(window[key.len()], b':' | b'='))?;
+    let at = comment.windows(key.len() + 1).position(|window| window.starts_with(key) && matches!(window[key.len()], b':' | b'='))?;
     let rest = &comment[at + key.len() + 1..];
     let rest = rest.trim_ascii_start();
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -87,9 +85,10 @@ fn known(name: &str) -> Option<&'static str> {
     if is_utf_8(name) || name == "utf8" || name == "u8" {
         return Some("utf-8");
     }
-    if ["latin-1", "iso-8859-1", "iso-latin-1"].iter().any(|latin| {
-        name.strip_prefix(latin).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    }) {
+    if ["latin-1", "iso-8859-1", "iso-latin-1"]
+        .iter()
+        .any(|latin| name.strip_prefix(latin).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+    {
         return Some("latin-1");
     }
     match name {
@@ -108,9 +107,7 @@ fn not_utf8(text: &[u8], at: usize, declared: bool) -> SyntaxError {
             0xC2..=0xF4 => "invalid continuation byte",
             _ => "invalid start byte",
         };
-        format!(
-            "(unicode error) 'utf-8' codec can't decode byte 0x{byte:02x} in position {bad}: {reason}"
-        )
+        format!("(unicode error) 'utf-8' codec can't decode byte 0x{byte:02x} in position {bad}: {reason}")
     } else {
         format!(
             "Non-UTF-8 code starting with '\\x{byte:02x}' on line {line}, but no encoding declared; see https://peps.python.org/pep-0263/ for details"

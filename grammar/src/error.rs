@@ -54,16 +54,7 @@ pub struct SyntaxError {
 impl SyntaxError {
     /// An error of the source as a whole.
     pub(crate) fn nowhere(message: impl Into<String>) -> Self {
-        Self {
-            kind: SyntaxErrorKind::Syntax,
-            message: message.into(),
-            line: 0,
-            offset: 0,
-            end_line: 0,
-            end_offset: 0,
-            text: None,
-            incomplete: false,
-        }
+        Self { kind: SyntaxErrorKind::Syntax, message: message.into(), line: 0, offset: 0, end_line: 0, end_offset: 0, text: None, incomplete: false }
     }
 }
 
@@ -175,13 +166,7 @@ impl Fault {
 
     pub(crate) fn new(message: impl Into<String>, place: Place) -> Box<Self> {
         let message = message.into();
-        Box::new(Self {
-            kind: SyntaxErrorKind::Syntax,
-            message,
-            place,
-            incomplete: false,
-            at_next: false,
-        })
+        Box::new(Self { kind: SyntaxErrorKind::Syntax, message, place, incomplete: false, at_next: false })
     }
 
     pub(crate) fn at(message: impl Into<String>, span: Span) -> Box<Self> {

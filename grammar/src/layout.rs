@@ -25,12 +25,7 @@ impl Default for Layout {
 impl Layout {
     /// Reads the blanks at the start of a line at `at`, adds INDENT or DEDENTs, and returns where
     /// the line's first token stands. Lines without tokens have no layout.
-    pub(crate) fn line(
-        &mut self,
-        source: &str,
-        mut at: usize,
-        tokens: &mut Vec<Lexeme>,
-    ) -> Result<usize, Box<Fault>> {
+    pub(crate) fn line(&mut self, source: &str, mut at: usize, tokens: &mut Vec<Lexeme>) -> Result<usize, Box<Fault>> {
         let bytes = source.as_bytes();
         let mut column = (0, 0);
         let mut continued = None;
@@ -66,13 +61,7 @@ impl Layout {
         Ok(at)
     }
 
-    fn indent(
-        &mut self,
-        column: (usize, usize),
-        source: &str,
-        at: u32,
-        tokens: &mut Vec<Lexeme>,
-    ) -> Result<(), Box<Fault>> {
+    fn indent(&mut self, column: (usize, usize), source: &str, at: u32, tokens: &mut Vec<Lexeme>) -> Result<(), Box<Fault>> {
         let top = *self.indents.last().expect("the outermost block never ends");
         let tab_error = || {
             let message = "inconsistent use of tabs and spaces in indentation";

@@ -191,18 +191,7 @@ impl Lexer<'_, '_> {
 
     /// Whether the current logical line has had a token.
     fn line_has_tokens(&self) -> bool {
-        !matches!(
-            self.out.tokens.last(),
-            Some((
-                _,
-                Token::Newline
-                    | Token::Indent
-                    | Token::Dedent
-                    | Token::StartModule
-                    | Token::StartExpression,
-                _
-            ))
-        )
+        !matches!(self.out.tokens.last(), Some((_, Token::Newline | Token::Indent | Token::Dedent | Token::StartModule | Token::StartExpression, _)))
     }
 
     fn end(&mut self) -> Result<()> {
@@ -270,13 +259,9 @@ impl Lexer<'_, '_> {
         let between = &self.source[open.at as usize..at];
         let message = if between.contains(['\n', '\r']) {
             let line = literal::line_of(self.source, open.at);
-            format!(
-                "closing parenthesis '{closing}' does not match opening parenthesis '{open_char}' on line {line}"
-            )
+            format!("closing parenthesis '{closing}' does not match opening parenthesis '{open_char}' on line {line}")
         } else {
-            format!(
-                "closing parenthesis '{closing}' does not match opening parenthesis '{open_char}'"
-            )
+            format!("closing parenthesis '{closing}' does not match opening parenthesis '{open_char}'")
         };
         Err(Fault::new(message, place))
     }
@@ -298,10 +283,7 @@ impl Lexer<'_, '_> {
 
     fn unicode_name(&mut self, start: usize) -> Result<()> {
         let bytes = self.source.as_bytes();
-        let length = bytes[start..]
-            .iter()
-            .take_while(|&&byte| byte >= 0x80 || byte == b'_' || byte.is_ascii_alphanumeric())
-            .count();
+        let length = bytes[start..].iter().take_while(|&&byte| byte >= 0x80 || byte == b'_' || byte.is_ascii_alphanumeric()).count();
         let text = &self.source[start..start + length];
         for (index, c) in text.char_indices() {
             let first = index == 0 && (c == '_' || unicode_ident::is_xid_start(c));
@@ -426,8 +408,7 @@ impl Lexer<'_, '_> {
         let mut escaped = false;
         let mut last_content = line;
         while at < bytes.len() {
-            let is_break =
-                bytes[at] == b'\n' || bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+            let is_break = bytes[at] == b'\n' || bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
             if is_break {
                 if !triple && !escaped {
                     break;
@@ -444,8 +425,7 @@ impl Lexer<'_, '_> {
             // The end of the source belongs to its last line that is not empty.
             let line = if self.source.ends_with(['\n', '\r']) { line - 1 } else { last_content };
             let line = line.max(literal::line_of(self.source, start as u32));
-            let message =
-                format!("unterminated triple-quoted {what} literal (detected at line {line})");
+            let message = format!("unterminated triple-quoted {what} literal (detected at line {line})");
             return Fault::incomplete(message, place);
         }
         if at == bytes.len() && self.source.ends_with(['\n', '\r']) {
@@ -473,13 +453,7 @@ impl Lexer<'_, '_> {
                     if !raw && bytes.get(at) == Some(&b'N') && bytes.get(at + 1) == Some(&b'{') {
                         // The braces of `\N{NAME}` are no field.
                         let rest = &bytes[at + 2..];
-                        let name = rest.iter().take_while(|&&b| {
-                            b.is_ascii_alphanumeric()
-                                || b == b' '
-                                || b == b'-'
-                                || b == b'('
-                                || b == b')'
-                        });
+                        let name = rest.iter().take_while(|&&b| b.is_ascii_alphanumeric() || b == b' ' || b == b'-' || b == b'(' || b == b')');
                         let length = name.count();
                         at += if rest.get(length) == Some(&b'}') { length + 3 } else { 2 };
                     } else if bytes.get(at) == Some(&b'\r') && bytes.get(at + 1) == Some(&b'\n') {
@@ -534,8 +508,7 @@ impl Lexer<'_, '_> {
         self.go_to(at + 1);
         self.push(at, Token::FOpen, at + 1);
         let depth = self.brackets.len();
-        let nested =
-            self.inside.iter().rev().take_while(|i| !matches!(i, Inside::Text { .. })).count();
+        let nested = self.inside.iter().rev().take_while(|i| !matches!(i, Inside::Text { .. })).count();
         if nested > 5 {
             let message = "f-string: expressions nested too deeply";
             return Err(Fault::new(message, Place::cursor(at as u32)));
@@ -619,9 +592,7 @@ impl Lexer<'_, '_> {
                         at += 1;
                     }
                 }
-                Some(&byte)
-                    if byte == quote && (!triple || bytes[at..].starts_with(&[quote; 3])) =>
-                {
+                Some(&byte) if byte == quote && (!triple || bytes[at..].starts_with(&[quote; 3])) => {
                     // The field is not closed: that is for the parser to see, at the end of the
                     // f-string.
                     self.flush_text(begin, at, raw, true);
@@ -690,29 +661,17 @@ mod tests {
     fn numbers_end_where_a_name_may_not_begin() {
         check("1_000 0xFF 1e5 .5j 1.", "number number number number number Newline");
         check("1abc", "invalid decimal literal");
-        check(
-            "0777",
-            "leading zeros in decimal integer literals are not permitted; use an 0o prefix for octal integers",
-        );
+        check("0777", "leading zeros in decimal integer literals are not permitted; use an 0o prefix for octal integers");
         check("0b12", "invalid digit '2' in binary literal");
         check("1if x", "number If x Newline");
     }
 
     #[test]
     fn an_f_string_is_text_and_fields() {
-        check(
-            "f'a{b!r:>{c}}d'",
-            "FStart(0) a FOpen b Exclamation r FColon > FOpen c FClose FClose d FEnd Newline",
-        );
+        check("f'a{b!r:>{c}}d'", "FStart(0) a FOpen b Exclamation r FColon > FOpen c FClose FClose d FEnd Newline");
         check("f'{{a}}'", "FStart(0) {{a}} FEnd Newline");
-        check(
-            "f'{a['b']}'",
-            "FStart(0) FOpen a LeftBracket String(1) RightBracket FClose FEnd Newline",
-        );
-        check(
-            "f'{(lambda x: 1)}'",
-            "FStart(0) FOpen LeftParen Lambda x Colon number RightParen FClose FEnd Newline",
-        );
+        check("f'{a['b']}'", "FStart(0) FOpen a LeftBracket String(1) RightBracket FClose FEnd Newline");
+        check("f'{(lambda x: 1)}'", "FStart(0) FOpen LeftParen Lambda x Colon number RightParen FClose FEnd Newline");
         check("f'}'", "f-string: single '}' is not allowed");
         check("f'{a'", "f-string: expecting '}'");
     }

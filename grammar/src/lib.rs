@@ -16,10 +16,7 @@
 //! builds the [`ast`]; `validate` checks what needs the whole tree, `diagnose` words what the parser
 //! could not read.
 
-#![allow(
-    clippy::unnecessary_box_returns,
-    reason = "a fault travels through results, which a small error keeps small"
-)]
+#![allow(clippy::unnecessary_box_returns, reason = "a fault travels through results, which a small error keeps small")]
 
 pub mod ast;
 pub mod dump;
@@ -197,11 +194,7 @@ type Accepted = (Ast, Root, Facts);
 
 fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted, Box<Fault>> {
     let mut ast = Ast::default();
-    let names = SoftNames {
-        match_: ast.intern("match"),
-        case: ast.intern("case"),
-        type_: ast.intern("type"),
-    };
+    let names = SoftNames { match_: ast.intern("match"), case: ast.intern("case"), type_: ast.intern("type") };
     let start = match mode {
         Mode::Expression => Token::StartExpression,
         Mode::Module | Mode::Interactive => Token::StartModule,
@@ -235,12 +228,7 @@ fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted,
 }
 
 /// At a prompt there is one compound statement, or one line of simple ones.
-fn one_statement(
-    source: &str,
-    ast: &Ast,
-    lexed: &Lexed,
-    body: List<StmtId>,
-) -> Result<(), Box<Fault>> {
+fn one_statement(source: &str, ast: &Ast, lexed: &Lexed, body: List<StmtId>) -> Result<(), Box<Fault>> {
     let body = ast.list(body);
     let Some(&first) = body.first() else {
         return Err(Fault::incomplete("invalid syntax", Place::cursor(source.len() as u32)));
@@ -281,13 +269,7 @@ type Unread = lalrpop_util::ParseError<u32, Token, ()>;
 
 /// Of the faults of the lexer, of the grammar's actions and of the parser, the one that CPython
 /// reports: it reads the whole text for faults of the lexer before it reports another.
-fn refuse(
-    source: &str,
-    tree: &mut Tree<'_>,
-    lexed: &Lexed,
-    unread: Option<Unread>,
-    lex_fault: Option<Box<LexFault>>,
-) -> Box<Fault> {
+fn refuse(source: &str, tree: &mut Tree<'_>, lexed: &Lexed, unread: Option<Unread>, lex_fault: Option<Box<LexFault>>) -> Box<Fault> {
     let tokens = &lexed.tokens;
     let (index, expected) = match unread {
         Some(Unread::UnrecognizedToken { token, expected }) => {
@@ -328,8 +310,7 @@ fn finish(mut fault: Box<Fault>, lexed: &Lexed) -> Diagnosed {
 fn unless_unclosed(source: &str, lexed: &Lexed, fault: Box<Fault>, last_read: u32) -> Box<Fault> {
     let Some(&bracket) = lexed.open.last() else { return fault };
     let at_end = last_read as usize >= source.len();
-    let later = bracket.at < last_read
-        && source[bracket.at as usize..last_read as usize].contains(['\n', '\r']);
+    let later = bracket.at < last_read && source[bracket.at as usize..last_read as usize].contains(['\n', '\r']);
     if at_end || later { diagnose::never_closed(bracket) } else { fault }
 }
 

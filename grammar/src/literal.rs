@@ -31,9 +31,8 @@ impl StringToken {
 /// The line of a byte, counted from 1. For errors only: it reads the text before it.
 pub(crate) fn line_of(source: &str, at: u32) -> usize {
     let before = &source.as_bytes()[..at as usize];
-    let breaks = before.iter().enumerate().filter(|&(index, &byte)| {
-        byte == b'\n' || byte == b'\r' && source.as_bytes().get(index + 1) != Some(&b'\n')
-    });
+    let breaks =
+        before.iter().enumerate().filter(|&(index, &byte)| byte == b'\n' || byte == b'\r' && source.as_bytes().get(index + 1) != Some(&b'\n'));
     breaks.count() + 1
 }
 
@@ -79,11 +78,7 @@ impl Number {
         if self.float || self.imaginary {
             let digits = digits.trim_end_matches(['j', 'J']);
             let value = digits.parse().expect("the lexer checked the digits");
-            return if self.imaginary {
-                Constant::Imaginary(value)
-            } else {
-                Constant::Float(value)
-            };
+            return if self.imaginary { Constant::Imaginary(value) } else { Constant::Float(value) };
         }
         let digits = if self.radix == 10 { digits } else { &digits[2..] };
         if let Ok(value) = i64::from_str_radix(digits, u32::from(self.radix)) {
@@ -239,22 +234,13 @@ impl Reader<'_> {
     }
 
     /// A name must not follow at once; some keywords may, with a warning.
-    fn finish(
-        self,
-        what: &'static str,
-        radix: u8,
-        float: bool,
-        imaginary: bool,
-    ) -> Result<Number, Box<Fault>> {
+    fn finish(self, what: &'static str, radix: u8, float: bool, imaginary: bool) -> Result<Number, Box<Fault>> {
         let rest = &self.bytes[self.at..];
         let keywords: [&[u8]; 8] = [b"and", b"else", b"for", b"if", b"in", b"is", b"or", b"not"];
         let warn = keywords.iter().any(|keyword| rest.starts_with(keyword));
         let next = self.byte(self.at);
         if !warn && (next >= 0x80 || next == b'_' || next.is_ascii_alphanumeric()) {
-            return Err(Fault::new(
-                format!("invalid {what} literal"),
-                Place::cursor(self.at as u32),
-            ));
+            return Err(Fault::new(format!("invalid {what} literal"), Place::cursor(self.at as u32)));
         }
         Ok(Number { end: self.at, what, radix, float, imaginary, warn })
     }
@@ -269,13 +255,7 @@ fn is_digit(byte: u8, radix: u8) -> bool {
 pub(crate) type EscapeWarning = Option<(u32, String)>;
 
 /// Appends the characters of a text literal as WTF-8. `braces` says whether `{{` stands for `{`.
-pub(crate) fn decode_text(
-    source: &str,
-    span: Span,
-    raw: bool,
-    braces: bool,
-    out: &mut Vec<u8>,
-) -> Result<EscapeWarning, String> {
+pub(crate) fn decode_text(source: &str, span: Span, raw: bool, braces: bool, out: &mut Vec<u8>) -> Result<EscapeWarning, String> {
     let body = span.text(source);
     let bytes = body.as_bytes();
     let special = |byte: &u8| match byte {
@@ -306,12 +286,7 @@ pub(crate) fn decode_text(
 }
 
 /// Appends the bytes of a bytes literal.
-pub(crate) fn decode_bytes(
-    source: &str,
-    span: Span,
-    raw: bool,
-    out: &mut Vec<u8>,
-) -> Result<EscapeWarning, String> {
+pub(crate) fn decode_bytes(source: &str, span: Span, raw: bool, out: &mut Vec<u8>) -> Result<EscapeWarning, String> {
     let bytes = span.text(source).as_bytes();
     let mut warning = None;
     let mut at = 0;
@@ -357,13 +332,7 @@ pub(crate) fn decode_bytes(
 }
 
 /// Decodes the escape at `at` of `body` and returns what stands after it.
-fn escape(
-    body: &str,
-    at: usize,
-    start: u32,
-    out: &mut Vec<u8>,
-    warning: &mut EscapeWarning,
-) -> Result<usize, String> {
+fn escape(body: &str, at: usize, start: u32, out: &mut Vec<u8>, warning: &mut EscapeWarning) -> Result<usize, String> {
     let bytes = body.as_bytes();
     let Some(&byte) = bytes.get(at + 1) else {
         return Err(unicode_error(body, at, at + 1, "\\ at end of string"));
@@ -428,19 +397,13 @@ fn named(body: &str, at: usize, out: &mut Vec<u8>) -> Result<usize, String> {
 /// CPython's text for an escape that stands at `start..end` of `body`. It counts positions in a form
 /// where each character beyond ASCII takes the ten places of its `\UXXXXXXXX`.
 fn unicode_error(body: &str, start: usize, end: usize, reason: &str) -> String {
-    let place = |at: usize| -> usize {
-        body[..at].chars().map(|c| if c.is_ascii() { 1 } else { 10 }).sum()
-    };
+    let place = |at: usize| -> usize { body[..at].chars().map(|c| if c.is_ascii() { 1 } else { 10 }).sum() };
     let (start, end) = (place(start), place(end));
     if end == start + 1 {
-        return format!(
-            "(unicode error) 'unicodeescape' codec can't decode byte 0x5c in position {start}: {reason}"
-        );
+        return format!("(unicode error) 'unicodeescape' codec can't decode byte 0x5c in position {start}: {reason}");
     }
     let last = end - 1;
-    format!(
-        "(unicode error) 'unicodeescape' codec can't decode bytes in position {start}-{last}: {reason}"
-    )
+    format!("(unicode error) 'unicodeescape' codec can't decode bytes in position {start}-{last}: {reason}")
 }
 
 fn simple_escape(byte: u8) -> Option<u8> {
@@ -469,8 +432,7 @@ fn line_break(bytes: &[u8], at: usize) -> Option<usize> {
 /// The value and length of one to three octal digits.
 fn octal(bytes: &[u8]) -> Option<(u32, usize)> {
     let digits = bytes.iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte));
-    let (value, length) = digits
-        .fold((0, 0), |(value, length), &byte| (value * 8 + u32::from(byte - b'0'), length + 1));
+    let (value, length) = digits.fold((0, 0), |(value, length), &byte| (value * 8 + u32::from(byte - b'0'), length + 1));
     (length > 0).then_some((value, length))
 }
 

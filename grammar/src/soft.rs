@@ -19,8 +19,7 @@ pub(crate) fn rewrite(tokens: &mut [Lexeme], names: SoftNames) {
     let mut line_is_match = false;
     for index in 1..tokens.len() {
         let before = tokens[index - 1].1;
-        let line_start =
-            matches!(before, Token::Newline | Token::Indent | Token::Dedent | Token::StartModule);
+        let line_start = matches!(before, Token::Newline | Token::Indent | Token::Dedent | Token::StartModule);
         match tokens[index].1 {
             Token::Dedent => {
                 if blocks.len() > 1 {
@@ -39,16 +38,12 @@ pub(crate) fn rewrite(tokens: &mut [Lexeme], names: SoftNames) {
                         tokens[index].1 = Token::Match(name);
                         continue;
                     }
-                    if name == names.case
-                        && blocks.last() == Some(&true)
-                        && follows_operand(tokens, index)
-                    {
+                    if name == names.case && blocks.last() == Some(&true) && follows_operand(tokens, index) {
                         tokens[index].1 = Token::Case(name);
                         continue;
                     }
                 }
-                let statement_start =
-                    line_start || matches!(before, Token::Semicolon | Token::Colon);
+                let statement_start = line_start || matches!(before, Token::Semicolon | Token::Colon);
                 if name == names.type_ && statement_start && is_type(tokens, index) {
                     tokens[index].1 = Token::Type(name);
                 }
@@ -95,16 +90,14 @@ fn is_match(tokens: &[Lexeme], index: usize) -> bool {
     if !follows_operand(tokens, index) {
         return false;
     }
-    let end =
-        tokens[index..].iter().position(|lexeme| matches!(lexeme.1, Token::Newline | Token::End));
+    let end = tokens[index..].iter().position(|lexeme| matches!(lexeme.1, Token::Newline | Token::End));
     end.is_some_and(|end| tokens[index + end - 1].1 == Token::Colon)
 }
 
 /// `type NAME =` or `type NAME [`
 fn is_type(tokens: &[Lexeme], index: usize) -> bool {
     let next = |n: usize| tokens.get(index + n).map(|lexeme| lexeme.1);
-    matches!(next(1), Some(Token::Name(_)))
-        && matches!(next(2), Some(Token::Equal | Token::LeftBracket))
+    matches!(next(1), Some(Token::Name(_))) && matches!(next(2), Some(Token::Equal | Token::LeftBracket))
 }
 
 /// `with (…):`

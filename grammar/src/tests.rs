@@ -41,11 +41,7 @@ fn a_fault_of_the_lexer_hides_one_of_the_parser_before_it() {
 
 #[test]
 fn names_are_checked_before_what_the_compiler_refuses() {
-    check(
-        "return\ndef f(a, a): pass",
-        "duplicate argument 'a' in function definition",
-        (2, 10, 2, 11),
-    );
+    check("return\ndef f(a, a): pass", "duplicate argument 'a' in function definition", (2, 10, 2, 11));
     check("return", "'return' outside function", (1, 1, 1, 7));
     check("def f():\n    nonlocal x", "no binding for nonlocal 'x' found", (2, 5, 2, 15));
 }
@@ -69,8 +65,7 @@ fn a_parenthesised_with_has_items_or_one_expression() {
 
 #[test]
 fn a_prompt_asks_for_more_while_more_could_help() {
-    for source in ["if x:", "if x:\n    pass", "(", "'''", "x = \\", "@a", "f'{a", "class A: x = 1"]
-    {
+    for source in ["if x:", "if x:\n    pass", "(", "'''", "x = \\", "@a", "f'{a", "class A: x = 1"] {
         assert!(incomplete(source), "{source}");
     }
     for source in ["", "x", "x y", "if x:\n    pass\n", "'abc", "(a b", "x = 5 +"] {
@@ -136,8 +131,7 @@ fn doubtful_but_legal_code_warns() {
 #[test]
 fn await_may_stand_at_the_top_where_that_is_allowed() {
     let options = Options { top_level_await: true, ..Options::default() };
-    for source in ["await x", "async with x: pass", "[y async for y in x]", "[await y for y in x]"]
-    {
+    for source in ["await x", "async with x: pass", "[y async for y in x]", "[await y for y in x]"] {
         assert!(parse(source, Mode::Module, options).is_ok(), "{source}");
         assert!(parse(source, Mode::Module, Options::default()).is_err(), "{source}");
     }

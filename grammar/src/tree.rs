@@ -7,9 +7,8 @@
 use std::borrow::Cow;
 
 use crate::ast::{
-    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr,
-    ExprId, Keyword, List, MatchCase, NameId, Pattern, PatternId, Span, Stmt, StmtId, TypeParam,
-    WithItem,
+    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr, ExprId, Keyword, List, MatchCase, NameId,
+    Pattern, PatternId, Span, Stmt, StmtId, TypeParam, WithItem,
 };
 use crate::error::{Fault, Place};
 use crate::literal::{self, StringToken};
@@ -131,15 +130,7 @@ pub(crate) enum ClassItem {
 
 impl<'s> Tree<'s> {
     pub(crate) fn new(ast: Ast, source: &'s str, strings: Vec<StringToken>) -> Self {
-        Self {
-            ast,
-            source,
-            strings,
-            fault: None,
-            grouped: Vec::new(),
-            line_end: 0,
-            warnings: Vec::new(),
-        }
+        Self { ast, source, strings, fault: None, grouped: Vec::new(), line_end: 0, warnings: Vec::new() }
     }
 
     /// The first fault.
@@ -237,14 +228,7 @@ impl<'s> Tree<'s> {
     }
 
     /// `open` is where the parenthesis stands.
-    pub(crate) fn call(
-        &mut self,
-        l: u32,
-        func: ExprId,
-        open: u32,
-        args: &CallArguments,
-        r: u32,
-    ) -> ExprId {
+    pub(crate) fn call(&mut self, l: u32, func: ExprId, open: u32, args: &CallArguments, r: u32) -> ExprId {
         if let [Argument::OnlyGenerator(e)] = args.list[..] {
             self.ast.set_span(e, Span::new(open, r));
         }
@@ -252,11 +236,7 @@ impl<'s> Tree<'s> {
         self.expr(l, r, Expr::Call { func, args, keywords })
     }
 
-    fn call_arguments(
-        &mut self,
-        arguments: &[Argument],
-        comma: Option<u32>,
-    ) -> (List<ExprId>, List<Keyword>) {
+    fn call_arguments(&mut self, arguments: &[Argument], comma: Option<u32>) -> (List<ExprId>, List<Keyword>) {
         let mut args = Vec::new();
         let mut keywords: Vec<Keyword> = Vec::new();
         let mut unpacked = false;
@@ -266,8 +246,7 @@ impl<'s> Tree<'s> {
                     let node = self.ast.expr(e);
                     let starred = matches!(node.kind, Expr::Starred { .. });
                     if starred && unpacked {
-                        let message =
-                            "iterable argument unpacking follows keyword argument unpacking";
+                        let message = "iterable argument unpacking follows keyword argument unpacking";
                         // CPython shows the comma before it, too.
                         let before = self.source[..node.span.start as usize].rfind(',');
                         let start = before.map_or(node.span.start, |comma| comma as u32);
@@ -305,14 +284,7 @@ impl<'s> Tree<'s> {
         CallArguments { list, comma: comma.then_some(r) }
     }
 
-    pub(crate) fn keyword(
-        &mut self,
-        l: u32,
-        name: ExprId,
-        equal: u32,
-        value: ExprId,
-        r: u32,
-    ) -> Argument {
+    pub(crate) fn keyword(&mut self, l: u32, name: ExprId, equal: u32, value: ExprId, r: u32) -> Argument {
         let node = self.ast.expr(name);
         let arg = match node.kind {
             Expr::Name { id, .. } if node.span.start == l => Some(id),
@@ -342,25 +314,13 @@ impl<'s> Tree<'s> {
         }
     }
 
-    pub(crate) fn generator(
-        &mut self,
-        l: u32,
-        elt: ExprId,
-        generators: &[Comprehension],
-        r: u32,
-    ) -> ExprId {
+    pub(crate) fn generator(&mut self, l: u32, elt: ExprId, generators: &[Comprehension], r: u32) -> ExprId {
         self.no_star_in_comprehension(elt);
         let generators = self.ast.add_list(generators);
         self.expr(l, r, Expr::GeneratorExp { elt, generators })
     }
 
-    pub(crate) fn list_comp(
-        &mut self,
-        l: u32,
-        elt: ExprId,
-        generators: &[Comprehension],
-        r: u32,
-    ) -> ExprId {
+    pub(crate) fn list_comp(&mut self, l: u32, elt: ExprId, generators: &[Comprehension], r: u32) -> ExprId {
         self.no_star_in_comprehension(elt);
         let generators = self.ast.add_list(generators);
         self.expr(l, r, Expr::ListComp { elt, generators })
@@ -421,22 +381,14 @@ impl<'s> Tree<'s> {
         Span::new(at, at + 1)
     }
 
-    pub(crate) fn display_comp(
-        &mut self,
-        l: u32,
-        item: DisplayItem,
-        generators: &[Comprehension],
-        r: u32,
-    ) -> ExprId {
+    pub(crate) fn display_comp(&mut self, l: u32, item: DisplayItem, generators: &[Comprehension], r: u32) -> ExprId {
         let list = self.ast.add_list(generators);
         match item {
             DisplayItem::Item(elt) => {
                 self.no_star_in_comprehension(elt);
                 self.expr(l, r, Expr::SetComp { elt, generators: list })
             }
-            DisplayItem::Pair(key, value) => {
-                self.expr(l, r, Expr::DictComp { key, value, generators: list })
-            }
+            DisplayItem::Pair(key, value) => self.expr(l, r, Expr::DictComp { key, value, generators: list }),
             DisplayItem::Mapping(value, span) => {
                 let message = "dict unpacking cannot be used in dict comprehension";
                 self.fault(message, Span::new(span.start, span.start + 2));
@@ -445,13 +397,7 @@ impl<'s> Tree<'s> {
         }
     }
 
-    pub(crate) fn comprehension(
-        &mut self,
-        is_async: bool,
-        target: ExprId,
-        iter: ExprId,
-        ifs: &[ExprId],
-    ) -> Comprehension {
+    pub(crate) fn comprehension(&mut self, is_async: bool, target: ExprId, iter: ExprId, ifs: &[ExprId]) -> Comprehension {
         let target = self.for_target(target);
         let ifs = self.ast.add_list(ifs);
         Comprehension { target, iter, ifs, is_async }
@@ -636,15 +582,12 @@ impl<'s> Tree<'s> {
                 "s" | "r" | "a" if span.start == at + 1 => name.as_bytes()[0] as i8,
                 _ if span.start != at + 1 => {
                     // The slip of the pen is CPython's.
-                    let message =
-                        "f-string: conversion type must come right after the exclamanation mark";
+                    let message = "f-string: conversion type must come right after the exclamanation mark";
                     self.fault(message, Span::new(at, span.end));
                     -1
                 }
                 _ => {
-                    let message = format!(
-                        "f-string: invalid conversion character '{name}': expected 's', 'r', or 'a'"
-                    );
+                    let message = format!("f-string: invalid conversion character '{name}': expected 's', 'r', or 'a'");
                     self.fault(message, span);
                     -1
                 }
@@ -666,11 +609,7 @@ impl<'s> Tree<'s> {
                 letter = b'r' as i8;
             }
         }
-        parts.push(self.expr(
-            l,
-            r,
-            Expr::FormattedValue { value, conversion: letter, format_spec },
-        ));
+        parts.push(self.expr(l, r, Expr::FormattedValue { value, conversion: letter, format_spec }));
     }
 
     // Statements
@@ -703,9 +642,7 @@ impl<'s> Tree<'s> {
         let first = *targets.first()?;
         let node = self.ast.expr(first);
         let last = match node.kind {
-            Expr::Tuple { elts, .. } if !self.in_parentheses(node.span) => {
-                *self.ast.list(elts).last()?
-            }
+            Expr::Tuple { elts, .. } if !self.in_parentheses(node.span) => *self.ast.list(elts).last()?,
             _ => first,
         };
         let right = targets.get(1).copied().unwrap_or(value);
@@ -720,10 +657,7 @@ impl<'s> Tree<'s> {
         }
         let excluded = matches!(
             node.kind,
-            Expr::List { .. }
-                | Expr::Tuple { .. }
-                | Expr::GeneratorExp { .. }
-                | Expr::Constant(Constant::None | Constant::True | Constant::False)
+            Expr::List { .. } | Expr::Tuple { .. } | Expr::GeneratorExp { .. } | Expr::Constant(Constant::None | Constant::True | Constant::False)
         );
         if excluded || self.first_operand(last) != Some(last) {
             return None;
@@ -741,12 +675,8 @@ impl<'s> Tree<'s> {
                 Expr::Compare { left, .. } => left,
                 Expr::BoolOp { values, .. } => *self.ast.list(values).first()?,
                 Expr::IfExp { body, .. } => body,
-                Expr::Tuple { elts, .. } if !self.in_parentheses(node.span) => {
-                    *self.ast.list(elts).first()?
-                }
-                Expr::Lambda { .. }
-                | Expr::Starred { .. }
-                | Expr::UnaryOp { op: UnaryOp::Not, .. } => return None,
+                Expr::Tuple { elts, .. } if !self.in_parentheses(node.span) => *self.ast.list(elts).first()?,
+                Expr::Lambda { .. } | Expr::Starred { .. } | Expr::UnaryOp { op: UnaryOp::Not, .. } => return None,
                 _ => return Some(id),
             };
         }
@@ -808,14 +738,7 @@ impl<'s> Tree<'s> {
         }
     }
 
-    pub(crate) fn aug_assign(
-        &mut self,
-        l: u32,
-        target: ExprId,
-        op: Operator,
-        value: ExprId,
-        r: u32,
-    ) -> StmtId {
+    pub(crate) fn aug_assign(&mut self, l: u32, target: ExprId, op: Operator, value: ExprId, r: u32) -> StmtId {
         let node = self.ast.expr(target);
         if let Expr::Name { .. } | Expr::Attribute { .. } | Expr::Subscript { .. } = node.kind {
             self.set_target(target, Context::Store);
@@ -831,23 +754,14 @@ impl<'s> Tree<'s> {
         self.stmt(l, r, Stmt::AugAssign { target, op, value })
     }
 
-    pub(crate) fn ann_assign(
-        &mut self,
-        l: u32,
-        target: ExprId,
-        annotation: ExprId,
-        value: Option<ExprId>,
-        r: u32,
-    ) -> StmtId {
+    pub(crate) fn ann_assign(&mut self, l: u32, target: ExprId, annotation: ExprId, value: Option<ExprId>, r: u32) -> StmtId {
         let node = self.ast.expr(target);
         let message = match node.kind {
             Expr::Name { .. } | Expr::Attribute { .. } | Expr::Subscript { .. } => None,
             Expr::List { .. } => Some("only single target (not list) can be annotated"),
             Expr::Tuple { .. } => Some("only single target (not tuple) can be annotated"),
             Expr::Starred { .. } => Some("invalid syntax"),
-            Expr::Yield { .. } | Expr::YieldFrom { .. } if node.span.start == l => {
-                Some("invalid syntax")
-            }
+            Expr::Yield { .. } | Expr::YieldFrom { .. } if node.span.start == l => Some("invalid syntax"),
             _ => Some("illegal target for annotation"),
         };
         match message {
@@ -855,16 +769,13 @@ impl<'s> Tree<'s> {
                 self.set_target(target, Context::Store);
             }
             Some("invalid syntax") => {
-                let at = node.span.end
-                    + self.source[node.span.end as usize..].find(':').unwrap_or(0) as u32;
+                let at = node.span.end + self.source[node.span.end as usize..].find(':').unwrap_or(0) as u32;
                 self.fault("invalid syntax", Span::new(at, at + 1));
             }
             Some(message) => {
                 let span = match node.kind {
                     // CPython shows the first of the items.
-                    Expr::Tuple { elts, .. } if !self.in_parentheses(node.span) => {
-                        self.span(self.ast.list(elts)[0])
-                    }
+                    Expr::Tuple { elts, .. } if !self.in_parentheses(node.span) => self.span(self.ast.list(elts)[0]),
                     _ => node.span,
                 };
                 self.fault(message, span);
@@ -927,14 +838,7 @@ impl<'s> Tree<'s> {
         names
     }
 
-    pub(crate) fn import_from(
-        &mut self,
-        l: u32,
-        level: u32,
-        module: Option<NameId>,
-        names: &[Alias],
-        r: u32,
-    ) -> StmtId {
+    pub(crate) fn import_from(&mut self, l: u32, level: u32, module: Option<NameId>, names: &[Alias], r: u32) -> StmtId {
         let names = self.ast.add_list(names);
         self.stmt(l, r, Stmt::ImportFrom { module, names, level })
     }
@@ -950,21 +854,13 @@ impl<'s> Tree<'s> {
         statements
     }
 
-    pub(crate) fn try_(
-        &mut self,
-        l: u32,
-        body: List<StmtId>,
-        handlers: &[ExceptHandler],
-        orelse: List<StmtId>,
-        finalbody: List<StmtId>,
-    ) -> StmtId {
+    pub(crate) fn try_(&mut self, l: u32, body: List<StmtId>, handlers: &[ExceptHandler], orelse: List<StmtId>, finalbody: List<StmtId>) -> StmtId {
         let is_star = handlers.first().is_some_and(|handler| self.is_star(handler));
         for handler in handlers {
             if self.is_star(handler) != is_star {
                 let message = "cannot have both 'except' and 'except*' on the same 'try'";
                 let at = handler.span.start;
-                let span =
-                    self.star_of(at).map_or(Span::new(at, at + 6), |star| Span::new(at, star));
+                let span = self.star_of(at).map_or(Span::new(at, at + 6), |star| Span::new(at, star));
                 self.fault(message, span);
             }
         }
@@ -985,13 +881,7 @@ impl<'s> Tree<'s> {
         self.star_of(handler.span.start).is_some()
     }
 
-    pub(crate) fn handler(
-        &mut self,
-        l: u32,
-        type_: Option<ExprId>,
-        name: Option<NameId>,
-        body: List<StmtId>,
-    ) -> ExceptHandler {
+    pub(crate) fn handler(&mut self, l: u32, type_: Option<ExprId>, name: Option<NameId>, body: List<StmtId>) -> ExceptHandler {
         ExceptHandler { type_, name, body, span: Span::new(l, self.line_end) }
     }
 
@@ -1010,9 +900,7 @@ impl<'s> Tree<'s> {
         let alone = |context_expr| vec![WithItem { context_expr, optional_vars: None }];
         match content {
             WithContent::Expr(e) => alone(e),
-            WithContent::Generator { elt, generators } => {
-                alone(self.generator(l, elt, &generators, r))
-            }
+            WithContent::Generator { elt, generators } => alone(self.generator(l, elt, &generators, r)),
             WithContent::List { items, comma } => {
                 let is_item = |tree: &Self, item: &WithItem| {
                     let e = item.context_expr;
@@ -1053,19 +941,11 @@ impl<'s> Tree<'s> {
     ) -> StmtId {
         let args = self.arguments(params, false);
         let decorator_list = List::EMPTY;
-        let kind =
-            Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params };
+        let kind = Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params };
         self.block(l, kind)
     }
 
-    pub(crate) fn class(
-        &mut self,
-        l: u32,
-        name: NameId,
-        type_params: List<TypeParam>,
-        args: &CallArguments,
-        body: List<StmtId>,
-    ) -> StmtId {
+    pub(crate) fn class(&mut self, l: u32, name: NameId, type_params: List<TypeParam>, args: &CallArguments, body: List<StmtId>) -> StmtId {
         if let [Argument::OnlyGenerator(e)] = args.list[..] {
             let elt = match self.ast.expr(e).kind {
                 Expr::GeneratorExp { elt, .. } => elt,
@@ -1083,9 +963,7 @@ impl<'s> Tree<'s> {
     pub(crate) fn decorate(&mut self, decorators: &[ExprId], definition: StmtId) -> StmtId {
         let list = self.ast.add_list(decorators);
         let mut kind = self.ast.stmt(definition).kind;
-        if let Stmt::FunctionDef { decorator_list, .. } | Stmt::ClassDef { decorator_list, .. } =
-            &mut kind
-        {
+        if let Stmt::FunctionDef { decorator_list, .. } | Stmt::ClassDef { decorator_list, .. } = &mut kind {
             *decorator_list = list;
         }
         self.ast.set_stmt(definition, kind);
@@ -1093,13 +971,7 @@ impl<'s> Tree<'s> {
     }
 
     /// `target := value` as an argument, where only a name may be the target.
-    pub(crate) fn named_argument(
-        &mut self,
-        l: u32,
-        target: ExprId,
-        value: ExprId,
-        r: u32,
-    ) -> ExprId {
+    pub(crate) fn named_argument(&mut self, l: u32, target: ExprId, value: ExprId, r: u32) -> ExprId {
         let node = self.ast.expr(target);
         if !(matches!(node.kind, Expr::Name { .. }) && node.span.start == l) {
             let at = node.span.end;
@@ -1138,10 +1010,8 @@ impl<'s> Tree<'s> {
                     if let Some(default) = param.default {
                         defaults.push(default);
                     } else if !defaults.is_empty() {
-                        let message =
-                            "parameter without a default follows parameter with a default";
-                        let name =
-                            Span::new(span.start, span.start + self.ast.name(arg.arg).len() as u32);
+                        let message = "parameter without a default follows parameter with a default";
+                        let name = Span::new(span.start, span.start + self.ast.name(arg.arg).len() as u32);
                         self.fault(message, if lambda { span } else { name });
                     }
                 }
@@ -1170,10 +1040,8 @@ impl<'s> Tree<'s> {
                         let message = "var-positional argument cannot have default value";
                         self.fault(message, Span::new(at - 1, at));
                     }
-                    let named_follows =
-                        params.get(index + 1).is_some_and(|next| next.kind == ParamKind::Plain);
-                    let other_follows =
-                        params.get(index + 1).is_none_or(|next| next.kind == ParamKind::DoubleStar);
+                    let named_follows = params.get(index + 1).is_some_and(|next| next.kind == ParamKind::Plain);
+                    let other_follows = params.get(index + 1).is_none_or(|next| next.kind == ParamKind::DoubleStar);
                     if arg.is_none() && !named_follows && other_follows {
                         let message = "named arguments must follow bare *";
                         if lambda {
@@ -1259,14 +1127,7 @@ impl<'s> Tree<'s> {
         self.pattern(l, r, Pattern::MatchStar { name })
     }
 
-    pub(crate) fn as_pattern(
-        &mut self,
-        l: u32,
-        pattern: PatternId,
-        tl: u32,
-        target: ExprId,
-        r: u32,
-    ) -> PatternId {
+    pub(crate) fn as_pattern(&mut self, l: u32, pattern: PatternId, tl: u32, target: ExprId, r: u32) -> PatternId {
         let node = self.ast.expr(target);
         match node.kind {
             Expr::Name { id, .. } if node.span.start == tl => {
@@ -1290,17 +1151,8 @@ impl<'s> Tree<'s> {
         }
     }
 
-    pub(crate) fn complex_pattern(
-        &mut self,
-        l: u32,
-        left: ExprId,
-        op: Operator,
-        right: ExprId,
-        r: u32,
-    ) -> ExprId {
-        let is_imaginary = |tree: &Self, id| {
-            matches!(tree.ast.expr(id).kind, Expr::Constant(Constant::Imaginary(_)))
-        };
+    pub(crate) fn complex_pattern(&mut self, l: u32, left: ExprId, op: Operator, right: ExprId, r: u32) -> ExprId {
+        let is_imaginary = |tree: &Self, id| matches!(tree.ast.expr(id).kind, Expr::Constant(Constant::Imaginary(_)));
         let real = match self.ast.expr(left).kind {
             Expr::UnaryOp { operand, .. } => operand,
             _ => left,
@@ -1342,13 +1194,7 @@ impl<'s> Tree<'s> {
         self.pattern(l, r, Pattern::MatchMapping { keys, patterns, rest })
     }
 
-    pub(crate) fn class_pattern(
-        &mut self,
-        l: u32,
-        cls: ExprId,
-        items: &[ClassItem],
-        r: u32,
-    ) -> PatternId {
+    pub(crate) fn class_pattern(&mut self, l: u32, cls: ExprId, items: &[ClassItem], r: u32) -> PatternId {
         let mut positional = Vec::new();
         let (mut names, mut patterns) = (Vec::new(), Vec::new());
         for &item in items {
@@ -1413,9 +1259,7 @@ pub(crate) fn name_of(kind: Expr) -> &'static str {
 fn last_argument(ast: &Ast, arguments: &[Argument], comma: Option<u32>) -> Span {
     let end = match arguments.last() {
         _ if let Some(comma) = comma => comma,
-        Some(&(Argument::Positional(e) | Argument::Generator(e) | Argument::OnlyGenerator(e))) => {
-            ast.expr(e).span.end
-        }
+        Some(&(Argument::Positional(e) | Argument::Generator(e) | Argument::OnlyGenerator(e))) => ast.expr(e).span.end,
         Some(Argument::Keyword(keyword)) => keyword.span.end,
         None => 0,
     };

@@ -9,9 +9,8 @@ use std::hash::BuildHasherDefault;
 
 use crate::Options;
 use crate::ast::{
-    Alias, Arg, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr, ExprId,
-    ExprNode, Keyword, List, MatchCase, NameId, Pattern, PatternId, PatternNode, Root, Span, Stmt,
-    StmtId, StmtNode, TypeParam, TypeParamKind, WordHasher,
+    Alias, Arg, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr, ExprId, ExprNode, Keyword, List, MatchCase, NameId, Pattern,
+    PatternId, PatternNode, Root, Span, Stmt, StmtId, StmtNode, TypeParam, TypeParamKind, WordHasher,
 };
 use crate::error::{Fault, Place, SyntaxErrorKind};
 use crate::operator::{CmpOp, UnaryOp};
@@ -32,11 +31,7 @@ pub(crate) struct Facts {
 }
 
 /// Checks a tree.
-pub(crate) fn validate(
-    ast: &Ast,
-    root: Root,
-    options: Options,
-) -> std::result::Result<Facts, Box<Fault>> {
+pub(crate) fn validate(ast: &Ast, root: Root, options: Options) -> std::result::Result<Facts, Box<Fault>> {
     let mut checker = Checker {
         ast,
         top_level_await: options.top_level_await,
@@ -101,15 +96,7 @@ struct Scope {
 impl Scope {
     fn new(kind: ScopeKind, parent: Option<usize>) -> Self {
         let coroutine = kind == ScopeKind::Function { is_async: true };
-        Self {
-            kind,
-            parent,
-            iterables: 0,
-            in_target: false,
-            coroutine,
-            generator: false,
-            returns_value: None,
-        }
+        Self { kind, parent, iterables: 0, in_target: false, coroutine, generator: false, returns_value: None }
     }
 
     /// Whether `yield` and `return` have a function to leave.
@@ -191,8 +178,7 @@ impl Checker<'_> {
         let old = self.flags(self.scope, name);
         let mut flags = flags;
         if flags & PARAM != 0 && old & PARAM != 0 {
-            let message =
-                format!("duplicate argument '{}' in function definition", self.name(name));
+            let message = format!("duplicate argument '{}' in function definition", self.name(name));
             return Err(Fault::at(message, span));
         }
         if flags & TYPE_PARAM != 0 && old & TYPE_PARAM != 0 {
@@ -201,10 +187,7 @@ impl Checker<'_> {
         }
         if self.scopes[self.scope].in_target && flags & LOCAL != 0 {
             if old & (GLOBAL | NONLOCAL) != 0 {
-                let message = format!(
-                    "comprehension inner loop cannot rebind assignment expression target '{}'",
-                    self.name(name)
-                );
+                let message = format!("comprehension inner loop cannot rebind assignment expression target '{}'", self.name(name));
                 return Err(Fault::at(message, span));
             }
             flags |= LOOP_TARGET;
@@ -248,22 +231,14 @@ impl Checker<'_> {
         for &id in self.ast.list(body) {
             let node = self.ast.stmt(id);
             match node.kind {
-                Stmt::Expr { value }
-                    if first
-                        && matches!(
-                            self.ast.expr(value).kind,
-                            Expr::Constant(Constant::Str { .. })
-                        ) => {}
-                Stmt::ImportFrom { module: Some(module), names, level: 0 }
-                    if self.name(module) == "__future__" =>
-                {
+                Stmt::Expr { value } if first && matches!(self.ast.expr(value).kind, Expr::Constant(Constant::Str { .. })) => {}
+                Stmt::ImportFrom { module: Some(module), names, level: 0 } if self.name(module) == "__future__" => {
                     self.facts.futures_end = node.span.end;
                     for alias in self.ast.list(names) {
                         match self.name(alias.name) {
                             "annotations" => self.facts.future_annotations = true,
-                            "nested_scopes" | "generators" | "division" | "absolute_import"
-                            | "with_statement" | "print_function" | "unicode_literals"
-                            | "barry_as_FLUFL" | "generator_stop" => {}
+                            "nested_scopes" | "generators" | "division" | "absolute_import" | "with_statement" | "print_function"
+                            | "unicode_literals" | "barry_as_FLUFL" | "generator_stop" => {}
                             "braces" => {
                                 let place = Place::start(node.span.start);
                                 return Err(Fault::new("not a chance", place));
@@ -323,17 +298,13 @@ impl Checker<'_> {
             }
             Stmt::TypeAlias { name, type_params, value } => {
                 self.expr(name)?;
-                self.generic(type_params, |checker| {
-                    checker.within(ScopeKind::Lazy("a type alias"), |checker| checker.expr(value))
-                })
+                self.generic(type_params, |checker| checker.within(ScopeKind::Lazy("a type alias"), |checker| checker.expr(value)))
             }
             Stmt::AugAssign { target, value, .. } => {
                 self.expr(target)?;
                 self.expr(value)
             }
-            Stmt::AnnAssign { target, annotation, value, simple } => {
-                self.ann_assign(target, annotation, value, simple, span)
-            }
+            Stmt::AnnAssign { target, annotation, value, simple } => self.ann_assign(target, annotation, value, simple, span),
             Stmt::For { is_async, target, iter, body, orelse } => {
                 if is_async {
                     self.needs_async("'async for' outside async function", span);
@@ -388,9 +359,7 @@ impl Checker<'_> {
                 }
                 Ok(())
             }
-            Stmt::ImportFrom { module, names, level } => {
-                self.import_from(module, names, level, span)
-            }
+            Stmt::ImportFrom { module, names, level } => self.import_from(module, names, level, span),
             Stmt::Global { names } => self.global(names, span),
             Stmt::Nonlocal { names } => self.nonlocal(names, span),
             Stmt::Expr { value } => self.expr(value),
@@ -427,13 +396,7 @@ impl Checker<'_> {
         self.ast.find_name(first).unwrap_or(name)
     }
 
-    fn import_from(
-        &mut self,
-        module: Option<NameId>,
-        names: List<Alias>,
-        level: u32,
-        span: Span,
-    ) -> Result {
+    fn import_from(&mut self, module: Option<NameId>, names: List<Alias>, level: u32, span: Span) -> Result {
         let future = level == 0 && module.is_some_and(|module| self.name(module) == "__future__");
         if future && !self.is_early(span) {
             let message = "from __future__ imports must occur at the beginning of the file";
@@ -502,9 +465,7 @@ impl Checker<'_> {
     }
 
     fn function(&mut self, kind: Stmt, span: Span) -> Result {
-        let Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params } =
-            kind
-        else {
+        let Stmt::FunctionDef { is_async, name, args, body, decorator_list, returns, type_params } = kind else {
             return Ok(());
         };
         self.bind(name, LOCAL, span)?;
@@ -512,18 +473,11 @@ impl Checker<'_> {
         self.defaults(args)?;
         self.generic(type_params, |checker| {
             checker.annotations(args, returns)?;
-            checker.function_body(ScopeKind::Function { is_async }, args, |checker| {
-                checker.stmts(body)
-            })
+            checker.function_body(ScopeKind::Function { is_async }, args, |checker| checker.stmts(body))
         })
     }
 
-    fn function_body(
-        &mut self,
-        kind: ScopeKind,
-        args: ArgumentsId,
-        walk: impl FnOnce(&mut Self) -> Result,
-    ) -> Result {
+    fn function_body(&mut self, kind: ScopeKind, args: ArgumentsId, walk: impl FnOnce(&mut Self) -> Result) -> Result {
         let jumps = std::mem::take(&mut self.jumps);
         let result = self.within(kind, |checker| {
             checker.params(args)?;
@@ -590,14 +544,7 @@ impl Checker<'_> {
         self.optional(annotation)
     }
 
-    fn ann_assign(
-        &mut self,
-        target: ExprId,
-        annotation: ExprId,
-        value: Option<ExprId>,
-        simple: bool,
-        span: Span,
-    ) -> Result {
+    fn ann_assign(&mut self, target: ExprId, annotation: ExprId, value: Option<ExprId>, simple: bool, span: Span) -> Result {
         if let ExprNode { kind: Expr::Name { id, .. }, span: at } = self.ast.expr(target) {
             let flags = self.flags(self.scope, id);
             if simple && self.scope != 0 && flags & (GLOBAL | NONLOCAL) != 0 {
@@ -619,11 +566,7 @@ impl Checker<'_> {
     }
 
     /// What has type parameters is walked inside their scope.
-    fn generic(
-        &mut self,
-        params: List<TypeParam>,
-        walk: impl FnOnce(&mut Self) -> Result,
-    ) -> Result {
+    fn generic(&mut self, params: List<TypeParam>, walk: impl FnOnce(&mut Self) -> Result) -> Result {
         if params.is_empty() {
             return walk(self);
         }
@@ -632,9 +575,7 @@ impl Checker<'_> {
             for param in checker.ast.list(params) {
                 if with_default && param.default_value.is_none() {
                     let name = checker.name(param.name);
-                    let message = format!(
-                        "non-default type parameter '{name}' follows default type parameter"
-                    );
+                    let message = format!("non-default type parameter '{name}' follows default type parameter");
                     checker.late(message, param.span);
                 }
                 with_default |= param.default_value.is_some();
@@ -660,8 +601,7 @@ impl Checker<'_> {
     }
 
     fn class(&mut self, kind: Stmt, span: Span) -> Result {
-        let Stmt::ClassDef { name, bases, keywords, body, decorator_list, type_params } = kind
-        else {
+        let Stmt::ClassDef { name, bases, keywords, body, decorator_list, type_params } = kind else {
             return Ok(());
         };
         self.bind(name, LOCAL, span)?;
@@ -753,8 +693,7 @@ impl Checker<'_> {
                     ScopeKind::Class if text == "__class__" => break true,
                     ScopeKind::Class => {}
                     _ if flags & TYPE_PARAM != 0 => {
-                        let message =
-                            format!("nonlocal binding not allowed for type parameter '{text}'");
+                        let message = format!("nonlocal binding not allowed for type parameter '{text}'");
                         return Err(Fault::at(message, span));
                     }
                     _ if flags & GLOBAL != 0 => break false,
@@ -842,18 +781,10 @@ impl Checker<'_> {
                 self.exprs(values)
             }
             Expr::Set { elts } => self.items(elts),
-            Expr::ListComp { elt, generators } => {
-                self.comprehension("list comprehension", &[elt], generators, span)
-            }
-            Expr::SetComp { elt, generators } => {
-                self.comprehension("set comprehension", &[elt], generators, span)
-            }
-            Expr::DictComp { key, value, generators } => {
-                self.comprehension("dict comprehension", &[key, value], generators, span)
-            }
-            Expr::GeneratorExp { elt, generators } => {
-                self.comprehension("generator expression", &[elt], generators, span)
-            }
+            Expr::ListComp { elt, generators } => self.comprehension("list comprehension", &[elt], generators, span),
+            Expr::SetComp { elt, generators } => self.comprehension("set comprehension", &[elt], generators, span),
+            Expr::DictComp { key, value, generators } => self.comprehension("dict comprehension", &[key, value], generators, span),
+            Expr::GeneratorExp { elt, generators } => self.comprehension("generator expression", &[elt], generators, span),
             Expr::Await { value } => self.await_(value, span),
             Expr::Yield { value } => {
                 self.yield_("yield", span)?;
@@ -893,18 +824,14 @@ impl Checker<'_> {
                 self.expr(slice)
             }
             Expr::Starred { value, ctx } => {
-                let message = if ctx == Context::Load {
-                    "can't use starred expression here"
-                } else {
-                    "starred assignment target must be in a list or tuple"
-                };
+                let message =
+                    if ctx == Context::Load { "can't use starred expression here" } else { "starred assignment target must be in a list or tuple" };
                 self.late(message, span);
                 self.expr(value)
             }
             Expr::List { elts, ctx } | Expr::Tuple { elts, ctx } => {
                 if ctx == Context::Store {
-                    let starred =
-                        |id: &&ExprId| matches!(self.ast.expr(**id).kind, Expr::Starred { .. });
+                    let starred = |id: &&ExprId| matches!(self.ast.expr(**id).kind, Expr::Starred { .. });
                     if self.ast.list(elts).iter().filter(starred).count() > 1 {
                         self.late("multiple starred expressions in assignment", span);
                     }
@@ -934,8 +861,7 @@ impl Checker<'_> {
     fn named(&mut self, target: ExprId, value: ExprId, span: Span) -> Result {
         self.not_lazy("named expression", span)?;
         if self.scopes[self.scope].iterables > 0 {
-            let message =
-                "assignment expression cannot be used in a comprehension iterable expression";
+            let message = "assignment expression cannot be used in a comprehension iterable expression";
             return Err(Fault::at(message, span));
         }
         let in_comprehension = matches!(self.scopes[self.scope].kind, ScopeKind::Comprehension(_));
@@ -956,10 +882,7 @@ impl Checker<'_> {
             let within = match self.scopes[scope].kind {
                 ScopeKind::Comprehension(_) => {
                     if self.flags(scope, name) & LOOP_TARGET != 0 {
-                        let message = format!(
-                            "assignment expression cannot rebind comprehension iteration variable '{}'",
-                            self.name(name)
-                        );
+                        let message = format!("assignment expression cannot rebind comprehension iteration variable '{}'", self.name(name));
                         return Err(Fault::at(message, span));
                     }
                     let Some(parent) = self.scopes[scope].parent else { return Ok(()) };
@@ -967,13 +890,7 @@ impl Checker<'_> {
                     continue;
                 }
                 ScopeKind::Module | ScopeKind::Function { .. } => {
-                    let inner = if self.scopes[scope].kind == ScopeKind::Module
-                        || self.flags(scope, name) & GLOBAL != 0
-                    {
-                        GLOBAL
-                    } else {
-                        NONLOCAL
-                    };
+                    let inner = if self.scopes[scope].kind == ScopeKind::Module || self.flags(scope, name) & GLOBAL != 0 { GLOBAL } else { NONLOCAL };
                     self.mark(self.scope, name, inner);
                     self.mark(scope, name, LOCAL);
                     return Ok(());
@@ -984,8 +901,7 @@ impl Checker<'_> {
                 ScopeKind::Lazy(_) => "in a TypeVar bound",
                 ScopeKind::Annotation => "within an annotation",
             };
-            let message =
-                format!("assignment expression within a comprehension cannot be used {within}");
+            let message = format!("assignment expression within a comprehension cannot be used {within}");
             return Err(Fault::at(message, span));
         }
     }
@@ -1008,11 +924,7 @@ impl Checker<'_> {
             _ => false,
         };
         if !allowed {
-            let message = if self.scopes[scope].is_function_like() {
-                "'await' outside async function"
-            } else {
-                "'await' outside function"
-            };
+            let message = if self.scopes[scope].is_function_like() { "'await' outside async function" } else { "'await' outside function" };
             self.late(message, span);
         }
         Ok(())
@@ -1023,9 +935,7 @@ impl Checker<'_> {
         let scope = self.current();
         scope.generator = true;
         match scope.kind {
-            ScopeKind::Comprehension(name) => {
-                Err(Fault::at(format!("'yield' inside {name}"), span))
-            }
+            ScopeKind::Comprehension(name) => Err(Fault::at(format!("'yield' inside {name}"), span)),
             ScopeKind::Function { is_async } => {
                 if is_async && keyword == "yield from" {
                     self.late("'yield from' inside async function", span);
@@ -1039,13 +949,7 @@ impl Checker<'_> {
         }
     }
 
-    fn comprehension(
-        &mut self,
-        name: &'static str,
-        elements: &[ExprId],
-        generators: List<Comprehension>,
-        span: Span,
-    ) -> Result {
+    fn comprehension(&mut self, name: &'static str, elements: &[ExprId], generators: List<Comprehension>, span: Span) -> Result {
         let generators = self.ast.list(generators);
         let Some(first) = generators.first() else { return Ok(()) };
         self.current().iterables += 1;
@@ -1078,10 +982,7 @@ impl Checker<'_> {
         })?;
         let inner = self.late.take();
         self.late = late;
-        let allowed = matches!(
-            self.scopes[self.scope].kind,
-            ScopeKind::Function { is_async: true } | ScopeKind::Comprehension(_)
-        );
+        let allowed = matches!(self.scopes[self.scope].kind, ScopeKind::Function { is_async: true } | ScopeKind::Comprehension(_));
         if is_async && !allowed && !self.top_level_await() {
             self.late("asynchronous comprehension outside of an asynchronous function", span);
         }
@@ -1095,13 +996,7 @@ impl Checker<'_> {
     // Warnings
 
     /// `x is 1`
-    fn check_identity(
-        &mut self,
-        left: ExprId,
-        ops: List<CmpOp>,
-        comparators: List<ExprId>,
-        span: Span,
-    ) {
+    fn check_identity(&mut self, left: ExprId, ops: List<CmpOp>, comparators: List<ExprId>, span: Span) {
         let mut left = left;
         for (&op, &right) in self.ast.list(ops).iter().zip(self.ast.list(comparators)) {
             let literal = self.literal_type(left).or_else(|| self.literal_type(right));
@@ -1122,18 +1017,11 @@ impl Checker<'_> {
     /// The type of a constant whose identity means nothing.
     fn literal_type(&self, id: ExprId) -> Option<&'static str> {
         match self.ast.expr(id).kind {
-            Expr::Constant(
-                Constant::None | Constant::True | Constant::False | Constant::Ellipsis,
-            ) => None,
+            Expr::Constant(Constant::None | Constant::True | Constant::False | Constant::Ellipsis) => None,
             Expr::Constant(_) => self.type_of(id),
-            Expr::UnaryOp { op: UnaryOp::USub | UnaryOp::UAdd | UnaryOp::Invert, operand } => {
-                self.literal_type(operand)
-            }
+            Expr::UnaryOp { op: UnaryOp::USub | UnaryOp::UAdd | UnaryOp::Invert, operand } => self.literal_type(operand),
             Expr::Tuple { elts, .. } => {
-                let constant = |&id: &ExprId| {
-                    matches!(self.ast.expr(id).kind, Expr::Constant(_))
-                        || self.literal_type(id).is_some()
-                };
+                let constant = |&id: &ExprId| matches!(self.ast.expr(id).kind, Expr::Constant(_)) || self.literal_type(id).is_some();
                 self.ast.list(elts).iter().all(constant).then_some("tuple")
             }
             _ => None,
@@ -1182,15 +1070,12 @@ impl Checker<'_> {
             "str" | "bytes" | "tuple" | "list" => {
                 let index = self.type_of(slice);
                 if let Some(index) = index.filter(|index| !matches!(*index, "int" | "bool")) {
-                    let message = format!(
-                        "{name} indices must be integers or slices, not {index}; perhaps you missed a comma?"
-                    );
+                    let message = format!("{name} indices must be integers or slices, not {index}; perhaps you missed a comma?");
                     self.warn(message, span);
                 }
             }
             _ => {
-                let message =
-                    format!("'{name}' object is not subscriptable; perhaps you missed a comma?");
+                let message = format!("'{name}' object is not subscriptable; perhaps you missed a comma?");
                 self.warn(message, span);
             }
         }
@@ -1217,12 +1102,7 @@ impl Checker<'_> {
         self.deeper(|checker| checker.pattern_kind(id, irrefutable, names))
     }
 
-    fn pattern_kind(
-        &mut self,
-        id: PatternId,
-        irrefutable: bool,
-        names: &mut Vec<NameId>,
-    ) -> Result {
+    fn pattern_kind(&mut self, id: PatternId, irrefutable: bool, names: &mut Vec<NameId>) -> Result {
         let PatternNode { kind, span } = self.ast.pattern(id);
         match kind {
             Pattern::MatchValue { value } => {
@@ -1233,9 +1113,7 @@ impl Checker<'_> {
             }
             Pattern::MatchSingleton { .. } => Ok(()),
             Pattern::MatchSequence { patterns } => {
-                let is_star = |id: &&PatternId| {
-                    matches!(self.ast.pattern(**id).kind, Pattern::MatchStar { .. })
-                };
+                let is_star = |id: &&PatternId| matches!(self.ast.pattern(**id).kind, Pattern::MatchStar { .. });
                 if self.ast.list(patterns).iter().filter(is_star).count() > 1 {
                     self.late("multiple starred names in sequence pattern", span);
                 }
@@ -1261,16 +1139,11 @@ impl Checker<'_> {
                 self.patterns(patterns, names)?;
                 self.patterns(kwd_patterns, names)
             }
-            Pattern::MatchStar { name } => {
-                name.map_or(Ok(()), |name| self.capture(name, span, names))
-            }
+            Pattern::MatchStar { name } => name.map_or(Ok(()), |name| self.capture(name, span, names)),
             Pattern::MatchAs { pattern: None, name } => {
                 if !irrefutable {
                     let message = match name {
-                        Some(name) => format!(
-                            "name capture '{}' makes remaining patterns unreachable",
-                            self.name(name)
-                        ),
+                        Some(name) => format!("name capture '{}' makes remaining patterns unreachable", self.name(name)),
                         None => "wildcard makes remaining patterns unreachable".into(),
                     };
                     self.late(message, span);
@@ -1298,13 +1171,7 @@ impl Checker<'_> {
         self.bind(name, LOCAL, span)
     }
 
-    fn alternatives(
-        &mut self,
-        patterns: List<PatternId>,
-        irrefutable: bool,
-        span: Span,
-        names: &mut Vec<NameId>,
-    ) -> Result {
+    fn alternatives(&mut self, patterns: List<PatternId>, irrefutable: bool, span: Span, names: &mut Vec<NameId>) -> Result {
         let before = names.len();
         let mut first: Option<Vec<NameId>> = None;
         for (index, &pattern) in self.ast.list(patterns).iter().enumerate() {
@@ -1315,8 +1182,7 @@ impl Checker<'_> {
             match &first {
                 None => first = Some(own),
                 Some(first) => {
-                    let same =
-                        own.len() == first.len() && own.iter().all(|name| first.contains(name));
+                    let same = own.len() == first.len() && own.iter().all(|name| first.contains(name));
                     if !same {
                         self.late("alternative patterns bind different names", span);
                     }
@@ -1331,9 +1197,8 @@ impl Checker<'_> {
         let keys = self.ast.list(keys);
         for (index, &key) in keys.iter().enumerate() {
             let Expr::Constant(constant) = self.ast.expr(key).kind else { continue };
-            let repeated = keys[..index].iter().any(|&other| {
-                matches!(self.ast.expr(other).kind, Expr::Constant(other) if self.same(constant, other))
-            });
+            let repeated =
+                keys[..index].iter().any(|&other| matches!(self.ast.expr(other).kind, Expr::Constant(other) if self.same(constant, other)));
             if repeated {
                 let key = crate::dump::constant_repr(self.ast, constant);
                 self.late(format!("mapping pattern checks duplicate key ({key})"), span);
@@ -1344,12 +1209,10 @@ impl Checker<'_> {
     /// Whether two constants are equal keys.
     fn same(&self, a: Constant, b: Constant) -> bool {
         match (a, b) {
-            (Constant::Str { text: a, .. }, Constant::Str { text: b, .. })
-            | (Constant::Bytes(a), Constant::Bytes(b)) => self.ast.bytes(a) == self.ast.bytes(b),
-            (
-                Constant::BigInt { digits: a, radix: r },
-                Constant::BigInt { digits: b, radix: s },
-            ) => r == s && self.ast.bytes(a) == self.ast.bytes(b),
+            (Constant::Str { text: a, .. }, Constant::Str { text: b, .. }) | (Constant::Bytes(a), Constant::Bytes(b)) => {
+                self.ast.bytes(a) == self.ast.bytes(b)
+            }
+            (Constant::BigInt { digits: a, radix: r }, Constant::BigInt { digits: b, radix: s }) => r == s && self.ast.bytes(a) == self.ast.bytes(b),
             _ => match (number(a), number(b)) {
                 (Some(a), Some(b)) => a == b,
                 (None, None) => a == b,

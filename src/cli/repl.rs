@@ -8,10 +8,7 @@ use crate::{Error, Interpreter};
 
 /// Reads and runs inputs until the end of input or `exit()`.
 pub(super) fn run(interpreter: &Interpreter) -> Result<(), Error> {
-    write_stderr(&format!(
-        "Scrip {} (Python 3.13 syntax). Ctrl-D ends, \"help\" is in the README.\n",
-        env!("CARGO_PKG_VERSION")
-    ));
+    write_stderr(&format!("Scrip {} (Python 3.13 syntax). Ctrl-D ends, \"help\" is in the README.\n", env!("CARGO_PKG_VERSION")));
     let config = Config::builder().auto_add_history(true).build();
     let Ok(mut editor) = DefaultEditor::with_config(config) else {
         write_stderr("scrip: cannot use this terminal\n");

@@ -17,7 +17,9 @@ pub fn main() -> ExitCode {
 }
 
 fn usage(message: &str) -> ExitCode {
-    write_stderr(&format!("{message}\nusage: scrip [option] ... [-c CODE | -m MODULE | FILE | -] [ARG] ...\nTry `scrip --help' for more information.\n"));
+    write_stderr(&format!(
+        "{message}\nusage: scrip [option] ... [-c CODE | -m MODULE | FILE | -] [ARG] ...\nTry `scrip --help' for more information.\n"
+    ));
     ExitCode::from(2)
 }
 
@@ -60,12 +62,8 @@ fn run(mut arguments: Arguments) -> ExitCode {
     }
     let is_prompt = arguments.action == Action::Input && std::io::stdin().is_terminal();
     let executable = std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut builder = Interpreter::builder()
-        .arguments(arguments.argv)
-        .search_path(search_path)
-        .executable(executable)
-        .interactive(is_prompt)
-        .handle_signals(true);
+    let mut builder =
+        Interpreter::builder().arguments(arguments.argv).search_path(search_path).executable(executable).interactive(is_prompt).handle_signals(true);
     if let Some(seed) = arguments.hash_seed {
         builder = builder.hash_seed(seed);
     }

@@ -7,8 +7,8 @@
 
 use rustc_hash::FxHashMap;
 use scrip_grammar::ast::{
-    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Context, Expr, ExprId,
-    Keyword, List, Pattern, PatternId, Root, Span, Stmt, StmtId, TypeParam, TypeParamKind,
+    Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Context, Expr, ExprId, Keyword, List, Pattern, PatternId, Root, Span, Stmt, StmtId,
+    TypeParam, TypeParamKind,
 };
 
 use super::error::{Failure, Result, StackLimit};

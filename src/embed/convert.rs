@@ -186,5 +186,11 @@ tuples!(A, B, C, D);
 
 /// The arguments a host gives: a tuple is spread, anything else is one argument.
 pub(crate) fn arguments(vm: &mut Vm, value: &Value) -> Vec<Value> {
-    if vm.is_exact(value, TypeId::Tuple) { vm.tuple_items(value) } else if value.is_none() { Vec::new() } else { vec![value.clone()] }
+    if vm.is_exact(value, TypeId::Tuple) {
+        vm.tuple_items(value)
+    } else if value.is_none() {
+        Vec::new()
+    } else {
+        vec![value.clone()]
+    }
 }

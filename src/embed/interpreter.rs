@@ -1,5 +1,8 @@
 //! The interpreter as a host holds it: a handle to an isolated whole with its own modules, heap and GIL.
-#![allow(unsafe_code, reason = "the state is handed to a `Vm` per attach; it is used only while that thread holds the GIL, and freed when the last handle goes")]
+#![allow(
+    unsafe_code,
+    reason = "the state is handed to a `Vm` per attach; it is used only while that thread holds the GIL, and freed when the last handle goes"
+)]
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -223,7 +226,8 @@ impl Interpreter {
                 Err(error) if error.incomplete => return Ok(None),
                 _ => {}
             }
-            let code = vm.compile_text(source, "<stdin>", SourceOptions { mode: Mode::Interactive, ..AWAITING }).map_err(|_| interpreter_error(vm))?;
+            let code =
+                vm.compile_text(source, "<stdin>", SourceOptions { mode: Mode::Interactive, ..AWAITING }).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| Some(()))
         })
     }

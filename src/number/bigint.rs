@@ -88,9 +88,7 @@ impl BigInt {
     /// Bits of the magnitude.
     pub(crate) fn bit_length(&self) -> u64 {
         let words = self.words();
-        words
-            .last()
-            .map_or(0, |top| (words.len() * WORD_BITS) as u64 - u64::from(top.leading_zeros()))
+        words.last().map_or(0, |top| (words.len() * WORD_BITS) as u64 - u64::from(top.leading_zeros()))
     }
 
     /// Ones in the magnitude.
@@ -146,22 +144,16 @@ impl BigInt {
     fn divides_in_one_step(&self, divisor: &Self) -> bool {
         let (dividend_words, divisor_words) = (self.words().len(), divisor.words().len());
         let quotient_words = (dividend_words + 1).saturating_sub(divisor_words);
-        divisor_words.saturating_mul(quotient_words) <= STEP_PRODUCTS
-            || divisor_words.max(quotient_words) <= DIV_WORDS
+        divisor_words.saturating_mul(quotient_words) <= STEP_PRODUCTS || divisor_words.max(quotient_words) <= DIV_WORDS
     }
 
     /// Quotient rounded down, and the remainder with the divisor's sign. The divisor is not zero.
-    pub(crate) fn div_mod_floor(
-        &self,
-        divisor: &Self,
-        poll: &mut Poll<'_>,
-    ) -> Result<(Self, Self)> {
+    pub(crate) fn div_mod_floor(&self, divisor: &Self, poll: &mut Poll<'_>) -> Result<(Self, Self)> {
         let (mut quotient, mut remainder) = if self.divides_in_one_step(divisor) {
             (&self.0).div_rem(&divisor.0)
         } else {
             let (quotient, remainder) = div_words(self.magnitude(), divisor.magnitude(), poll)?;
-            let (negative, different) =
-                (self.is_negative(), self.is_negative() != divisor.is_negative());
+            let (negative, different) = (self.is_negative(), self.is_negative() != divisor.is_negative());
             (Self::from_parts(different, quotient).0, Self::from_parts(negative, remainder).0)
         };
         if !remainder.is_zero() && (remainder.sign() == Sign::Negative) != divisor.is_negative() {
@@ -178,11 +170,7 @@ impl BigInt {
             return Ok(Self(self.0.pow(exponent as usize)));
         }
         let zeros = self.trailing_zeros();
-        check_bits(
-            (self.bit_length() - zeros)
-                .saturating_mul(exponent)
-                .saturating_add(zeros.saturating_mul(exponent)),
-        )?;
+        check_bits((self.bit_length() - zeros).saturating_mul(exponent).saturating_add(zeros.saturating_mul(exponent)))?;
         let odd = Self(&self.0 >> zeros as usize);
         let mut result = Self::from(1_i64);
         for bit in (0..u64::BITS - exponent.leading_zeros()).rev() {
@@ -195,12 +183,7 @@ impl BigInt {
     }
 
     /// `self ** exponent % modulus`, for a positive modulus and an exponent not below zero.
-    pub(crate) fn pow_mod(
-        &self,
-        exponent: &Self,
-        modulus: &Self,
-        poll: &mut Poll<'_>,
-    ) -> Result<Self> {
+    pub(crate) fn pow_mod(&self, exponent: &Self, modulus: &Self, poll: &mut Poll<'_>) -> Result<Self> {
         const WINDOW: u64 = 4;
         let reduced = self.div_mod_floor(modulus, poll)?.1;
         let mut times = |left: &Self, right: &Self| -> Result<Self> {
@@ -222,9 +205,7 @@ impl BigInt {
             for _ in 0..window {
                 result = times(&result, &result)?;
             }
-            let digit = (0..window)
-                .filter(|bit| exponent.0.bit((index * window + bit) as usize))
-                .fold(0, |digit, bit| digit | 1 << bit);
+            let digit = (0..window).filter(|bit| exponent.0.bit((index * window + bit) as usize)).fold(0, |digit, bit| digit | 1 << bit);
             if digit != 0 {
                 result = times(&result, &powers[digit])?;
             }
@@ -345,8 +326,7 @@ impl BigInt {
         check_bits((digits.len() as u64).saturating_mul(bits_per_digit))?;
         if base.is_power_of_two() || digits.len() <= STEP_DIGITS {
             let text = std::str::from_utf8(digits).expect("digits are ASCII");
-            let magnitude =
-                UBig::from_str_radix(text, base).expect("digits were checked against the base");
+            let magnitude = UBig::from_str_radix(text, base).expect("digits were checked against the base");
             return Ok(Self(IBig::from(magnitude)));
         }
         let mut powers = Vec::new();
@@ -369,11 +349,7 @@ impl BigInt {
 
     /// The value of little-endian bytes, in two's complement when `signed`.
     pub(crate) fn from_le_bytes(bytes: &[u8], signed: bool) -> Self {
-        Self(if signed {
-            IBig::from_le_bytes(bytes)
-        } else {
-            IBig::from(UBig::from_le_bytes(bytes))
-        })
+        Self(if signed { IBig::from_le_bytes(bytes) } else { IBig::from(UBig::from_le_bytes(bytes)) })
     }
 
     /// The top 64 bits of the magnitude, how many bits lie below them, and whether any of those is set. Not for zero.
@@ -391,11 +367,7 @@ impl BigInt {
     /// The remainder of the magnitude by the Mersenne number `2 ** exponent - 1`, `exponent` in 32..=61.
     pub(crate) fn magnitude_mod_mersenne(&self, exponent: u32) -> u64 {
         let modulus = (1_u128 << exponent) - 1;
-        self.words()
-            .iter()
-            .rev()
-            .fold(0_u128, |hash, &word| ((hash << WORD_BITS) + u128::from(word)) % modulus)
-            as u64
+        self.words().iter().rev().fold(0_u128, |hash, &word| ((hash << WORD_BITS) + u128::from(word)) % modulus) as u64
     }
 
     fn from_parts(negative: bool, magnitude: UBig) -> Self {
@@ -447,8 +419,7 @@ fn mul_words(short: &[Word], long: &[Word], poll: &mut Poll<'_>) -> Result<UBig>
         }
     } else {
         let half = long.len().div_ceil(2);
-        let ((short_low, short_high), (long_low, long_high)) =
-            (short.split_at(half), long.split_at(half));
+        let ((short_low, short_high), (long_low, long_high)) = (short.split_at(half), long.split_at(half));
         let low = mul_any(short_low, long_low, poll)?;
         let high = mul_any(short_high, long_high, poll)?;
         let short_sum = UBig::from_words(short_low) + UBig::from_words(short_high);
@@ -511,11 +482,7 @@ fn div_words(dividend: UBig, divisor: UBig, poll: &mut Poll<'_>) -> Result<(UBig
     for (index, piece) in words.chunks(step_words).enumerate().rev() {
         stop_if(poll)?;
         let upper = (remainder << (step_words * WORD_BITS)) | UBig::from_words(piece);
-        let (digit, rest) = if levels == 0 {
-            upper.div_rem(&divisor)
-        } else {
-            div_two_by_one(upper, &divisor, block_words, levels, poll)?
-        };
+        let (digit, rest) = if levels == 0 { upper.div_rem(&divisor) } else { div_two_by_one(upper, &divisor, block_words, levels, poll)? };
         quotient[index * step_words..][..digit.as_words().len()].copy_from_slice(digit.as_words());
         remainder = rest;
     }
@@ -523,13 +490,7 @@ fn div_words(dividend: UBig, divisor: UBig, poll: &mut Poll<'_>) -> Result<(UBig
 }
 
 /// Divides up to `2 * n_words` words by exactly `n_words` whose top bit is set; the quotient fits in `n_words`.
-fn div_two_by_one(
-    dividend: UBig,
-    divisor: &UBig,
-    n_words: usize,
-    levels: u32,
-    poll: &mut Poll<'_>,
-) -> Result<(UBig, UBig)> {
+fn div_two_by_one(dividend: UBig, divisor: &UBig, n_words: usize, levels: u32, poll: &mut Poll<'_>) -> Result<(UBig, UBig)> {
     if levels == 0 || dividend.as_words().len() <= n_words {
         stop_if(poll)?;
         return Ok(dividend.div_rem(divisor));
@@ -539,8 +500,7 @@ fn div_two_by_one(
     let (dividend_low, dividend_high) = split_words(&dividend, half);
     let parts = Halves { divisor, high, low, half_words: half, levels };
     let (dividend_middle, dividend_top) = split_words(&dividend_high, half);
-    let (quotient_high, remainder) =
-        div_three_by_two(dividend_top, &dividend_middle, &parts, poll)?;
+    let (quotient_high, remainder) = div_three_by_two(dividend_top, &dividend_middle, &parts, poll)?;
     let (quotient_low, remainder) = div_three_by_two(remainder, &dividend_low, &parts, poll)?;
     Ok(((quotient_high << (half * WORD_BITS)) | quotient_low, remainder))
 }
@@ -554,12 +514,7 @@ struct Halves<'a> {
 }
 
 /// Divides `top` (less than the divisor) followed by the half `below` by the divisor.
-fn div_three_by_two(
-    top: UBig,
-    below: &UBig,
-    parts: &Halves<'_>,
-    poll: &mut Poll<'_>,
-) -> Result<(UBig, UBig)> {
+fn div_three_by_two(top: UBig, below: &UBig, parts: &Halves<'_>, poll: &mut Poll<'_>) -> Result<(UBig, UBig)> {
     let bits = parts.half_words * WORD_BITS;
     let (_, top_high) = split_words(&top, parts.half_words);
     let (mut quotient, rest) = if top_high >= parts.high {
@@ -617,13 +572,7 @@ fn lehmer_step(large: &BigInt, small: BigInt, poll: &mut Poll<'_>) -> Result<(Bi
 }
 
 /// Writes `number`, below the square of the last power, with leading zeros to that width when `padded`.
-fn write_decimal(
-    number: &BigInt,
-    powers: &[BigInt],
-    padded: bool,
-    text: &mut String,
-    poll: &mut Poll<'_>,
-) -> Result<()> {
+fn write_decimal(number: &BigInt, powers: &[BigInt], padded: bool, text: &mut String, poll: &mut Poll<'_>) -> Result<()> {
     let Some((power, powers)) = powers.split_last() else {
         stop_if(poll)?;
         let digits = number.0.to_string();

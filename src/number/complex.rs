@@ -72,16 +72,10 @@ impl Complex {
 
     /// `self ** exponent`.
     pub(crate) fn pow(self, exponent: Self) -> Result<Self> {
-        let whole = exponent.im == 0.0
-            && exponent.re.trunc() == exponent.re
-            && exponent.re.abs() <= SMALL_EXPONENT;
+        let whole = exponent.im == 0.0 && exponent.re.trunc() == exponent.re && exponent.re.abs() <= SMALL_EXPONENT;
         let power = if whole {
             let positive = self.pow_by_squaring(exponent.re.abs() as u32);
-            if exponent.re >= 0.0 {
-                positive
-            } else {
-                Self::ONE.div(positive).map_err(|_| Error::ComplexZeroPower)?
-            }
+            if exponent.re >= 0.0 { positive } else { Self::ONE.div(positive).map_err(|_| Error::ComplexZeroPower)? }
         } else {
             self.pow_by_polar(exponent)?
         };
@@ -157,11 +151,7 @@ impl Complex {
         };
         let format = FloatFormat { kind, ..*format };
         let skip_re = plain && self.re == 0.0 && self.re.is_sign_positive();
-        ComplexParts {
-            re: (!skip_re).then(|| float::format(self.re, &format)),
-            im: float::format(self.im, &format),
-            parentheses: plain && !skip_re,
-        }
+        ComplexParts { re: (!skip_re).then(|| float::format(self.re, &format)), im: float::format(self.im, &format), parentheses: plain && !skip_re }
     }
 
     /// CPython's hash; `None` when a part is NaN, which hashes by identity.
@@ -182,10 +172,7 @@ impl Complex {
         };
         let text = &text[..text.len() - 1];
         // The sign of the imaginary part: the last one that is not an exponent's.
-        let is_sign = |index: &usize| {
-            matches!(text[*index], b'+' | b'-')
-                && (*index == 0 || !is_exponent_letter(text, *index - 1))
-        };
+        let is_sign = |index: &usize| matches!(text[*index], b'+' | b'-') && (*index == 0 || !is_exponent_letter(text, *index - 1));
         let split = (0..text.len()).rev().find(is_sign).unwrap_or(0);
         let (re, im) = text.split_at(split);
         let im = match im {

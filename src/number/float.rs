@@ -20,11 +20,8 @@ pub(crate) fn repr(value: f64) -> String {
 pub(crate) fn parse(text: &[u8]) -> Option<f64> {
     let clean;
     let text = if text.contains(&b'_') {
-        let between_digits = |(index, _): (usize, &u8)| {
-            index > 0
-                && text[index - 1].is_ascii_digit()
-                && text.get(index + 1).is_some_and(u8::is_ascii_digit)
-        };
+        let between_digits =
+            |(index, _): (usize, &u8)| index > 0 && text[index - 1].is_ascii_digit() && text.get(index + 1).is_some_and(u8::is_ascii_digit);
         if !text.iter().enumerate().filter(|&(_, &byte)| byte == b'_').all(between_digits) {
             return None;
         }
@@ -72,8 +69,7 @@ pub(crate) struct FloatFormat {
     pub(crate) no_negative_zero: bool,
 }
 
-impl FloatFormat {
-}
+impl FloatFormat {}
 
 /// The parts of a formatted float, before padding and grouping.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -98,9 +94,7 @@ pub(crate) struct FloatParts {
 impl FloatParts {
     /// The parts put together, without padding.
     pub(crate) fn to_text(&self) -> String {
-        let mut text = String::with_capacity(
-            self.integer.len() + self.fraction.len() + self.exponent.len() + 3,
-        );
+        let mut text = String::with_capacity(self.integer.len() + self.fraction.len() + self.exponent.len() + 3);
         if self.negative {
             text.push('-');
         }
@@ -126,8 +120,7 @@ impl FloatParts {
 pub(crate) fn format(value: f64, format: &FloatFormat) -> FloatParts {
     let percent = format.kind == FloatKind::Percent;
     let value = if percent { value * 100.0 } else { value };
-    let mut parts =
-        FloatParts { negative: value.is_sign_negative(), percent, ..FloatParts::default() };
+    let mut parts = FloatParts { negative: value.is_sign_negative(), percent, ..FloatParts::default() };
     if !value.is_finite() {
         parts.negative &= !value.is_nan();
         parts.integer.push_str(match (value.is_nan(), format.upper) {
@@ -153,9 +146,7 @@ pub(crate) fn format(value: f64, format: &FloatFormat) -> FloatParts {
             let (digits, exponent) = rounded_digits(magnitude, precision.saturating_add(1));
             parts.set_exponent_form(&digits, exponent, precision, format.upper);
         }
-        (FloatKind::General | FloatKind::Plain, precision)
-            if precision.is_some() || format.kind == FloatKind::General =>
-        {
+        (FloatKind::General | FloatKind::Plain, precision) if precision.is_some() || format.kind == FloatKind::General => {
             let precision = precision.unwrap_or(6).max(1);
             let (digits, exponent) = rounded_digits(magnitude, precision);
             let plain = format.kind == FloatKind::Plain;
@@ -186,17 +177,10 @@ pub(crate) fn format(value: f64, format: &FloatFormat) -> FloatParts {
 
 impl FloatParts {
     /// One digit, `fraction_digits` more, and the exponent.
-    fn set_exponent_form(
-        &mut self,
-        digits: &str,
-        exponent: i64,
-        fraction_digits: usize,
-        upper: bool,
-    ) {
+    fn set_exponent_form(&mut self, digits: &str, exponent: i64, fraction_digits: usize, upper: bool) {
         let fraction = &digits[1..];
         self.integer.push_str(&digits[..1]);
-        self.fraction =
-            zero_filled(&fraction[..fraction.len().min(fraction_digits)], fraction_digits);
+        self.fraction = zero_filled(&fraction[..fraction.len().min(fraction_digits)], fraction_digits);
         let (letter, sign) = (if upper { 'E' } else { 'e' }, if exponent < 0 { '-' } else { '+' });
         self.exponent = format!("{letter}{sign}{:02}", exponent.abs());
     }
@@ -280,9 +264,7 @@ pub(crate) fn round(value: f64, digits: i64) -> Result<f64> {
         match kept {
             ..0 => return Ok(zero),
             // Half a unit is a tie, and zero is even.
-            0 if *all_digits <= *"5"
-                || significant(&all_digits) == 1 && all_digits.starts_with('5') =>
-            {
+            0 if *all_digits <= *"5" || significant(&all_digits) == 1 && all_digits.starts_with('5') => {
                 return Ok(zero);
             }
             0 => format!("{}1e{}", if value < 0.0 { "-" } else { "" }, -digits),
@@ -376,11 +358,7 @@ pub(crate) fn truediv(left: f64, right: f64) -> Result<f64> {
 
 /// `left // right`.
 pub(crate) fn floordiv(left: f64, right: f64) -> Result<f64> {
-    if right == 0.0 {
-        Err(Error::FloatFloorDivision)
-    } else {
-        Ok(quotient_and_remainder(left, right).0)
-    }
+    if right == 0.0 { Err(Error::FloatFloorDivision) } else { Ok(quotient_and_remainder(left, right).0) }
 }
 
 /// `left % right`, with the sign of `right`.
@@ -443,11 +421,7 @@ pub(crate) fn hash(value: f64) -> Option<i64> {
         return Some(if hash == -1 { -2 } else { hash });
     }
     if !value.is_finite() {
-        return if value.is_nan() {
-            None
-        } else {
-            Some(if value > 0.0 { HASH_INFINITY } else { -HASH_INFINITY })
-        };
+        return if value.is_nan() { None } else { Some(if value > 0.0 { HASH_INFINITY } else { -HASH_INFINITY }) };
     }
     // Multiplying by a power of two modulo 2 ** 61 - 1 rotates 61 bits.
     let (mantissa, exponent) = decompose(value);
@@ -472,11 +446,8 @@ pub(crate) fn as_integer_ratio(value: f64) -> Result<(Int, Int)> {
     let zeros = mantissa.trailing_zeros();
     let (mantissa, exponent) = (mantissa >> zeros, exponent + i64::from(zeros));
     let power = |bits: i64, of: u64| Int::from(BigInt::from(of).shl(bits as u64));
-    let (numerator, denominator) = if exponent >= 0 {
-        (power(exponent, mantissa), Int::Small(1))
-    } else {
-        (Int::from(mantissa), power(-exponent, 1))
-    };
+    let (numerator, denominator) =
+        if exponent >= 0 { (power(exponent, mantissa), Int::Small(1)) } else { (Int::from(mantissa), power(-exponent, 1)) };
     Ok((if value < 0.0 { numerator.as_ref().neg() } else { numerator }, denominator))
 }
 
@@ -511,8 +482,7 @@ pub(crate) fn compose(negative: bool, mantissa: u64, exponent: i64, sticky: bool
     let rounded = match shift {
         ..=0 => mantissa << -shift,
         1..=63 => {
-            let (whole, rest, half) =
-                (mantissa >> shift, mantissa & ((1 << shift) - 1), 1_u64 << (shift - 1));
+            let (whole, rest, half) = (mantissa >> shift, mantissa & ((1 << shift) - 1), 1_u64 << (shift - 1));
             let up = rest > half || (rest == half && (sticky || whole & 1 == 1));
             whole + u64::from(up)
         }

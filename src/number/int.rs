@@ -146,12 +146,7 @@ impl Int {
     /// The value of a text: an optional sign, a prefix (`0x`, `0o`, `0b`) where `base` is 0 or its own, digits with
     /// single underscores between them. The text is stripped, its Unicode digits are already ASCII. Past `max_digits`
     /// digits (0: any number) it fails, unless the base is a power of two.
-    pub(crate) fn parse(
-        text: &[u8],
-        base: u32,
-        max_digits: usize,
-        poll: &mut Poll<'_>,
-    ) -> std::result::Result<Self, ParseError> {
+    pub(crate) fn parse(text: &[u8], base: u32, max_digits: usize, poll: &mut Poll<'_>) -> std::result::Result<Self, ParseError> {
         if base == 1 || base > 36 {
             return Err(ParseError::Base);
         }
@@ -190,11 +185,7 @@ impl Int {
         if !after_digit {
             return Err(ParseError::Literal);
         }
-        if base == 0
-            && prefix_base == 0
-            && digits[0] == b'0'
-            && digits.iter().any(|b| !matches!(b, b'0' | b'_'))
-        {
+        if base == 0 && prefix_base == 0 && digits[0] == b'0' && digits.iter().any(|b| !matches!(b, b'0' | b'_')) {
             return Err(ParseError::Literal);
         }
         // 12 digits of base 36 stay below 2 ** 63, as 18 of base 10 do.
@@ -230,15 +221,10 @@ impl Int {
 
     fn from_le_bytes(bytes: &[u8], signed: bool) -> Self {
         if bytes.len() <= 8 {
-            let fill =
-                if signed && bytes.last().is_some_and(|top| top & 0x80 != 0) { 0xff } else { 0 };
+            let fill = if signed && bytes.last().is_some_and(|top| top & 0x80 != 0) { 0xff } else { 0 };
             let mut word = [fill; 8];
             word[..bytes.len()].copy_from_slice(bytes);
-            return if signed {
-                Self::from(i64::from_le_bytes(word))
-            } else {
-                Self::from(u64::from_le_bytes(word))
-            };
+            return if signed { Self::from(i64::from_le_bytes(word)) } else { Self::from(u64::from_le_bytes(word)) };
         }
         Self::from(BigInt::from_le_bytes(bytes, signed))
     }
@@ -331,8 +317,7 @@ impl<'a> IntRef<'a> {
     #[inline]
     pub(crate) fn add(self, other: IntRef<'_>) -> Int {
         if let (Self::Small(left), IntRef::Small(right)) = (self, other) {
-            return checked_add(left, right)
-                .map_or_else(|| Int::from(i128::from(left) + i128::from(right)), Int::Small);
+            return checked_add(left, right).map_or_else(|| Int::from(i128::from(left) + i128::from(right)), Int::Small);
         }
         Int::from(self.widen().add(&other.widen()))
     }
@@ -341,8 +326,7 @@ impl<'a> IntRef<'a> {
     #[inline]
     pub(crate) fn sub(self, other: IntRef<'_>) -> Int {
         if let (Self::Small(left), IntRef::Small(right)) = (self, other) {
-            return checked_sub(left, right)
-                .map_or_else(|| Int::from(i128::from(left) - i128::from(right)), Int::Small);
+            return checked_sub(left, right).map_or_else(|| Int::from(i128::from(left) - i128::from(right)), Int::Small);
         }
         Int::from(self.widen().sub(&other.widen()))
     }
@@ -421,15 +405,10 @@ impl<'a> IntRef<'a> {
         // A quotient of 63 or 64 bits, and whether anything is left below it.
         let shift = difference - 63;
         let (left, right) = (self.widen().abs(), other.widen().abs());
-        let (left, right) = if shift > 0 {
-            (left, right.shl(shift as u64))
-        } else {
-            (left.shl(shift.unsigned_abs()), right)
-        };
+        let (left, right) = if shift > 0 { (left, right.shl(shift as u64)) } else { (left.shl(shift.unsigned_abs()), right) };
         let (quotient, remainder) = left.div_mod_floor(&right, poll)?;
         let quotient = quotient.to_u64().expect("the shift leaves at most 64 bits");
-        float::compose(negative, quotient, shift, !remainder.is_zero())
-            .ok_or(Error::QuotientTooLargeForFloat)
+        float::compose(negative, quotient, shift, !remainder.is_zero()).ok_or(Error::QuotientTooLargeForFloat)
     }
 
     /// `self ** exponent` for an exponent not below zero; a negative one makes floats of both, as the caller does.
@@ -455,12 +434,7 @@ impl<'a> IntRef<'a> {
     }
 
     /// `pow(self, exponent, modulus)`; a negative exponent takes the modular inverse.
-    pub(crate) fn powmod(
-        self,
-        exponent: IntRef<'_>,
-        modulus: IntRef<'_>,
-        poll: &mut Poll<'_>,
-    ) -> Result<Int> {
+    pub(crate) fn powmod(self, exponent: IntRef<'_>, modulus: IntRef<'_>, poll: &mut Poll<'_>) -> Result<Int> {
         if modulus.is_zero() {
             return Err(Error::ZeroModulus);
         }
@@ -530,9 +504,7 @@ impl<'a> IntRef<'a> {
         let count = count.to_u64().unwrap_or(u64::MAX);
         match self {
             Self::Small(value) => Ok(Int::from(value >> count.min(63))),
-            Self::Big(value) if count >= value.bit_length() => {
-                Ok(Int::Small(if value.is_negative() { -1 } else { 0 }))
-            }
+            Self::Big(value) if count >= value.bit_length() => Ok(Int::Small(if value.is_negative() { -1 } else { 0 })),
             Self::Big(value) => Ok(Int::from(value.shr(count))),
         }
     }
@@ -640,8 +612,7 @@ impl<'a> IntRef<'a> {
                     return Ok(0.0);
                 }
                 let (top, below, sticky) = value.top_bits();
-                float::compose(value.is_negative(), top, below as i64, sticky)
-                    .ok_or(Error::IntTooLargeForFloat)
+                float::compose(value.is_negative(), top, below as i64, sticky).ok_or(Error::IntTooLargeForFloat)
             }
         }
     }
@@ -706,11 +677,7 @@ impl<'a> IntRef<'a> {
     }
 
     /// The decimal digits, with a minus sign when negative. `None` when they are more than `max_digits` (0: any number).
-    pub(crate) fn to_decimal(
-        self,
-        max_digits: usize,
-        poll: &mut Poll<'_>,
-    ) -> Result<Option<String>> {
+    pub(crate) fn to_decimal(self, max_digits: usize, poll: &mut Poll<'_>) -> Result<Option<String>> {
         match self {
             Self::Small(value) => Ok(Some(value.to_string())),
             Self::Big(value) => {
@@ -760,8 +727,7 @@ impl<'a> IntRef<'a> {
         let fill = if negative { 0xff } else { 0 };
         let n_copied = source.len().min(length);
         // No bytes at all hold 0 and -1.
-        let sign_fits =
-            length == 0 || length > source.len() || (source[length - 1] & 0x80 != 0) == negative;
+        let sign_fits = length == 0 || length > source.len() || (source[length - 1] & 0x80 != 0) == negative;
         let fits = source[n_copied..].iter().all(|&byte| byte == fill) && (!signed || sign_fits);
         if !fits {
             return Err(Error::IntTooBigForBytes);
@@ -788,9 +754,7 @@ impl<'a> IntRef<'a> {
     pub(crate) fn pow_bytes(self, exponent: IntRef<'_>) -> usize {
         match self.to_i64() {
             Some(-1..=1) => 0,
-            _ => bits_to_bytes(
-                self.bit_length().saturating_mul(exponent.to_u64().unwrap_or(u64::MAX)),
-            ),
+            _ => bits_to_bytes(self.bit_length().saturating_mul(exponent.to_u64().unwrap_or(u64::MAX))),
         }
     }
 
@@ -820,9 +784,7 @@ pub(crate) fn exceeds_digit_limit(value: IntRef<'_>, max_digits: usize) -> bool 
         return false;
     }
     let least = least_digits(value.bit_length());
-    least > max_digits as u64
-        || (least + 1 >= max_digits as u64
-            && matches!(value.to_decimal(max_digits, &mut never()), Ok(None)))
+    least > max_digits as u64 || (least + 1 >= max_digits as u64 && matches!(value.to_decimal(max_digits, &mut never()), Ok(None)))
 }
 
 /// Whether the VM keeps the value inline.
@@ -879,8 +841,7 @@ pub(crate) const fn modulo_i64(left: i64, right: i64) -> i64 {
 }
 
 fn powmod_u64(mut base: u64, mut exponent: u64, modulus: u64) -> u64 {
-    let times =
-        |left: u64, right: u64| (u128::from(left) * u128::from(right) % u128::from(modulus)) as u64;
+    let times = |left: u64, right: u64| (u128::from(left) * u128::from(right) % u128::from(modulus)) as u64;
     let mut result = 1 % modulus;
     while exponent != 0 {
         if exponent & 1 == 1 {

@@ -133,21 +133,13 @@ pub(crate) fn fmod(x: f64, y: f64) -> Result<f64> {
         return Ok(x);
     }
     let remainder = x % y;
-    if remainder.is_nan() && !x.is_nan() && !y.is_nan() {
-        Err(Error::Domain)
-    } else {
-        Ok(remainder)
-    }
+    if remainder.is_nan() && !x.is_nan() && !y.is_nan() { Err(Error::Domain) } else { Ok(remainder) }
 }
 
 /// `math.remainder`: the difference to the closest multiple of `y`, ties to even (IEEE 754).
 pub(crate) fn remainder(x: f64, y: f64) -> Result<f64> {
     let remainder = libm::remainder(x, y);
-    if remainder.is_nan() && !x.is_nan() && !y.is_nan() {
-        Err(Error::Domain)
-    } else {
-        Ok(remainder)
-    }
+    if remainder.is_nan() && !x.is_nan() && !y.is_nan() { Err(Error::Domain) } else { Ok(remainder) }
 }
 
 /// `math.modf`: the fraction and the whole, both with the sign of `x`.
@@ -239,11 +231,7 @@ pub(crate) fn nextafter(x: f64, y: f64, steps: Option<IntRef<'_>>) -> Result<f64
     if steps >= distance {
         return Ok(y);
     }
-    let point = if from < to {
-        from.wrapping_add_unsigned(steps)
-    } else {
-        from.wrapping_sub_unsigned(steps)
-    };
+    let point = if from < to { from.wrapping_add_unsigned(steps) } else { from.wrapping_sub_unsigned(steps) };
     let magnitude = f64::from_bits(point.unsigned_abs());
     // A step onto zero keeps the side it came from.
     Ok(if point < 0 || (point == 0 && x < 0.0) { -magnitude } else { magnitude })
@@ -261,9 +249,7 @@ pub(crate) fn isclose(a: f64, b: f64, relative: f64, absolute: f64) -> Result<bo
         return Ok(false);
     }
     let difference = (b - a).abs();
-    Ok(difference <= (relative * b).abs()
-        || difference <= (relative * a).abs()
-        || difference <= absolute)
+    Ok(difference <= (relative * b).abs() || difference <= (relative * a).abs() || difference <= absolute)
 }
 
 /// `math.hypot`: the length of a vector, rounded nearly always correctly: squares are summed with twice a float's
@@ -370,11 +356,7 @@ impl ExactSum {
     /// The sum, correctly rounded.
     pub(crate) fn finish(mut self) -> Result<f64> {
         if self.special != 0.0 {
-            return if self.infinities.is_nan() {
-                Err(Error::FsumInfinities)
-            } else {
-                Ok(self.special)
-            };
+            return if self.infinities.is_nan() { Err(Error::FsumInfinities) } else { Ok(self.special) };
         }
         let Some(mut sum) = self.partials.pop() else { return Ok(0.0) };
         while let Some(next) = self.partials.pop() {
@@ -480,9 +462,7 @@ pub(crate) fn comb(n: IntRef<'_>, k: IntRef<'_>, poll: &mut Poll<'_>) -> Result<
     let count = k.to_i64().ok_or(Error::CombTooLarge)?;
     // While it fits a word, every step's quotient is exact.
     if let Some(n) = n.to_u64() {
-        let step = |result: u64, index: u64| {
-            u64::try_from(u128::from(result) * u128::from(n - index) / u128::from(index + 1)).ok()
-        };
+        let step = |result: u64, index: u64| u64::try_from(u128::from(result) * u128::from(n - index) / u128::from(index + 1)).ok();
         if count <= 67
             && let Some(result) = (0..count as u64).try_fold(1, step)
         {
@@ -618,19 +598,12 @@ pub(crate) fn gamma(x: f64) -> Result<f64> {
     }
     // The base of the power, and what rounding lost of it.
     let base = magnitude + lanczos::G_MINUS_HALF;
-    let lost = if magnitude > lanczos::G_MINUS_HALF {
-        (base - magnitude) - lanczos::G_MINUS_HALF
-    } else {
-        (base - lanczos::G_MINUS_HALF) - magnitude
-    };
+    let lost =
+        if magnitude > lanczos::G_MINUS_HALF { (base - magnitude) - lanczos::G_MINUS_HALF } else { (base - lanczos::G_MINUS_HALF) - magnitude };
     let correction = lost * lanczos::G / base;
     // Past 140 the power overflows before the result does: its root is taken twice.
     let exponent = magnitude - 0.5;
-    let (power, times) = if magnitude < 140.0 {
-        (base.powf(exponent), 1)
-    } else {
-        (base.powf(magnitude / 2.0 - 0.25), 2)
-    };
+    let (power, times) = if magnitude < 140.0 { (base.powf(exponent), 1) } else { (base.powf(magnitude / 2.0 - 0.25), 2) };
     let mut result;
     if x < 0.0 {
         // The reflection formula.

@@ -23,10 +23,7 @@ impl MersenneTwister {
     pub(crate) fn from_int(seed: IntRef<'_>) -> Self {
         let magnitude = seed.abs();
         let length = magnitude.as_ref().bit_length().div_ceil(8) as usize;
-        let bytes = magnitude
-            .as_ref()
-            .to_bytes(length, true, false)
-            .expect("the length is the number's own");
+        let bytes = magnitude.as_ref().to_bytes(length, true, false).expect("the length is the number's own");
         Self::from_le_bytes(&bytes)
     }
 
@@ -40,10 +37,7 @@ impl MersenneTwister {
     }
 
     fn from_le_bytes(bytes: &[u8]) -> Self {
-        let mut key: Vec<u32> = bytes
-            .chunks(4)
-            .map(|chunk| chunk.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte)))
-            .collect();
+        let mut key: Vec<u32> = bytes.chunks(4).map(|chunk| chunk.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte))).collect();
         while key.len() > 1 && key.last() == Some(&0) {
             key.pop();
         }
@@ -61,15 +55,14 @@ impl MersenneTwister {
             state[index] = mix(state[index - 1], 1_812_433_253).wrapping_add(index as u32);
         }
         let mut index = 1;
-        let mut advance =
-            |state: &mut [u32; STATE_WORDS], factor: u32, change: &dyn Fn(u32, usize) -> u32| {
-                state[index] = change(state[index] ^ mix(state[index - 1], factor), index);
-                index += 1;
-                if index == STATE_WORDS {
-                    state[0] = state[STATE_WORDS - 1];
-                    index = 1;
-                }
-            };
+        let mut advance = |state: &mut [u32; STATE_WORDS], factor: u32, change: &dyn Fn(u32, usize) -> u32| {
+            state[index] = change(state[index] ^ mix(state[index - 1], factor), index);
+            index += 1;
+            if index == STATE_WORDS {
+                state[0] = state[STATE_WORDS - 1];
+                index = 1;
+            }
+        };
         for step in 0..key.len().max(STATE_WORDS) {
             let position = step % key.len();
             let added = key[position].wrapping_add(position as u32);
@@ -108,8 +101,7 @@ impl MersenneTwister {
     fn twist(&mut self) {
         let state = &mut *self.state;
         for index in 0..STATE_WORDS {
-            let joined =
-                state[index] & 0x8000_0000 | state[(index + 1) % STATE_WORDS] & 0x7fff_ffff;
+            let joined = state[index] & 0x8000_0000 | state[(index + 1) % STATE_WORDS] & 0x7fff_ffff;
             let reflected = if joined & 1 == 1 { 0x9908_b0df } else { 0 };
             state[index] = state[(index + MIDDLE) % STATE_WORDS] ^ joined >> 1 ^ reflected;
         }
@@ -134,9 +126,7 @@ impl MersenneTwister {
         let mut left = bits;
         while left > 0 {
             let word = self.next_u32();
-            bytes.extend_from_slice(
-                &(if left < 32 { word >> (32 - left) } else { word }).to_le_bytes(),
-            );
+            bytes.extend_from_slice(&(if left < 32 { word >> (32 - left) } else { word }).to_le_bytes());
             left = left.saturating_sub(32);
         }
         Int::from_bytes(&bytes, true, false)

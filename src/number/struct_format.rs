@@ -234,11 +234,7 @@ impl Format {
     }
 
     fn push(&mut self, letter: u8, count: usize) -> Result<(), StructError> {
-        let grown = |size: usize, by: usize| {
-            size.checked_add(by)
-                .filter(|&size| isize::try_from(size).is_ok())
-                .ok_or(StructError::TooLong)
-        };
+        let grown = |size: usize, by: usize| size.checked_add(by).filter(|&size| isize::try_from(size).is_ok()).ok_or(StructError::TooLong);
         let (kind, standard, native) = match letter {
             b'x' => {
                 self.size = grown(self.size, count)?;
@@ -305,11 +301,7 @@ impl Format {
     }
 
     /// Fails unless `given` values fit the format; `function` is `pack` or `pack_into`.
-    pub(crate) fn check_count(
-        &self,
-        function: &'static str,
-        given: usize,
-    ) -> Result<(), StructError> {
+    pub(crate) fn check_count(&self, function: &'static str, given: usize) -> Result<(), StructError> {
         if given == self.n_values {
             return Ok(());
         }
@@ -317,38 +309,21 @@ impl Format {
     }
 
     /// Where in a buffer of `length` bytes an `offset` (counted from the end when negative) leaves room for the whole.
-    pub(crate) fn start(
-        &self,
-        offset: i64,
-        length: usize,
-        packing: bool,
-    ) -> Result<usize, StructError> {
+    pub(crate) fn start(&self, offset: i64, length: usize, packing: bool) -> Result<usize, StructError> {
         let size = self.size;
         let start = if offset < 0 {
             let from_end = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX);
             if from_end < size {
-                return Err(if packing {
-                    StructError::NoSpace { size, offset }
-                } else {
-                    StructError::NotEnoughData { size, offset }
-                });
+                return Err(if packing { StructError::NoSpace { size, offset } } else { StructError::NotEnoughData { size, offset } });
             }
             length.checked_sub(from_end).ok_or(StructError::OffsetRange { offset, length })?
         } else {
             usize::try_from(offset).unwrap_or(usize::MAX)
         };
         if length.checked_sub(start).is_none_or(|rest| rest < size) {
-            let (function, verb) =
-                if packing { ("pack_into", "packing") } else { ("unpack_from", "unpacking") };
+            let (function, verb) = if packing { ("pack_into", "packing") } else { ("unpack_from", "unpacking") };
             let needed = (size as u64).saturating_add(start as u64);
-            return Err(StructError::BufferTooSmall {
-                function,
-                verb,
-                needed,
-                size,
-                offset: start as i64,
-                length,
-            });
+            return Err(StructError::BufferTooSmall { function, verb, needed, size, offset: start as i64, length });
         }
         Ok(start)
     }
@@ -359,9 +334,7 @@ impl Slot {
     pub(crate) fn pack(&self, value: Packed<'_>, bytes: &mut [u8]) -> Result<(), StructError> {
         let target = &mut bytes[self.offset..][..self.size];
         match (self.kind, value) {
-            (Kind::Signed | Kind::Unsigned | Kind::Pointer, Packed::Int(value)) => {
-                self.pack_int(value, target)
-            }
+            (Kind::Signed | Kind::Unsigned | Kind::Pointer, Packed::Int(value)) => self.pack_int(value, target),
             (Kind::Float, Packed::Float(value)) => self.pack_float(value, target),
             (Kind::Bool, Packed::Bool(value)) => {
                 target[0] = u8::from(value);
@@ -414,10 +387,7 @@ impl Slot {
                 let value = value.to_u64().filter(|&value| value <= max);
                 value.ok_or(StructError::IntRange { letter, min: 0, max })?
             }
-            _ => value
-                .to_u64()
-                .or_else(|| value.to_i64().map(|value| value as u64))
-                .ok_or(StructError::PointerRange)?,
+            _ => value.to_u64().or_else(|| value.to_i64().map(|value| value as u64)).ok_or(StructError::PointerRange)?,
         };
         self.put(raw, target);
         Ok(())
@@ -496,8 +466,7 @@ fn half_from_f64(value: f64) -> Option<u16> {
     let rounded = if mantissa == 0 || shift > 63 {
         0
     } else {
-        let (whole, rest, half) =
-            (mantissa >> shift, mantissa & ((1 << shift) - 1), 1_u64 << (shift - 1));
+        let (whole, rest, half) = (mantissa >> shift, mantissa & ((1 << shift) - 1), 1_u64 << (shift - 1));
         whole + u64::from(rest > half || (rest == half && whole & 1 == 1))
     };
     let biased = if rounded >> 10 == 0 { 0 } else { (lowest + 24) as u64 };
@@ -512,8 +481,7 @@ fn half_to_f64(bits: u16) -> f64 {
         31 if fraction == 0 => f64::INFINITY.copysign(if negative { -1.0 } else { 1.0 }),
         31 => f64::NAN.copysign(if negative { -1.0 } else { 1.0 }),
         0 => float::compose(negative, fraction, -24, false).expect("a half is a float"),
-        _ => float::compose(negative, fraction | 1 << 10, exponent - 25, false)
-            .expect("a half is a float"),
+        _ => float::compose(negative, fraction | 1 << 10, exponent - 25, false).expect("a half is a float"),
     }
 }
 
@@ -537,20 +505,8 @@ mod tests {
 
     #[test]
     fn native_values_are_aligned_and_standard_ones_packed() {
-        for (format, size) in [
-            ("@bq", 16),
-            ("=bq", 9),
-            ("bxh", 4),
-            ("b0i", 4),
-            ("bi0q", 8),
-            ("3s2x0p", 5),
-            ("i i\n", 8),
-        ] {
-            assert_eq!(
-                Format::parse(format.as_bytes()).map(|format| format.size()),
-                Ok(size),
-                "{format}"
-            );
+        for (format, size) in [("@bq", 16), ("=bq", 9), ("bxh", 4), ("b0i", 4), ("bi0q", 8), ("3s2x0p", 5), ("i i\n", 8)] {
+            assert_eq!(Format::parse(format.as_bytes()).map(|format| format.size()), Ok(size), "{format}");
         }
     }
 
@@ -563,19 +519,13 @@ mod tests {
         assert_eq!(pack("<e", &[Packed::Float(65519.9)]), Ok(vec![0xff, 0x7b]));
         assert_eq!(pack("<e", &[Packed::Float(-0.0)]), Ok(vec![0, 0x80]));
         let format = Format::parse(b"<e").expect("the format is right");
-        let half = |bytes: &[u8]| {
-            format
-                .slots()
-                .next()
-                .map(|slot| slot.unpack(bytes) == Unpacked::Float(2.0_f64.powi(-24)))
-        };
+        let half = |bytes: &[u8]| format.slots().next().map(|slot| slot.unpack(bytes) == Unpacked::Float(2.0_f64.powi(-24)));
         assert_eq!(half(&[1, 0]), Some(true));
     }
 
     #[test]
     fn errors_say_what_python_says() {
-        let text =
-            |result: Result<Vec<u8>, StructError>| result.expect_err("it is wrong").to_string();
+        let text = |result: Result<Vec<u8>, StructError>| result.expect_err("it is wrong").to_string();
         assert_eq!(text(pack("<n", &[])), "bad char in struct format");
         assert_eq!(text(pack("3", &[])), "repeat count given without format specifier");
         assert_eq!(text(pack("99999999999999999999i", &[])), "total struct size too long");
@@ -583,21 +533,13 @@ mod tests {
         assert_eq!(text(pack("b", &[int(128)])), "'b' format requires -128 <= number <= 127");
         assert_eq!(text(pack("<L", &[int(-1)])), "'L' format requires 0 <= number <= 4294967295");
         assert_eq!(text(pack("i", &[Packed::Float(1.0)])), "required argument is not an integer");
-        assert_eq!(
-            text(pack("<f", &[Packed::Float(1e40)])),
-            "float too large to pack with f format"
-        );
-        let start = |offset, length, packing| {
-            Format::parse(b"ii").expect("right").start(offset, length, packing)
-        };
+        assert_eq!(text(pack("<f", &[Packed::Float(1e40)])), "float too large to pack with f format");
+        let start = |offset, length, packing| Format::parse(b"ii").expect("right").start(offset, length, packing);
         assert_eq!(start(-8, 9, false), Ok(1));
         assert_eq!(
             start(100, 7, true).expect_err("too small").to_string(),
             "pack_into requires a buffer of at least 108 bytes for packing 8 bytes at offset 100 (actual buffer size is 7)"
         );
-        assert_eq!(
-            start(-3, 7, false).expect_err("too small").to_string(),
-            "not enough data to unpack 8 bytes at offset -3"
-        );
+        assert_eq!(start(-3, 7, false).expect_err("too small").to_string(), "not enough data to unpack 8 bytes at offset -3");
     }
 }

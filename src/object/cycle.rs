@@ -308,8 +308,7 @@ fn run(vm: &mut Vm) -> (usize, usize) {
     let mut found = find_garbage(vm.heap());
     sort_by_age(vm.heap(), &mut found.garbage);
     // SAFETY: they live: each is referred to by another of them.
-    let mut garbage: Vec<Value> =
-        found.garbage.iter().map(|&header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();
+    let mut garbage: Vec<Value> = found.garbage.iter().map(|&header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();
     let n_found = garbage.len();
     vm.heap().growth.set(0);
     vm.state_mut().collector.live = (found.n_containers - n_found) as i64;

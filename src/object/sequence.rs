@@ -12,8 +12,8 @@ use super::types::slice::Slice;
 use super::types::tuple::Tuple;
 use super::value::{Ref, Value};
 use crate::code::instruction::Comparison;
-use crate::text::{Text, TextBuilder};
 use crate::object::types::exception::ExceptionKind;
+use crate::text::{Text, TextBuilder};
 use crate::vm::{Result, Vm};
 
 /// A slice's three numbers before the length is known.

@@ -223,7 +223,8 @@ impl Signature {
             .filter(|parameter| matches!(parameter.kind, ParameterKind::PositionalOrKeyword | ParameterKind::KeywordOnly))
             .map(|parameter| parameter.name)
             .collect();
-        let suggestion = crate::text::similar::closest(name, known.iter().copied()).map_or_else(String::new, |close| format!(". Did you mean '{close}'?"));
+        let suggestion =
+            crate::text::similar::closest(name, known.iter().copied()).map_or_else(String::new, |close| format!(". Did you mean '{close}'?"));
         vm.type_error(format!("{}() got an unexpected keyword argument '{name}'{suggestion}", self.name))
     }
 
@@ -272,7 +273,8 @@ impl Signature {
             return vm.type_error(message);
         }
         let message = if parameter.kind == ParameterKind::PositionalOnly {
-            let least = self.parameters.iter().filter(|p| p.kind == ParameterKind::PositionalOnly && p.default.is_none()).count().max(offset) - offset;
+            let least =
+                self.parameters.iter().filter(|p| p.kind == ParameterKind::PositionalOnly && p.default.is_none()).count().max(offset) - offset;
             format!("{name}() takes at least {least} positional argument{} ({} given)", if least == 1 { "" } else { "s" }, given.max(offset) - offset)
         } else {
             let position = if name == "enumerate" { String::new() } else { format!(" (pos {})", place + 1 - offset) };

@@ -484,7 +484,11 @@ fn script_next(vm: &mut Vm, value: &Value) -> Result<Option<Value>> {
         Ok(Some(item)) => Ok(Some(item)),
         Ok(None) => Err(vm.no_attribute(value, &name)),
         Err(raised) => {
-            if vm.clear_if(ExceptionKind::StopIteration) { Ok(None) } else { Err(raised) }
+            if vm.clear_if(ExceptionKind::StopIteration) {
+                Ok(None)
+            } else {
+                Err(raised)
+            }
         }
     }
 }

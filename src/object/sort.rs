@@ -505,7 +505,8 @@ mod tests {
 
     #[test]
     fn runs_and_sawteeth_come_out_sorted() {
-        let mut items: Vec<(u64, usize)> = (0..3000).map(|index| ((index % 700) as u64, index)).chain((0..900).rev().map(|index| (index as u64 / 3, index))).collect();
+        let mut items: Vec<(u64, usize)> =
+            (0..3000).map(|index| ((index % 700) as u64, index)).chain((0..900).rev().map(|index| (index as u64 / 3, index))).collect();
         let mut expected = items.clone();
         expected.sort_by_key(|item| item.0);
         sort(&mut items, |a, b| Ok::<_, ()>(a.0 < b.0)).expect("never fails");

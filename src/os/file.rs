@@ -327,10 +327,7 @@ pub(crate) fn change_owner(path: &[u8], user: u32, group: u32, follow: bool) -> 
 /// Sets the times of access and modification, in nanoseconds since 1970; `None` for now.
 pub(crate) fn set_times(path: &[u8], times: Option<(i128, i128)>, follow: bool) -> io::Result<()> {
     let path = c_path(path)?;
-    let spec = |time: i128| libc::timespec {
-        tv_sec: time.div_euclid(1_000_000_000) as i64,
-        tv_nsec: time.rem_euclid(1_000_000_000) as i64,
-    };
+    let spec = |time: i128| libc::timespec { tv_sec: time.div_euclid(1_000_000_000) as i64, tv_nsec: time.rem_euclid(1_000_000_000) as i64 };
     let pair = times.map(|(accessed, modified)| [spec(accessed), spec(modified)]);
     let pointer = pair.as_ref().map_or(std::ptr::null(), |pair| pair.as_ptr());
     let flags = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };

@@ -634,7 +634,9 @@ fn set_slice(vm: &mut Vm, array: &Ref<Array>, slice: &Ref<Slice>, value: Option<
     let gone: Vec<usize> = span.places().collect();
     let data = &mut array.get_mut(vm).data;
     let mut gone_at = vec![false; data.len() / size];
-    for place in gone { gone_at[place] = true; }
+    for place in gone {
+        gone_at[place] = true;
+    }
     *data = data.chunks_exact(size).zip(gone_at).filter(|(_, gone)| !gone).flat_map(|(item, _)| item.iter().copied()).collect();
     Ok(())
 }

@@ -17,11 +17,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
             _ => Mode::Module,
         };
         let filename = vm.expect_string(&args[2], "dump() argument 3")?;
-        let source = if args[0].holds::<Str>() {
-            vm.expect_string(&args[0], "dump() argument 1")?.into_bytes()
-        } else {
-            vm.bytes_vec(&args[0])?
-        };
+        let source = if args[0].holds::<Str>() { vm.expect_string(&args[0], "dump() argument 1")?.into_bytes() } else { vm.bytes_vec(&args[0])? };
         let text = dump(vm, &source, mode, &filename)?;
         Ok(vm.new_str(text))
     })],

@@ -154,10 +154,7 @@ fn a2b_base64(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     if in_group == 1 {
         let count = out.len() / 3 * 4 + 1;
-        return Err(error(
-            vm,
-            format!("Invalid base64-encoded string: number of data characters ({count}) cannot be 1 more than a multiple of 4"),
-        ));
+        return Err(error(vm, format!("Invalid base64-encoded string: number of data characters ({count}) cannot be 1 more than a multiple of 4")));
     }
     if in_group != 0 {
         return Err(error(vm, "Incorrect padding"));
@@ -185,9 +182,9 @@ fn crc32(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn crc_hqx(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let bytes = buffer(vm, &args[0])?;
     let start = vm.index_i64(&args[1])? as u16;
-    let crc = bytes.iter().fold(start, |crc, &byte| {
-        (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 })
-    });
+    let crc = bytes
+        .iter()
+        .fold(start, |crc, &byte| (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 }));
     Ok(Value::small(i64::from(crc)))
 }
 

@@ -4,7 +4,6 @@ use crate::code::instruction::Comparison;
 use crate::number::Int;
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::type_object::{BinaryOperator, CallArgs, HAS_DICT, Slots, Type, TypeSpec};
-use crate::object::types::numeric::polled;
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
@@ -12,6 +11,7 @@ use crate::object::types::exception::ExceptionKind;
 use crate::object::types::frame_methods::locals_of;
 use crate::object::types::function::{CellPayload, Function};
 use crate::object::types::iterator::CallIterator;
+use crate::object::types::numeric::polled;
 use crate::object::types::object::plain;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
@@ -635,12 +635,8 @@ pub(crate) fn power_modulo(vm: &mut Vm, base: &Value, exponent: &Value, modulus:
     if [base, exponent, modulus].iter().any(|value| vm.is_kind(value, TypeId::Complex)) {
         return Err(vm.value_error("complex modulo"));
     }
-    let message = format!(
-        "unsupported operand type(s) for ** or pow(): '{}', '{}', '{}'",
-        vm.type_name(base),
-        vm.type_name(exponent),
-        vm.type_name(modulus)
-    );
+    let message =
+        format!("unsupported operand type(s) for ** or pow(): '{}', '{}', '{}'", vm.type_name(base), vm.type_name(exponent), vm.type_name(modulus));
     Err(vm.type_error(message))
 }
 

@@ -39,13 +39,9 @@ pub(crate) const MODULE: NativeModule = NativeModule {
 };
 
 fn init(vm: &mut Vm, module: &Value) -> Result<()> {
-    for (name, value) in [
-        ("pi", std::f64::consts::PI),
-        ("e", std::f64::consts::E),
-        ("tau", std::f64::consts::TAU),
-        ("inf", f64::INFINITY),
-        ("nan", f64::NAN),
-    ] {
+    for (name, value) in
+        [("pi", std::f64::consts::PI), ("e", std::f64::consts::E), ("tau", std::f64::consts::TAU), ("inf", f64::INFINITY), ("nan", f64::NAN)]
+    {
         let value = vm.new_float(value);
         vm.set_attr_str(module, name, &value)?;
     }
@@ -305,10 +301,7 @@ fn atanh(z: Complex) -> Outcome {
         return Ok(Complex::new(real, 2.0_f64.atan2(-ay).copysign(z.im) / 2.0));
     }
     let rest = 1.0 - z.re;
-    Ok(Complex::new(
-        (4.0 * z.re / (rest * rest + ay * ay)).ln_1p() / 4.0,
-        -(-2.0 * z.im).atan2(rest * (1.0 + z.re) - ay * ay) / 2.0,
-    ))
+    Ok(Complex::new((4.0 * z.re / (rest * rest + ay * ay)).ln_1p() / 4.0, -(-2.0 * z.im).atan2(rest * (1.0 + z.re) - ay * ay) / 2.0))
 }
 
 fn atan(z: Complex) -> Outcome {

@@ -59,11 +59,7 @@ const OTHERS: [Native; 17] = [
     native("utf_7_encode(str, errors=None, /)", utf_7_encode),
     native("utf_7_decode(data, errors=None, final=False, /)", utf_7_decode),
     native("readbuffer_encode(data, errors=None, /)", |vm, args| {
-        let bytes = if args[0].holds::<Str>() {
-            encode_known(vm, &args[0], Encoding::Utf8, "strict")?
-        } else {
-            buffer(vm, &args[0])?
-        };
+        let bytes = if args[0].holds::<Str>() { encode_known(vm, &args[0], Encoding::Utf8, "strict")? } else { buffer(vm, &args[0])? };
         pair(vm, bytes.len(), |vm| vm.new_bytes(bytes))
     }),
 ];
@@ -84,8 +80,7 @@ const fn joined() -> [Native; 39] {
 
 static FUNCTIONS: [Native; 39] = joined();
 
-pub(crate) const MODULE: NativeModule =
-    NativeModule { name: "_codecs", doc: "", functions: &FUNCTIONS, types: &[], init: Some(init) };
+pub(crate) const MODULE: NativeModule = NativeModule { name: "_codecs", doc: "", functions: &FUNCTIONS, types: &[], init: Some(init) };
 
 /// The functions that stand for the built-in error handlers.
 static HANDLERS: [Native; 8] = [
@@ -139,16 +134,7 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     let cache = vm.new_dict();
     vm.set_attr_str(module, "_search_cache", &cache)?;
     let handlers = vm.new_dict();
-    let names = [
-        "strict",
-        "ignore",
-        "replace",
-        "xmlcharrefreplace",
-        "backslashreplace",
-        "namereplace",
-        "surrogateescape",
-        "surrogatepass",
-    ];
+    let names = ["strict", "ignore", "replace", "xmlcharrefreplace", "backslashreplace", "namereplace", "surrogateescape", "surrogatepass"];
     for (name, handler) in names.into_iter().zip(&HANDLERS) {
         let owner = vm.intern("_codecs");
         let function = vm.new_native(handler, owner);
@@ -240,9 +226,8 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 fn utf_7_encode(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     vm.expect_str(&args[0], "utf_7_encode() argument 1")?;
     let source = text(vm, &args[0]).clone();
-    let direct = |code: u32| {
-        u8::try_from(code).is_ok_and(|byte| byte.is_ascii_alphanumeric() || b" \t\r\n'(),-./:?!\"#$%&*;<=>@[]^_`{|}".contains(&byte))
-    };
+    let direct =
+        |code: u32| u8::try_from(code).is_ok_and(|byte| byte.is_ascii_alphanumeric() || b" \t\r\n'(),-./:?!\"#$%&*;<=>@[]^_`{|}".contains(&byte));
     let mut out = Vec::new();
     let (mut bits, mut n_bits, mut shifted) = (0_u32, 0, false);
     for code in source.codes() {
@@ -343,13 +328,7 @@ fn utf_7_decode(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     if let Some((start, reason)) = wrong {
         let object = vm.new_bytes(bytes);
-        let arguments = vec![
-            vm.new_str("utf7"),
-            object,
-            Value::small(start as i64),
-            Value::small(start as i64 + 1),
-            vm.new_str(reason),
-        ];
+        let arguments = vec![vm.new_str("utf7"), object, Value::small(start as i64), Value::small(start as i64 + 1), vm.new_str(reason)];
         return Err(vm.raise_new(ExceptionKind::UnicodeDecodeError, arguments));
     }
     pair(vm, bytes.len(), |vm| vm.new_str(Text::from_code_points(out)))

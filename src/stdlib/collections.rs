@@ -736,7 +736,15 @@ static ODICT_ITERATOR: TypeSpec = TypeSpec {
     slots: Slots { iter: Some(sequence::iter_self), next: Some(ordered_next), ..Slots::NONE },
     methods: &[native("__reduce__(self, /)", |vm, args| {
         let state = ordered_iterator_of(&args[0]).get(vm);
-        let copy = DictIterator { dict: state.dict.clone(), part: state.part, reverse: state.reverse, position: state.position, used: state.used, left: state.left, pair: None };
+        let copy = DictIterator {
+            dict: state.dict.clone(),
+            part: state.part,
+            reverse: state.reverse,
+            position: state.position,
+            used: state.used,
+            left: state.left,
+            pair: None,
+        };
         let copy = sequence::make(vm, &ODICT_ITERATOR, copy);
         let items = vm.collect(&copy)?;
         let items = vm.new_list(items);

@@ -51,13 +51,7 @@ pub(crate) static PARTIAL: TypeSpec = TypeSpec {
     doc: "Create a new function with partial application of the given arguments and keywords.",
     layout: Layout::Partial,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
-    slots: Slots {
-        new: Some(partial_new),
-        call: Some(partial_call),
-        repr: Some(partial_repr),
-        descriptor_get: Some(partial_get),
-        ..Slots::NONE
-    },
+    slots: Slots { new: Some(partial_new), call: Some(partial_call), repr: Some(partial_repr), descriptor_get: Some(partial_get), ..Slots::NONE },
     methods: &[native("__reduce__(self, /)", partial_reduce), native("__setstate__(self, state, /)", partial_set_state)],
     class_methods: &[native("__class_getitem__(cls, object, /)", class_get_item)],
     getset: &[

@@ -51,7 +51,9 @@ pub(crate) static MODULE: NativeModule = NativeModule {
     ],
     types: &[],
     init: Some(|vm, module| {
-        for (name, value) in [("DEBUG_STATS", 1), ("DEBUG_COLLECTABLE", 2), ("DEBUG_UNCOLLECTABLE", 4), ("DEBUG_SAVEALL", cycle::DEBUG_SAVEALL), ("DEBUG_LEAK", 38)] {
+        for (name, value) in
+            [("DEBUG_STATS", 1), ("DEBUG_COLLECTABLE", 2), ("DEBUG_UNCOLLECTABLE", 4), ("DEBUG_SAVEALL", cycle::DEBUG_SAVEALL), ("DEBUG_LEAK", 38)]
+        {
             vm.set_attr_str(module, name, &Value::small(value))?;
         }
         let garbage = cycle::garbage_list(vm);
@@ -123,8 +125,7 @@ fn get_stats(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
     let mut rows = Vec::new();
     for statistics in vm.state().collector.statistics {
         let row = vm.new_dict();
-        let figures =
-            [("collections", statistics.collections), ("collected", statistics.collected), ("uncollectable", statistics.uncollectable)];
+        let figures = [("collections", statistics.collections), ("collected", statistics.collected), ("uncollectable", statistics.uncollectable)];
         for (key, figure) in figures {
             vm.dict_set_str(&row, key, Value::small(figure))?;
         }

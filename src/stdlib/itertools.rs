@@ -45,29 +45,117 @@ pub(crate) const MODULE: NativeModule = NativeModule {
 
 /// What an iterator of this module holds.
 pub(crate) enum Itertool {
-    Accumulate { iterator: Value, function: Value, total: Option<Value>, initial: Option<Value> },
-    Batched { iterator: Option<Value>, size: usize, strict: bool },
-    Chain { source: Option<Value>, active: Option<Value> },
+    Accumulate {
+        iterator: Value,
+        function: Value,
+        total: Option<Value>,
+        initial: Option<Value>,
+    },
+    Batched {
+        iterator: Option<Value>,
+        size: usize,
+        strict: bool,
+    },
+    Chain {
+        source: Option<Value>,
+        active: Option<Value>,
+    },
     /// `indices` is empty-handed until the first item; `replacement` lets an index repeat.
-    Combinations { pool: Vec<Value>, indices: Vec<usize>, started: bool, stopped: bool, replacement: bool },
-    Compress { data: Value, selectors: Value },
-    Count { next: Value, step: Value },
-    Cycle { iterator: Option<Value>, saved: Vec<Value>, index: usize },
-    DropWhile { predicate: Value, iterator: Value, started: bool },
-    FilterFalse { predicate: Value, iterator: Value },
-    GroupBy { iterator: Value, key: Value, target: Option<Value>, current_key: Option<Value>, current: Option<Value>, group: u64 },
-    Grouper { parent: Value, target: Value, group: u64 },
-    Islice { iterator: Option<Value>, next: usize, stop: Option<usize>, step: usize, seen: usize },
-    Pairwise { iterator: Option<Value>, old: Option<Value> },
-    Permutations { pool: Vec<Value>, indices: Vec<usize>, cycles: Vec<usize>, started: bool, stopped: bool },
-    Product { pools: Vec<Vec<Value>>, indices: Vec<usize>, started: bool, stopped: bool },
-    Repeat { value: Value, left: Option<i64> },
-    StarMap { function: Value, iterator: Value },
-    TakeWhile { predicate: Value, iterator: Value, stopped: bool },
-    Tee { block: Value, index: usize },
+    Combinations {
+        pool: Vec<Value>,
+        indices: Vec<usize>,
+        started: bool,
+        stopped: bool,
+        replacement: bool,
+    },
+    Compress {
+        data: Value,
+        selectors: Value,
+    },
+    Count {
+        next: Value,
+        step: Value,
+    },
+    Cycle {
+        iterator: Option<Value>,
+        saved: Vec<Value>,
+        index: usize,
+    },
+    DropWhile {
+        predicate: Value,
+        iterator: Value,
+        started: bool,
+    },
+    FilterFalse {
+        predicate: Value,
+        iterator: Value,
+    },
+    GroupBy {
+        iterator: Value,
+        key: Value,
+        target: Option<Value>,
+        current_key: Option<Value>,
+        current: Option<Value>,
+        group: u64,
+    },
+    Grouper {
+        parent: Value,
+        target: Value,
+        group: u64,
+    },
+    Islice {
+        iterator: Option<Value>,
+        next: usize,
+        stop: Option<usize>,
+        step: usize,
+        seen: usize,
+    },
+    Pairwise {
+        iterator: Option<Value>,
+        old: Option<Value>,
+    },
+    Permutations {
+        pool: Vec<Value>,
+        indices: Vec<usize>,
+        cycles: Vec<usize>,
+        started: bool,
+        stopped: bool,
+    },
+    Product {
+        pools: Vec<Vec<Value>>,
+        indices: Vec<usize>,
+        started: bool,
+        stopped: bool,
+    },
+    Repeat {
+        value: Value,
+        left: Option<i64>,
+    },
+    StarMap {
+        function: Value,
+        iterator: Value,
+    },
+    TakeWhile {
+        predicate: Value,
+        iterator: Value,
+        stopped: bool,
+    },
+    Tee {
+        block: Value,
+        index: usize,
+    },
     /// Values that some of the iterators of a `tee` have read already, and the block behind them.
-    TeeBlock { iterator: Value, values: Vec<Value>, next: Option<Value>, running: bool },
-    ZipLongest { iterators: Vec<Option<Value>>, fill: Value, active: usize },
+    TeeBlock {
+        iterator: Value,
+        values: Vec<Value>,
+        next: Option<Value>,
+        running: bool,
+    },
+    ZipLongest {
+        iterators: Vec<Option<Value>>,
+        fill: Value,
+        active: usize,
+    },
     /// Taken apart by the collector.
     Cleared,
 }
@@ -104,7 +192,9 @@ impl Payload for Itertool {
             }
             Self::Cleared => (&[], &[], &[]),
         };
-        for value in values { visit(value.word()); }
+        for value in values {
+            visit(value.word());
+        }
         options.iter().filter_map(|value| value.as_ref()).for_each(|value| visit(value.word()));
         lists.iter().flat_map(|list| list.iter()).for_each(|value| visit(value.word()));
     }
@@ -621,21 +711,25 @@ static TAKE_WHILE: TypeSpec = TypeSpec {
         let iterator = vm.iter(&args[2])?;
         made(vm, &args, Itertool::TakeWhile { predicate: args[1].clone(), iterator, stopped: false })
     }),
-    ..spec("itertools.takewhile", "Return successive entries from an iterable as long as the predicate evaluates to true for each entry.", |vm, this| {
-        fields!(vm, this, TakeWhile { predicate, iterator, stopped });
-        if *stopped {
-            return Ok(None);
-        }
-        let (predicate, iterator) = (predicate.clone(), iterator.clone());
-        let Some(item) = vm.next(&iterator)? else { return Ok(None) };
-        let answer = vm.call(&predicate, std::slice::from_ref(&item))?;
-        if vm.is_true(&answer)? {
-            return Ok(Some(item));
-        }
-        fields!(vm, this, TakeWhile { stopped });
-        *stopped = true;
-        Ok(None)
-    })
+    ..spec(
+        "itertools.takewhile",
+        "Return successive entries from an iterable as long as the predicate evaluates to true for each entry.",
+        |vm, this| {
+            fields!(vm, this, TakeWhile { predicate, iterator, stopped });
+            if *stopped {
+                return Ok(None);
+            }
+            let (predicate, iterator) = (predicate.clone(), iterator.clone());
+            let Some(item) = vm.next(&iterator)? else { return Ok(None) };
+            let answer = vm.call(&predicate, std::slice::from_ref(&item))?;
+            if vm.is_true(&answer)? {
+                return Ok(Some(item));
+            }
+            fields!(vm, this, TakeWhile { stopped });
+            *stopped = true;
+            Ok(None)
+        },
+    )
 };
 
 static FILTER_FALSE: TypeSpec = TypeSpec {
@@ -937,7 +1031,8 @@ static TEE: TypeSpec = TypeSpec {
     ..spec("itertools._tee", "Iterator wrapped to make it copyable.", tee_next)
 };
 
-static TEE_BLOCK: TypeSpec = TypeSpec { flags: NO_NEW, ..spec("itertools._tee_dataobject", "Data container common to multiple tee objects.", |_, _| Ok(None)) };
+static TEE_BLOCK: TypeSpec =
+    TypeSpec { flags: NO_NEW, ..spec("itertools._tee_dataobject", "Data container common to multiple tee objects.", |_, _| Ok(None)) };
 
 fn new_block(vm: &mut Vm, iterator: Value) -> Value {
     sequence::make(vm, &TEE_BLOCK, Itertool::TeeBlock { iterator, values: Vec::new(), next: None, running: false })

@@ -1,5 +1,6 @@
 //! `_json`: the scanner and the encoder under `json`.
 
+use crate::number::{Int, float};
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, NativeModule, getter, native};
 use crate::object::type_object::{CallArgs, Slots, Type, TypeSpec, constructor};
@@ -13,7 +14,6 @@ use crate::object::types::str_methods::text;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
-use crate::number::{float, Int};
 use crate::text::{Text, TextBuilder, TextView};
 use crate::vm::{Raised, Result, Vm};
 
@@ -215,8 +215,7 @@ impl Reading {
     }
 
     fn string(&self, vm: &mut Vm, place: usize) -> Result<(Text, usize)> {
-        scan_string(self.source.view(), place, self.strict)
-            .map_err(|(message, position)| decode_error(vm, &message, &self.string, position))
+        scan_string(self.source.view(), place, self.strict).map_err(|(message, position)| decode_error(vm, &message, &self.string, position))
     }
 
     fn number(&mut self, vm: &mut Vm, start: usize) -> Result<(Value, usize)> {
@@ -539,10 +538,7 @@ static ENCODER: TypeSpec = TypeSpec {
     name: "_json.Encoder",
     doc: "Encoder(markers, default, encoder, indent, key_separator, item_separator, sort_keys, skipkeys, allow_nan)",
     layout: Layout::JsonEncoder,
-    new: constructor(
-        "make_encoder(markers, default, encoder, indent, key_separator, item_separator, sort_keys, skipkeys, allow_nan)",
-        new_encoder,
-    ),
+    new: constructor("make_encoder(markers, default, encoder, indent, key_separator, item_separator, sort_keys, skipkeys, allow_nan)", new_encoder),
     slots: Slots { call: Some(call_encoder), ..Slots::NONE },
     getset: &[
         getter("markers", |vm, value| Ok(encoder(value).get(vm).markers.clone())),
@@ -848,4 +844,3 @@ impl Writing {
         Ok(Some(vm.new_str(shown)))
     }
 }
-

@@ -23,9 +23,9 @@ pub(crate) mod operator;
 pub(crate) mod os;
 pub(crate) mod os_error;
 pub(crate) mod random;
+pub(crate) mod scripts;
 pub(crate) mod sha2;
 pub(crate) mod signal;
-pub(crate) mod scripts;
 pub(crate) mod sre;
 pub(crate) mod streams;
 pub(crate) mod string_parser;
@@ -168,7 +168,8 @@ pub(crate) fn tear_down(vm: &mut Vm) {
             let names: Vec<Value> = dict.get(vm).keys().cloned().collect();
             for name in names {
                 let is_builtins = vm.text_of(&name).is_some_and(|name| *name == *"__builtins__");
-                let is_private = vm.text_of(&name).is_some_and(|name| name.len() > 1 && name.get(0) == u32::from('_') && name.get(1) != u32::from('_'));
+                let is_private =
+                    vm.text_of(&name).is_some_and(|name| name.len() > 1 && name.get(0) == u32::from('_') && name.get(1) != u32::from('_'));
                 if is_builtins || (underscored && !is_private) {
                     continue;
                 }

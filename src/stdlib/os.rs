@@ -399,26 +399,13 @@ const FUNCTIONS: [Native; 80] = [
 
 const STAT_FIELDS: Fields = Fields {
     items: &["st_mode", "st_ino", "st_dev", "st_nlink", "st_uid", "st_gid", "st_size", "st_atime", "st_mtime", "st_ctime"],
-    hidden: &[
-        "st_atime",
-        "st_mtime",
-        "st_ctime",
-        "st_atime_ns",
-        "st_mtime_ns",
-        "st_ctime_ns",
-        "st_blksize",
-        "st_blocks",
-        "st_rdev",
-    ],
+    hidden: &["st_atime", "st_mtime", "st_ctime", "st_atime_ns", "st_mtime_ns", "st_ctime_ns", "st_blksize", "st_blocks", "st_rdev"],
 };
 const TERMINAL_FIELDS: Fields = Fields { items: &["columns", "lines"], hidden: &[] };
-const TIMES_FIELDS: Fields =
-    Fields { items: &["user", "system", "children_user", "children_system", "elapsed"], hidden: &[] };
+const TIMES_FIELDS: Fields = Fields { items: &["user", "system", "children_user", "children_system", "elapsed"], hidden: &[] };
 const UNAME_FIELDS: Fields = Fields { items: &["sysname", "nodename", "release", "version", "machine"], hidden: &[] };
 const STATVFS_FIELDS: Fields = Fields {
-    items: &[
-        "f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax",
-    ],
+    items: &["f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"],
     hidden: &["f_fsid"],
 };
 
@@ -441,9 +428,7 @@ static STAT_RESULT: TypeSpec = structseq::spec(
 static TERMINAL_SIZE: TypeSpec = structseq::spec(
     "os.terminal_size",
     "The size of a terminal.",
-    constructor("terminal_size(sequence, dict=None)", |vm, args| {
-        structseq::construct(vm, args, &TERMINAL_FIELDS, "os.terminal_size")
-    }),
+    constructor("terminal_size(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TERMINAL_FIELDS, "os.terminal_size")),
     &[item::<0>("columns"), item::<1>("lines")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "os.terminal_size", &TERMINAL_FIELDS)), ..Slots::NONE },
 );
@@ -451,41 +436,23 @@ static TERMINAL_SIZE: TypeSpec = structseq::spec(
 static TIMES_RESULT: TypeSpec = structseq::spec(
     "posix.times_result",
     "How long the process has run.",
-    constructor("times_result(sequence, dict=None)", |vm, args| {
-        structseq::construct(vm, args, &TIMES_FIELDS, "posix.times_result")
-    }),
-    &[
-        item::<0>("user"),
-        item::<1>("system"),
-        item::<2>("children_user"),
-        item::<3>("children_system"),
-        item::<4>("elapsed"),
-    ],
+    constructor("times_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TIMES_FIELDS, "posix.times_result")),
+    &[item::<0>("user"), item::<1>("system"), item::<2>("children_user"), item::<3>("children_system"), item::<4>("elapsed")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.times_result", &TIMES_FIELDS)), ..Slots::NONE },
 );
 
 static UNAME_RESULT: TypeSpec = structseq::spec(
     "posix.uname_result",
     "The names of the system.",
-    constructor("uname_result(sequence, dict=None)", |vm, args| {
-        structseq::construct(vm, args, &UNAME_FIELDS, "posix.uname_result")
-    }),
-    &[
-        item::<0>("sysname"),
-        item::<1>("nodename"),
-        item::<2>("release"),
-        item::<3>("version"),
-        item::<4>("machine"),
-    ],
+    constructor("uname_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &UNAME_FIELDS, "posix.uname_result")),
+    &[item::<0>("sysname"), item::<1>("nodename"), item::<2>("release"), item::<3>("version"), item::<4>("machine")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.uname_result", &UNAME_FIELDS)), ..Slots::NONE },
 );
 
 static STATVFS_RESULT: TypeSpec = structseq::spec(
     "os.statvfs_result",
     "What the system says of a file system.",
-    constructor("statvfs_result(sequence, dict=None)", |vm, args| {
-        structseq::construct(vm, args, &STATVFS_FIELDS, "os.statvfs_result")
-    }),
+    constructor("statvfs_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STATVFS_FIELDS, "os.statvfs_result")),
     &[
         item::<0>("f_bsize"),
         item::<1>("f_frsize"),

@@ -1,9 +1,9 @@
 //! Failures of the operating system as exceptions: the class follows from the error number.
 
-use crate::object::types::codec::encode_os;
-use crate::object::types::str_methods::text;
 use crate::object::types::bytes::Bytes;
+use crate::object::types::codec::encode_os;
 use crate::object::types::str::Str;
+use crate::object::types::str_methods::text;
 use crate::object::value::Value;
 use crate::vm::{ExceptionKind, Raised, Result, Vm};
 

@@ -10,13 +10,8 @@ use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::vm::{Result, Vm};
 
-pub(crate) const MODULE: NativeModule = NativeModule {
-    name: "_random",
-    doc: "The Mersenne Twister, core of the random module.",
-    functions: &[],
-    types: &[&TYPE],
-    init: None,
-};
+pub(crate) const MODULE: NativeModule =
+    NativeModule { name: "_random", doc: "The Mersenne Twister, core of the random module.", functions: &[], types: &[&TYPE], init: None };
 
 /// The payload of `_random.Random`.
 pub(crate) struct Generator {

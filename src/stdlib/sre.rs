@@ -1,9 +1,9 @@
 //! `_sre`: the patterns and matches under `re`. Matching stands in `text::regex`.
 
+use crate::code::instruction::Comparison;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, NativeModule, getter, native};
 use crate::object::type_object::{HAS_WEAKREFS, NO_NEW, Slots, TypeSpec};
-use crate::code::instruction::Comparison;
 use crate::object::types::buffer::{bytes_of, plain_bytes};
 use crate::object::types::generic_alias;
 use crate::object::types::index::is_index;
@@ -187,14 +187,13 @@ static MATCH: TypeSpec = TypeSpec {
         getter("re", |vm, value| Ok(this_match(value).get(vm).pattern.clone().into_value())),
         getter("pos", |vm, value| Ok(Value::small(this_match(value).get(vm).position as i64))),
         getter("endpos", |vm, value| Ok(Value::small(this_match(value).get(vm).end_position as i64))),
-        getter("lastindex", |vm, value| {
-            Ok(this_match(value).get(vm).captures.last_index().map_or(Value::NONE, |index| Value::small(index as i64)))
-        }),
+        getter("lastindex", |vm, value| Ok(this_match(value).get(vm).captures.last_index().map_or(Value::NONE, |index| Value::small(index as i64)))),
         getter("lastgroup", |vm, value| {
             let found = this_match(value).get(vm);
-            let name = found.captures.last_index().and_then(|index| {
-                found.pattern.get(vm).regex.names().iter().find(|name| name.1 == index).map(|name| name.0.clone())
-            });
+            let name = found
+                .captures
+                .last_index()
+                .and_then(|index| found.pattern.get(vm).regex.names().iter().find(|name| name.1 == index).map(|name| name.0.clone()));
             Ok(name.map_or(Value::NONE, |name| vm.new_str(name)))
         }),
         getter("regs", |vm, value| {
@@ -430,8 +429,7 @@ fn interrupted(vm: &mut Vm, why: Interrupted) -> Result<()> {
 
 fn new_match(vm: &mut Vm, pattern: &Ref<PatternPayload>, string: &Value, captures: Captures, limits: (usize, usize)) -> Value {
     let class = vm.native_type(&MATCH);
-    let payload =
-        MatchPayload { pattern: pattern.clone(), string: string.clone(), captures, position: limits.0, end_position: limits.1 };
+    let payload = MatchPayload { pattern: pattern.clone(), string: string.clone(), captures, position: limits.0, end_position: limits.1 };
     vm.alloc_for(&class, payload).into_value()
 }
 

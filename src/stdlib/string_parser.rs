@@ -14,10 +14,7 @@ use crate::vm::{Result, Vm};
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_string",
     doc: "string helper module",
-    functions: &[
-        native("formatter_parser(string, /)", formatter_parser),
-        native("formatter_field_name_split(string, /)", field_name_split),
-    ],
+    functions: &[native("formatter_parser(string, /)", formatter_parser), native("formatter_field_name_split(string, /)", field_name_split)],
     types: &[],
     init: None,
 };

@@ -87,20 +87,7 @@ static STRUCT_TIME: TypeSpec = structseq::spec(
 );
 
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+const MONTHS: [&str; 12] = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
 fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     structseq::class(vm, &STRUCT_TIME, &FIELDS)?;

@@ -141,8 +141,7 @@ impl TextBuilder {
             (Buffer::Ucs2(units), TextView::Ucs2(more)) => units.extend_from_slice(more),
             (Buffer::Ucs4(units), more) if more.width() < 4 => units.extend(more.codes()),
             (_, more) => {
-                let largest = with_units!(more, |units| units.iter().map(|unit| unit.code()).max())
-                    .unwrap_or(0);
+                let largest = with_units!(more, |units| units.iter().map(|unit| unit.code()).max()).unwrap_or(0);
                 self.widen(largest);
                 self.try_reserve(more.len()).expect("memory for a copy");
                 more.codes().for_each(|code| self.push_code(code));

@@ -8,8 +8,7 @@ use super::view::{TextView, Unit};
 pub(crate) fn title(bytes: &[u8]) -> Vec<u8> {
     let mut after_letter = false;
     let convert = |&byte: &u8| {
-        let converted =
-            if after_letter { byte.to_ascii_lowercase() } else { byte.to_ascii_uppercase() };
+        let converted = if after_letter { byte.to_ascii_lowercase() } else { byte.to_ascii_uppercase() };
         after_letter = byte.is_ascii_alphabetic();
         converted
     };
@@ -65,8 +64,7 @@ pub(crate) fn is_title(bytes: &[u8]) -> bool {
     let mut any = false;
     let mut after_letter = false;
     bytes.iter().all(|byte| {
-        let fits = !(byte.is_ascii_uppercase() && after_letter
-            || byte.is_ascii_lowercase() && !after_letter);
+        let fits = !(byte.is_ascii_uppercase() && after_letter || byte.is_ascii_lowercase() && !after_letter);
         after_letter = byte.is_ascii_alphabetic();
         any = any || after_letter;
         fits
@@ -93,13 +91,7 @@ pub(crate) fn hex(bytes: &[u8], separator: Option<u8>, group: isize) -> Result<T
     let separator = separator.filter(|_| size > 0);
     let separators = if separator.is_some() { bytes.len().saturating_sub(1) / size } else { 0 };
     let mut out = Vec::new();
-    out.try_reserve_exact(
-        bytes
-            .len()
-            .checked_mul(2)
-            .and_then(|len| len.checked_add(separators))
-            .ok_or(TextTooLarge)?,
-    )?;
+    out.try_reserve_exact(bytes.len().checked_mul(2).and_then(|len| len.checked_add(separators)).ok_or(TextTooLarge)?)?;
     for (index, &byte) in bytes.iter().enumerate() {
         if let Some(separator) = separator
             && index > 0
@@ -167,13 +159,7 @@ mod tests {
         assert_eq!(title(b"hello wORLD\xe9a"), b"Hello World\xe9A");
         assert_eq!(capitalize(b"hELLO"), b"Hello");
         assert_eq!(swapcase(b"aB1"), b"Ab1");
-        assert!(
-            is_title(b"A B")
-                && !is_title(b"AB")
-                && is_lower(b"a1")
-                && is_upper(b"A1")
-                && !is_upper(b"1")
-        );
+        assert!(is_title(b"A B") && !is_title(b"AB") && is_lower(b"a1") && is_upper(b"A1") && !is_upper(b"1"));
         assert_eq!(translate(b"abc", None, b"b"), b"ac");
     }
 }

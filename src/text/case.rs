@@ -93,8 +93,7 @@ fn push_lower<U: Unit>(units: &[U], index: usize, out: &mut TextBuilder) {
     }
     let opaque = |unit: &&U| !unicode::is_case_ignorable(unit.code());
     let cased = |unit: &U| unicode::is_cased(unit.code());
-    let is_final = units[..index].iter().rev().find(opaque).is_some_and(cased)
-        && !units[index + 1..].iter().find(opaque).is_some_and(cased);
+    let is_final = units[..index].iter().rev().find(opaque).is_some_and(cased) && !units[index + 1..].iter().find(opaque).is_some_and(cased);
     out.push_code(if is_final { FINAL_SIGMA } else { SIGMA });
 }
 
@@ -140,8 +139,7 @@ pub(crate) fn is_printable(view: TextView<'_>) -> bool {
 /// `str.isidentifier`.
 pub(crate) fn is_identifier<'a>(text: impl Into<TextView<'a>>) -> bool {
     let view = text.into();
-    view.get(0).is_some_and(unicode::is_identifier_start)
-        && all(view, unicode::is_identifier_continue)
+    view.get(0).is_some_and(unicode::is_identifier_start) && all(view, unicode::is_identifier_continue)
 }
 
 /// `str.islower`.
@@ -182,8 +180,7 @@ mod tests {
 
     #[test]
     fn full_mappings_change_the_length() {
-        let convert =
-            |f: fn(TextView<'_>) -> Text, text: &str| f(Text::from(text).view()).to_string();
+        let convert = |f: fn(TextView<'_>) -> Text, text: &str| f(Text::from(text).view()).to_string();
         assert_eq!(convert(upper, "straße ŉ ﬁ"), "STRASSE ʼN FI");
         assert_eq!(convert(casefold, "Straße ẞ"), "strasse ss");
         assert_eq!(convert(lower, "ΑΣ ΑΣΑ Σ İ"), "ας ασα σ i\u{307}");

@@ -108,10 +108,7 @@ fn align_of(code: u32) -> Option<Align> {
 fn number(view: TextView<'_>, mut at: usize) -> Result<(Option<usize>, usize), FormatError> {
     let mut value: Option<usize> = None;
     while let Some(digit) = view.get(at).and_then(unicode::decimal_value) {
-        let next = value
-            .unwrap_or(0)
-            .checked_mul(10)
-            .and_then(|value| value.checked_add(usize::from(digit)));
+        let next = value.unwrap_or(0).checked_mul(10).and_then(|value| value.checked_add(usize::from(digit)));
         value = match next.filter(|&value| isize::try_from(value).is_ok()) {
             None => return wrong("Too many decimal digits in format string"),
             some => some,
@@ -123,12 +120,7 @@ fn number(view: TextView<'_>, mut at: usize) -> Result<(Option<usize>, usize), F
 
 /// Takes a specification apart. `kind` is the type when none is written (`s` of `str`, `d` of `int`, 0 of `float`),
 /// `align` where a value stands by itself, `type_name` what messages call the value's type.
-pub(crate) fn parse(
-    spec: TextView<'_>,
-    kind: u8,
-    align: Align,
-    type_name: &str,
-) -> Result<FormatSpec, FormatError> {
+pub(crate) fn parse(spec: TextView<'_>, kind: u8, align: Align, type_name: &str) -> Result<FormatSpec, FormatError> {
     let mut parsed = FormatSpec {
         fill: u32::from(' '),
         align,
@@ -209,11 +201,7 @@ pub(crate) fn parse(
             _ => false,
         };
         if !allowed {
-            return wrong(format!(
-                "Cannot specify '{}' with '{}'.",
-                grouping.char(),
-                shown(parsed.kind)
-            ));
+            return wrong(format!("Cannot specify '{}' with '{}'.", grouping.char(), shown(parsed.kind)));
         }
     }
     Ok(parsed)
@@ -289,10 +277,7 @@ impl FormatSpec {
 
     /// "Unknown format code …".
     pub(crate) fn unknown_kind(&self, type_name: &str) -> FormatError {
-        FormatError::Value(Text::from(format!(
-            "Unknown format code '{}' for object of type '{type_name}'",
-            shown(self.kind)
-        )))
+        FormatError::Value(Text::from(format!("Unknown format code '{}' for object of type '{type_name}'", shown(self.kind))))
     }
 
     /// How to show an integer.
@@ -346,11 +331,7 @@ impl FormatSpec {
     }
 
     /// Lays out text: the formatting of `str`.
-    pub(crate) fn apply_str(
-        &self,
-        view: TextView<'_>,
-        type_name: &str,
-    ) -> Result<Text, FormatError> {
+    pub(crate) fn apply_str(&self, view: TextView<'_>, type_name: &str) -> Result<Text, FormatError> {
         if !self.is_kind('s') {
             return Err(self.unknown_kind(type_name));
         }
@@ -409,18 +390,10 @@ impl FormatSpec {
         let sign = self.sign_of(parts.negative);
         let around = sign.len() + parts.prefix.len() + parts.rest.len();
         let width = self.width.unwrap_or(0);
-        let zeros_up_to = if self.fill == u32::from('0') && self.align == Align::AfterSign {
-            width.saturating_sub(around)
-        } else {
-            0
-        };
+        let zeros_up_to = if self.fill == u32::from('0') && self.align == Align::AfterSign { width.saturating_sub(around) } else { 0 };
         let grouped = match self.grouping {
             Some(grouping) if !parts.digits.is_empty() => {
-                let every = if matches!(char::from_u32(self.kind), Some('b' | 'o' | 'x' | 'X')) {
-                    4
-                } else {
-                    3
-                };
+                let every = if matches!(char::from_u32(self.kind), Some('b' | 'o' | 'x' | 'X')) { 4 } else { 3 };
                 Some(group(parts.digits, grouping.char(), every, zeros_up_to)?)
             }
             _ => None,
@@ -448,12 +421,7 @@ impl FormatSpec {
 
 /// Puts a separator between groups of digits, with zeros in front until the whole is `width` long; a separator never
 /// comes first, so it may get one longer.
-pub(crate) fn group(
-    digits: &str,
-    separator: char,
-    every: usize,
-    width: usize,
-) -> Result<String, TextTooLarge> {
+pub(crate) fn group(digits: &str, separator: char, every: usize, width: usize) -> Result<String, TextTooLarge> {
     let mut reversed = Vec::new();
     reversed.try_reserve(width.max(digits.len() / every * (every + 1) + every))?;
     let mut digits = digits.bytes().rev().peekable();

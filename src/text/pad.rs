@@ -31,28 +31,15 @@ impl Justify {
 }
 
 /// `center`, `ljust` and `rjust`; `None` when nothing changes.
-pub(crate) fn justify(
-    view: TextView<'_>,
-    justify: Justify,
-    width: usize,
-    fill: u32,
-) -> Result<Option<Text>, TextTooLarge> {
+pub(crate) fn justify(view: TextView<'_>, justify: Justify, width: usize, fill: u32) -> Result<Option<Text>, TextTooLarge> {
     let Some((left, right)) = justify.margins(view.len(), width) else { return Ok(None) };
     padded(view, left, right, fill).map(Some)
 }
 
 /// The text with margins.
-pub(crate) fn padded(
-    view: TextView<'_>,
-    left: usize,
-    right: usize,
-    fill: u32,
-) -> Result<Text, TextTooLarge> {
+pub(crate) fn padded(view: TextView<'_>, left: usize, right: usize, fill: u32) -> Result<Text, TextTooLarge> {
     let mut out = TextBuilder::new();
-    let len = left
-        .checked_add(right)
-        .and_then(|margin| margin.checked_add(view.len()))
-        .ok_or(TextTooLarge)?;
+    let len = left.checked_add(right).and_then(|margin| margin.checked_add(view.len())).ok_or(TextTooLarge)?;
     out.try_reserve(len)?;
     out.push_repeated(fill, left);
     out.push_view(view);
@@ -73,12 +60,7 @@ fn max_of(view: TextView<'_>) -> u32 {
 }
 
 /// `bytes.center`, `ljust` and `rjust`; `None` when nothing changes.
-pub(crate) fn justify_bytes(
-    bytes: &[u8],
-    justify: Justify,
-    width: usize,
-    fill: u8,
-) -> Result<Option<Vec<u8>>, TextTooLarge> {
+pub(crate) fn justify_bytes(bytes: &[u8], justify: Justify, width: usize, fill: u8) -> Result<Option<Vec<u8>>, TextTooLarge> {
     let Some((left, right)) = justify.margins(bytes.len(), width) else { return Ok(None) };
     let mut out = Vec::new();
     out.try_reserve_exact(width)?;
@@ -138,11 +120,7 @@ pub(crate) fn expand_tabs_bytes(bytes: &[u8], size: usize) -> Result<Vec<u8>, Te
     Ok(out)
 }
 
-fn expand(
-    codes: impl Iterator<Item = u32>,
-    size: usize,
-    mut push: impl FnMut(u32, usize) -> Result<(), TextTooLarge>,
-) -> Result<(), TextTooLarge> {
+fn expand(codes: impl Iterator<Item = u32>, size: usize, mut push: impl FnMut(u32, usize) -> Result<(), TextTooLarge>) -> Result<(), TextTooLarge> {
     let mut column = 0;
     for code in codes {
         if code == 0x09 {
@@ -175,10 +153,7 @@ mod tests {
         assert_eq!(justified("ab", Justify::Left, 4, 'é'), "abéé");
         assert_eq!(justified("é", Justify::Right, 3, '😀'), "😀😀é");
         assert_eq!(justified("abc", Justify::Right, 3, ' '), "abc");
-        assert_eq!(
-            justify(Text::from("a").view(), Justify::Left, usize::MAX, 32),
-            Err(TextTooLarge)
-        );
+        assert_eq!(justify(Text::from("a").view(), Justify::Left, usize::MAX, 32), Err(TextTooLarge));
     }
 
     #[test]
@@ -191,10 +166,7 @@ mod tests {
 
     #[test]
     fn tabs_go_to_the_next_stop() {
-        assert_eq!(
-            expand_tabs(Text::from("a\tbc\nx\t\ty").view(), 4).unwrap(),
-            "a   bc\nx       y"
-        );
+        assert_eq!(expand_tabs(Text::from("a\tbc\nx\t\ty").view(), 4).unwrap(), "a   bc\nx       y");
         assert_eq!(expand_tabs(Text::from("a\tb").view(), 0).unwrap(), "ab");
         assert_eq!(expand_tabs_bytes(b"\tx", 2).unwrap(), b"  x");
     }

@@ -115,13 +115,10 @@ impl<'a> Pieces<'a> {
             return Ok(Count::Argument);
         }
         let mut count = Count::None;
-        while let Some(digit) =
-            self.view.get(self.at).and_then(char::from_u32).and_then(|char| char.to_digit(10))
-        {
+        while let Some(digit) = self.view.get(self.at).and_then(char::from_u32).and_then(|char| char.to_digit(10)) {
             let so_far: usize = if let Count::Fixed(so_far) = count { so_far } else { 0 };
             let next = so_far.checked_mul(10).and_then(|count| count.checked_add(digit as usize));
-            count =
-                Count::Fixed(next.filter(|&count| isize::try_from(count).is_ok()).ok_or(too_big)?);
+            count = Count::Fixed(next.filter(|&count| isize::try_from(count).is_ok()).ok_or(too_big)?);
             self.at += 1;
         }
         Ok(count)
@@ -205,19 +202,11 @@ impl Field {
             code @ 0x20..=0x7E => char::from(code as u8),
             _ => '?',
         };
-        Text::from(format!(
-            "unsupported format character '{shown}' ({:#x}) at index {}",
-            self.conversion, self.position
-        ))
+        Text::from(format!("unsupported format character '{shown}' ({:#x}) at index {}", self.conversion, self.position))
     }
 
     /// Lays out text of `s`, `r`, `a` or `c`, which a precision cuts (not for `c`).
-    pub(crate) fn text(
-        &self,
-        out: &mut TextBuilder,
-        view: TextView<'_>,
-        size: Size,
-    ) -> Result<(), TextTooLarge> {
+    pub(crate) fn text(&self, out: &mut TextBuilder, view: TextView<'_>, size: Size) -> Result<(), TextTooLarge> {
         let view = match size.precision {
             Some(precision) if self.conversion != u32::from('c') => view.slice(0, precision),
             _ => view,
@@ -232,13 +221,7 @@ impl Field {
     }
 
     /// Lays out a number; for integers a precision is the least number of digits, and the caller gives the prefix.
-    pub(crate) fn number(
-        &self,
-        out: &mut TextBuilder,
-        parts: NumberParts<'_>,
-        size: Size,
-        is_int: bool,
-    ) -> Result<(), TextTooLarge> {
+    pub(crate) fn number(&self, out: &mut TextBuilder, parts: NumberParts<'_>, size: Size, is_int: bool) -> Result<(), TextTooLarge> {
         let sign = match parts.negative {
             true => "-",
             false if self.plus => "+",
@@ -247,9 +230,7 @@ impl Field {
         };
         let least = if is_int { size.precision.unwrap_or(0) } else { 0 };
         let zeros = least.saturating_sub(parts.digits.len());
-        let len = zeros
-            .checked_add(sign.len() + parts.prefix.len() + parts.digits.len() + parts.rest.len())
-            .ok_or(TextTooLarge)?;
+        let len = zeros.checked_add(sign.len() + parts.prefix.len() + parts.digits.len() + parts.rest.len()).ok_or(TextTooLarge)?;
         let margin = size.width.saturating_sub(len);
         let left = self.left || size.left;
         let (before, middle, after) = match (left, self.zero) {
@@ -285,11 +266,7 @@ impl Size {
     /// negative precision 0.
     pub(crate) fn new(width: Option<isize>, precision: Option<isize>) -> Self {
         let width = width.unwrap_or(0);
-        Self {
-            width: width.unsigned_abs(),
-            left: width < 0,
-            precision: precision.map(|precision| usize::try_from(precision).unwrap_or(0)),
-        }
+        Self { width: width.unsigned_abs(), left: width < 0, precision: precision.map(|precision| usize::try_from(precision).unwrap_or(0)) }
     }
 }
 
@@ -329,12 +306,7 @@ mod tests {
         let lay = |format: &str, negative: bool, digits: &str, size: Size| {
             let Piece::Field(field) = &pieces(format).unwrap()[0] else { panic!("a field") };
             let mut out = TextBuilder::new();
-            let parts = NumberParts {
-                negative,
-                prefix: if field.alternate { "0x" } else { "" },
-                digits,
-                rest: "",
-            };
+            let parts = NumberParts { negative, prefix: if field.alternate { "0x" } else { "" }, digits, rest: "" };
             field.number(&mut out, parts, size, true).unwrap();
             out.finish().to_string()
         };

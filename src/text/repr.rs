@@ -30,9 +30,7 @@ pub(crate) fn push_repr(out: &mut TextBuilder, view: TextView<'_>, ascii_only: b
         // Most text needs no escape, and is copied in pieces up to those that do.
         let mut rest = units;
         while !rest.is_empty() {
-            let plain = rest.iter().position(|&unit| {
-                !(0x20..0x7F).contains(&unit) || unit == b'\\' || u32::from(unit) == quote
-            });
+            let plain = rest.iter().position(|&unit| !(0x20..0x7F).contains(&unit) || unit == b'\\' || u32::from(unit) == quote);
             let (copied, after) = rest.split_at(plain.unwrap_or(rest.len()));
             out.push_view(TextView::Ascii(copied));
             rest = after;
@@ -58,9 +56,7 @@ pub(crate) fn to_ascii_escaped(text: &Text) -> Text {
 }
 
 fn quote_for(codes: impl Iterator<Item = u32>) -> u32 {
-    let (single, double) = codes.fold((false, false), |(single, double), code| {
-        (single || code == 0x27, double || code == 0x22)
-    });
+    let (single, double) = codes.fold((false, false), |(single, double), code| (single || code == 0x27, double || code == 0x22));
     if single && !double { 0x22 } else { 0x27 }
 }
 

@@ -135,12 +135,7 @@ pub(crate) fn count_units<U: Unit + Pod>(units: &[U], needle: &[U]) -> usize {
 }
 
 /// Calls `each` with the beginning of the first `max` matches that do not overlap. The needle is not empty.
-pub(crate) fn each_match<U: Unit + Pod>(
-    units: &[U],
-    needle: &[U],
-    max: usize,
-    mut each: impl FnMut(usize),
-) {
+pub(crate) fn each_match<U: Unit + Pod>(units: &[U], needle: &[U], max: usize, mut each: impl FnMut(usize)) {
     if needle.len() > units.len() || max == 0 {
         return;
     }
@@ -154,12 +149,7 @@ pub(crate) fn each_match<U: Unit + Pod>(
 }
 
 /// Replaces the first `max` matches; `None` when there is none. An empty `old` stands before every unit and at the end.
-pub(crate) fn replace_units<U: Unit + Pod>(
-    units: &[U],
-    old: &[U],
-    new: &[U],
-    max: Option<usize>,
-) -> Result<Option<Vec<U>>, TextTooLarge> {
+pub(crate) fn replace_units<U: Unit + Pod>(units: &[U], old: &[U], new: &[U], max: Option<usize>) -> Result<Option<Vec<U>>, TextTooLarge> {
     let max = max.unwrap_or(usize::MAX);
     if max == 0 || old == new {
         return Ok(None);
@@ -167,12 +157,7 @@ pub(crate) fn replace_units<U: Unit + Pod>(
     let mut out = Vec::new();
     if old.is_empty() {
         let times = max.min(units.len() + 1);
-        out.try_reserve_exact(
-            new.len()
-                .checked_mul(times)
-                .and_then(|len| len.checked_add(units.len()))
-                .ok_or(TextTooLarge)?,
-        )?;
+        out.try_reserve_exact(new.len().checked_mul(times).and_then(|len| len.checked_add(units.len())).ok_or(TextTooLarge)?)?;
         let split = times.min(units.len());
         for &unit in &units[..split] {
             out.extend_from_slice(new);
@@ -220,11 +205,7 @@ pub(crate) fn in_width<U: Unit + Pod>(view: TextView<'_>) -> Option<Cow<'_, [U]>
         if size_of::<U>() == size_of::<V>() {
             return Some(Cow::Borrowed(cast_slice(units)));
         }
-        units
-            .iter()
-            .map(|unit| U::from_code(unit.code()))
-            .collect::<Option<Vec<U>>>()
-            .map(Cow::Owned)
+        units.iter().map(|unit| U::from_code(unit.code())).collect::<Option<Vec<U>>>().map(Cow::Owned)
     }
     with_units!(view, |units| converted(units))
 }
@@ -258,42 +239,24 @@ pub(crate) fn ends_with(view: TextView<'_>, suffix: TextView<'_>) -> bool {
 }
 
 /// `str.replace`: `None` when nothing changes.
-pub(crate) fn replace(
-    view: TextView<'_>,
-    old: TextView<'_>,
-    new: TextView<'_>,
-    max: Option<usize>,
-) -> Result<Option<Text>, TextTooLarge> {
+pub(crate) fn replace(view: TextView<'_>, old: TextView<'_>, new: TextView<'_>, max: Option<usize>) -> Result<Option<Text>, TextTooLarge> {
     if let (TextView::Ascii(units), TextView::Ascii(old), TextView::Ascii(new)) = (view, old, new) {
         let replaced = replace_units(units, old, new, max)?;
-        return Ok(replaced
-            .map(|bytes| Text::from_string(String::from_utf8(bytes).expect("ASCII of ASCII"))));
+        return Ok(replaced.map(|bytes| Text::from_string(String::from_utf8(bytes).expect("ASCII of ASCII"))));
     }
     with_units!(view, |units| replace_in(units, old, new, max))
 }
 
-fn replace_in<U: Unit + Pod>(
-    units: &[U],
-    old: TextView<'_>,
-    new: TextView<'_>,
-    max: Option<usize>,
-) -> Result<Option<Text>, TextTooLarge> {
+fn replace_in<U: Unit + Pod>(units: &[U], old: TextView<'_>, new: TextView<'_>, max: Option<usize>) -> Result<Option<Text>, TextTooLarge> {
     let Some(old) = in_width::<U>(old) else { return Ok(None) };
     // A replacement that is wider than the text cannot be written in its units.
     match in_width::<U>(new).filter(|new| new.iter().all(|unit| unit.code() <= U::MAX)) {
-        Some(new) => {
-            Ok(replace_units(units, &old, &new, max)?.map(|units| U::view(&units).to_text()))
-        }
+        Some(new) => Ok(replace_units(units, &old, &new, max)?.map(|units| U::view(&units).to_text())),
         None => replace_wider(units, &old, new, max),
     }
 }
 
-fn replace_wider<U: Unit + Pod>(
-    units: &[U],
-    old: &[U],
-    new: TextView<'_>,
-    max: Option<usize>,
-) -> Result<Option<Text>, TextTooLarge> {
+fn replace_wider<U: Unit + Pod>(units: &[U], old: &[U], new: TextView<'_>, max: Option<usize>) -> Result<Option<Text>, TextTooLarge> {
     let max = max.unwrap_or(usize::MAX);
     let mut out = TextBuilder::new();
     let mut from = 0;
@@ -325,10 +288,7 @@ fn replace_wider<U: Unit + Pod>(
 }
 
 /// `sep.join(parts)`.
-pub(crate) fn join<'a>(
-    separator: TextView<'_>,
-    parts: impl Iterator<Item = TextView<'a>> + Clone,
-) -> Result<Text, TextTooLarge> {
+pub(crate) fn join<'a>(separator: TextView<'_>, parts: impl Iterator<Item = TextView<'a>> + Clone) -> Result<Text, TextTooLarge> {
     let mut len = 0_usize;
     for part in parts.clone() {
         len = len.checked_add(part.len() + separator.len()).ok_or(TextTooLarge)?;
@@ -355,15 +315,7 @@ mod tests {
     /// Every text in all three widths finds the same things.
     #[test]
     fn all_widths_find_the_same() {
-        let cases = [
-            ("abcabcab", "abc"),
-            ("aaaa", "aa"),
-            ("", ""),
-            ("abc", ""),
-            ("abc", "x"),
-            ("ab", "abc"),
-            ("xxab", "ab"),
-        ];
+        let cases = [("abcabcab", "abc"), ("aaaa", "aa"), ("", ""), ("abc", ""), ("abc", "x"), ("ab", "abc"), ("xxab", "ab")];
         for (hay, needle) in cases {
             for tail in ["", "é", "😀"] {
                 let hay = text(&format!("{hay}{tail}"));
@@ -371,19 +323,9 @@ mod tests {
                 let needle_chars: Vec<char> = needle.chars().collect();
                 let at = |start: usize| chars[start..].starts_with(&needle_chars);
                 let needle = text(needle);
-                assert_eq!(
-                    find(hay.view(), needle.view()),
-                    (0..=chars.len()).find(|&start| at(start))
-                );
-                assert_eq!(
-                    rfind(hay.view(), needle.view()),
-                    (0..=chars.len()).rfind(|&start| at(start))
-                );
-                let expected = if needle.is_empty() {
-                    chars.len() + 1
-                } else {
-                    hay.to_string().matches(&needle.to_string()).count()
-                };
+                assert_eq!(find(hay.view(), needle.view()), (0..=chars.len()).find(|&start| at(start)));
+                assert_eq!(rfind(hay.view(), needle.view()), (0..=chars.len()).rfind(|&start| at(start)));
+                let expected = if needle.is_empty() { chars.len() + 1 } else { hay.to_string().matches(&needle.to_string()).count() };
                 assert_eq!(count(hay.view(), needle.view()), expected);
             }
         }
@@ -405,9 +347,7 @@ mod tests {
     #[test]
     fn replacement_changes_width_when_needed() {
         let replaced = |hay: &str, old: &str, new: &str, max: Option<usize>| {
-            replace(text(hay).view(), text(old).view(), text(new).view(), max)
-                .unwrap()
-                .map(|text| text.to_string())
+            replace(text(hay).view(), text(old).view(), text(new).view(), max).unwrap().map(|text| text.to_string())
         };
         assert_eq!(replaced("spam spam", "spam", "é", None).as_deref(), Some("é é"));
         assert_eq!(replaced("spam spam", "pa", "PA", Some(1)).as_deref(), Some("sPAm spam"));

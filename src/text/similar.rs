@@ -8,10 +8,7 @@ const MOVE_COST: usize = 2;
 const CASE_COST: usize = 1;
 
 /// The candidate nearest to `name`, the first of several; `None` when all are too far or there are too many.
-pub(crate) fn closest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(&str, usize)> = None;
     for (index, candidate) in candidates.into_iter().enumerate() {
         if index >= MAX_CANDIDATES {
@@ -39,16 +36,12 @@ pub(crate) fn closest<'a>(
 fn distance(left: &[u8], right: &[u8], most: usize) -> usize {
     let prefix = left.iter().zip(right).take_while(|(left, right)| left == right).count();
     let (left, right) = (&left[prefix..], &right[prefix..]);
-    let suffix =
-        left.iter().rev().zip(right.iter().rev()).take_while(|(left, right)| left == right).count();
+    let suffix = left.iter().rev().zip(right.iter().rev()).take_while(|(left, right)| left == right).count();
     let (left, right) = (&left[..left.len() - suffix], &right[..right.len() - suffix]);
     if left.is_empty() || right.is_empty() {
         return (left.len() + right.len()) * MOVE_COST;
     }
-    if left.len() > MAX_LEN
-        || right.len() > MAX_LEN
-        || left.len().abs_diff(right.len()) * MOVE_COST > most
-    {
+    if left.len() > MAX_LEN || right.len() > MAX_LEN || left.len().abs_diff(right.len()) * MOVE_COST > most {
         return most + 1;
     }
     let mut row: Vec<usize> = (0..=right.len()).map(|column| column * MOVE_COST).collect();

@@ -57,12 +57,7 @@ impl Rules<u8> for Bytes {
 
 /// Calls `each` for every word; after `max` cuts the rest, white space at its end included, is the last.
 #[inline]
-pub(crate) fn split_space_units<U: Unit>(
-    units: &[U],
-    rules: impl Rules<U>,
-    max: usize,
-    mut each: impl FnMut(Range<usize>),
-) {
+pub(crate) fn split_space_units<U: Unit>(units: &[U], rules: impl Rules<U>, max: usize, mut each: impl FnMut(Range<usize>)) {
     let len = units.len();
     let mut at = 0;
     let mut cuts = 0;
@@ -90,12 +85,7 @@ fn strip_end<U: Unit>(units: &[U], is_space: impl Fn(U) -> bool) -> usize {
 }
 
 /// As [`split_space_units`], but from the end: `each` gets the last word first.
-pub(crate) fn rsplit_space_units<U: Unit>(
-    units: &[U],
-    rules: impl Rules<U>,
-    max: usize,
-    mut each: impl FnMut(Range<usize>),
-) {
+pub(crate) fn rsplit_space_units<U: Unit>(units: &[U], rules: impl Rules<U>, max: usize, mut each: impl FnMut(Range<usize>)) {
     let mut at = units.len();
     let mut cuts = 0;
     loop {
@@ -119,12 +109,7 @@ pub(crate) fn rsplit_space_units<U: Unit>(
 
 /// Calls `each` for the parts between separators, of which the first `max` cut. The separator is not empty.
 #[inline]
-pub(crate) fn split_units<U: Unit + Pod>(
-    units: &[U],
-    separator: &[U],
-    max: usize,
-    mut each: impl FnMut(Range<usize>),
-) {
+pub(crate) fn split_units<U: Unit + Pod>(units: &[U], separator: &[U], max: usize, mut each: impl FnMut(Range<usize>)) {
     let mut from = 0;
     each_match(units, separator, max, |at| {
         each(from..at);
@@ -134,12 +119,7 @@ pub(crate) fn split_units<U: Unit + Pod>(
 }
 
 /// As [`split_units`], but from the end: `each` gets the last part first.
-pub(crate) fn rsplit_units<U: Unit + Pod>(
-    units: &[U],
-    separator: &[U],
-    max: usize,
-    mut each: impl FnMut(Range<usize>),
-) {
+pub(crate) fn rsplit_units<U: Unit + Pod>(units: &[U], separator: &[U], max: usize, mut each: impl FnMut(Range<usize>)) {
     let mut end = units.len();
     for _ in 0..max {
         let Some(at) = rfind_units(&units[..end], separator) else { break };
@@ -150,20 +130,14 @@ pub(crate) fn rsplit_units<U: Unit + Pod>(
 }
 
 /// Calls `each` for every line, with or without what ends it.
-pub(crate) fn split_lines_units<U: Unit>(
-    units: &[U],
-    rules: impl Rules<U>,
-    keep_ends: bool,
-    mut each: impl FnMut(Range<usize>),
-) {
+pub(crate) fn split_lines_units<U: Unit>(units: &[U], rules: impl Rules<U>, keep_ends: bool, mut each: impl FnMut(Range<usize>)) {
     let mut start = 0;
     while start < units.len() {
         let Some(at) = units[start..].iter().position(|&unit| rules.is_line_break(unit)) else {
             return each(start..units.len());
         };
         let end = start + at;
-        let pair =
-            units[end].code() == 0x0D && units.get(end + 1).is_some_and(|unit| unit.code() == 0x0A);
+        let pair = units[end].code() == 0x0D && units.get(end + 1).is_some_and(|unit| unit.code() == 0x0A);
         let next = end + if pair { 2 } else { 1 };
         each(start..if keep_ends { next } else { end });
         start = next;
@@ -183,11 +157,7 @@ pub(crate) enum Ends {
 
 /// What is left without the units at the ends for which `strips` is true.
 #[inline]
-pub(crate) fn strip_units<U: Unit>(
-    units: &[U],
-    ends: Ends,
-    strips: impl Fn(U) -> bool,
-) -> Range<usize> {
+pub(crate) fn strip_units<U: Unit>(units: &[U], ends: Ends, strips: impl Fn(U) -> bool) -> Range<usize> {
     let end = if ends == Ends::Left { units.len() } else { strip_end(units, &strips) };
     let start = match ends {
         Ends::Right => 0,
@@ -198,12 +168,7 @@ pub(crate) fn strip_units<U: Unit>(
 
 /// `str.split`: by white space without a separator, which is otherwise not empty. `max`: how many cuts at most.
 #[inline]
-pub(crate) fn split(
-    view: TextView<'_>,
-    separator: Option<TextView<'_>>,
-    max: Option<usize>,
-    each: impl FnMut(Range<usize>),
-) {
+pub(crate) fn split(view: TextView<'_>, separator: Option<TextView<'_>>, max: Option<usize>, each: impl FnMut(Range<usize>)) {
     let max = max.unwrap_or(usize::MAX);
     match separator {
         None => with_units!(view, |units| split_space_units(units, Characters, max, each)),
@@ -215,12 +180,7 @@ pub(crate) fn split(
 }
 
 /// `str.rsplit`; `each` gets the last part first.
-pub(crate) fn rsplit(
-    view: TextView<'_>,
-    separator: Option<TextView<'_>>,
-    max: Option<usize>,
-    each: impl FnMut(Range<usize>),
-) {
+pub(crate) fn rsplit(view: TextView<'_>, separator: Option<TextView<'_>>, max: Option<usize>, each: impl FnMut(Range<usize>)) {
     let max = max.unwrap_or(usize::MAX);
     match separator {
         None => with_units!(view, |units| rsplit_space_units(units, Characters, max, each)),
@@ -275,11 +235,7 @@ impl<'a> CharSet<'a> {
     /// Whether the character is in it.
     #[inline]
     pub(crate) fn contains(&self, code: u32) -> bool {
-        if code < 0x80 {
-            self.ascii >> code & 1 != 0
-        } else {
-            self.others.binary_search(&code).is_ok()
-        }
+        if code < 0x80 { self.ascii >> code & 1 != 0 } else { self.others.binary_search(&code).is_ok() }
     }
 }
 
@@ -302,11 +258,7 @@ mod tests {
         let cut = |(start, end): (usize, usize)| text.slice(start, end).to_string();
         let forward: Vec<String> = ranges.into_iter().map(cut).collect();
         if max.is_none() && separator.is_none_or(|separator| separator.len() == 1) {
-            let mut backward: Vec<String> =
-                parts(|each| rsplit(text.view(), separator, None, each))
-                    .into_iter()
-                    .map(cut)
-                    .collect();
+            let mut backward: Vec<String> = parts(|each| rsplit(text.view(), separator, None, each)).into_iter().map(cut).collect();
             backward.reverse();
             assert_eq!(forward, backward);
         }
@@ -336,27 +288,15 @@ mod tests {
         assert_eq!(parts(|each| rsplit(text.view(), None, Some(1), each)), [(5, 6), (0, 3)]);
         let comma = Text::from(",");
         let text = Text::from("a,b,c");
-        assert_eq!(
-            parts(|each| rsplit(text.view(), Some(comma.view()), Some(1), each)),
-            [(4, 5), (0, 3)]
-        );
+        assert_eq!(parts(|each| rsplit(text.view(), Some(comma.view()), Some(1), each)), [(4, 5), (0, 3)]);
     }
 
     #[test]
     fn lines_end_where_python_ends_them() {
         let text = Text::from("a\nb\r\nc\rd\u{2028}e\x1c");
-        assert_eq!(
-            parts(|each| split_lines(text.view(), false, each)),
-            [(0, 1), (2, 3), (5, 6), (7, 8), (9, 10)]
-        );
-        assert_eq!(
-            parts(|each| split_lines(text.view(), true, each)),
-            [(0, 2), (2, 5), (5, 7), (7, 9), (9, 11)]
-        );
-        assert_eq!(
-            parts(|each| split_lines_units(b"a\x0bb\nc", Bytes, false, each)),
-            [(0, 3), (4, 5)]
-        );
+        assert_eq!(parts(|each| split_lines(text.view(), false, each)), [(0, 1), (2, 3), (5, 6), (7, 8), (9, 10)]);
+        assert_eq!(parts(|each| split_lines(text.view(), true, each)), [(0, 2), (2, 5), (5, 7), (7, 9), (9, 11)]);
+        assert_eq!(parts(|each| split_lines_units(b"a\x0bb\nc", Bytes, false, each)), [(0, 3), (4, 5)]);
     }
 
     #[test]

@@ -143,12 +143,7 @@ impl<'a> Pieces<'a> {
             }
         };
         let name = start..self.at - 1;
-        let done = |conversion, at: usize| Piece::Field {
-            name: name.clone(),
-            conversion,
-            spec: at..at,
-            nested: false,
-        };
+        let done = |conversion, at: usize| Piece::Field { name: name.clone(), conversion, spec: at..at, nested: false };
         let mut conversion = None;
         match end {
             '}' => return Ok(done(None, self.at - 1)),
@@ -234,9 +229,7 @@ fn integer(view: TextView<'_>) -> Result<Option<usize>, FormatStringError> {
     for code in view.codes() {
         let Some(digit) = unicode::decimal_value(code) else { return Ok(None) };
         let next = value.checked_mul(10).and_then(|value| value.checked_add(usize::from(digit)));
-        value = next
-            .filter(|&value| isize::try_from(value).is_ok())
-            .ok_or(FormatStringError::TooManyDigits)?;
+        value = next.filter(|&value| isize::try_from(value).is_ok()).ok_or(FormatStringError::TooManyDigits)?;
     }
     Ok(Some(value))
 }
@@ -264,22 +257,12 @@ impl Accessors<'_> {
         let rest = self.name.slice(start, self.name.len());
         match opening {
             0x2E => {
-                let len = rest
-                    .codes()
-                    .position(|code| code == 0x2E || code == 0x5B)
-                    .unwrap_or(rest.len());
+                let len = rest.codes().position(|code| code == 0x2E || code == 0x5B).unwrap_or(rest.len());
                 self.at = start + len;
-                if len == 0 {
-                    Err(FormatStringError::EmptyAttribute)
-                } else {
-                    Ok(Accessor::Attribute(start..self.at))
-                }
+                if len == 0 { Err(FormatStringError::EmptyAttribute) } else { Ok(Accessor::Attribute(start..self.at)) }
             }
             0x5B => {
-                let len = rest
-                    .codes()
-                    .position(|code| code == 0x5D)
-                    .ok_or(FormatStringError::MissingBracket)?;
+                let len = rest.codes().position(|code| code == 0x5D).ok_or(FormatStringError::MissingBracket)?;
                 self.at = start + len + 1;
                 match integer(rest.slice(0, len))? {
                     Some(index) => Ok(Accessor::Index(index)),
@@ -345,8 +328,7 @@ mod tests {
             match piece {
                 Ok(Piece::Literal(range)) => out.push(format!("'{}'", cut(range))),
                 Ok(Piece::Field { name, conversion, spec, nested }) => {
-                    let conversion =
-                        conversion.and_then(char::from_u32).map_or(String::new(), String::from);
+                    let conversion = conversion.and_then(char::from_u32).map_or(String::new(), String::from);
                     let (name, spec, nested) = (cut(name), cut(spec), u8::from(nested));
                     out.push(format!("<{name}|{conversion}|{spec}|{nested}>"));
                 }
@@ -383,13 +365,7 @@ mod tests {
             let (first, rest) = split_name(text.view())?;
             Ok::<_, FormatStringError>((first, rest.collect::<Result<Vec<_>, _>>()?))
         };
-        assert_eq!(
-            split("0.a[1][b]"),
-            Ok((
-                First::Index(0),
-                vec![Accessor::Attribute(2..3), Accessor::Index(1), Accessor::Key(7..8)]
-            ))
-        );
+        assert_eq!(split("0.a[1][b]"), Ok((First::Index(0), vec![Accessor::Attribute(2..3), Accessor::Index(1), Accessor::Key(7..8)])));
         assert_eq!(split(""), Ok((First::Automatic, vec![])));
         assert_eq!(split("a."), Err(FormatStringError::EmptyAttribute));
         assert_eq!(split("a[]"), Err(FormatStringError::EmptyAttribute));

@@ -192,8 +192,7 @@ impl Text {
 
     fn narrowed<U: Unit, N: Kind>(units: &[U], narrow: impl Fn(U) -> N) -> Self {
         let mut text = Self::with_room::<N>(units.len()).expect("memory for a copy");
-        text.extend_same(units.len(), units.iter().map(|&unit| narrow(unit)))
-            .expect("room that was made before");
+        text.extend_same(units.len(), units.iter().map(|&unit| narrow(unit))).expect("room that was made before");
         text
     }
 
@@ -369,8 +368,7 @@ impl Text {
     /// Appends a text, in place when the buffer has room; growing is amortised. Panics without memory.
     #[inline]
     pub(crate) fn push_text(&mut self, other: &Text) {
-        self.try_push_view(other.view())
-            .expect("memory for a text; callers that may fail use try_push_view");
+        self.try_push_view(other.view()).expect("memory for a text; callers that may fail use try_push_view");
     }
 
     /// Appends what a view shows, in place when the buffer has room; growing is amortised.
@@ -412,8 +410,7 @@ impl Text {
     /// `count` copies one after another.
     pub(crate) fn repeat(&self, count: usize) -> Result<Text, TextTooLarge> {
         fn repeat<U: Kind>(units: &[U], count: usize) -> Result<Text, TextTooLarge> {
-            let len =
-                units.len().checked_mul(count).filter(|&len| len <= MAX_LEN).ok_or(TextTooLarge)?;
+            let len = units.len().checked_mul(count).filter(|&len| len <= MAX_LEN).ok_or(TextTooLarge)?;
             if len == 0 {
                 return Ok(Text::new());
             }
@@ -486,9 +483,7 @@ impl Text {
     #[inline]
     unsafe fn heap_units<U: Kind>(&self) -> &[U] {
         // SAFETY: the parts of a vector of `U` (the caller, T2).
-        unsafe {
-            slice::from_raw_parts(self.0.heap.ptr.cast::<U>().as_ptr(), self.0.heap.len as usize)
-        }
+        unsafe { slice::from_raw_parts(self.0.heap.ptr.cast::<U>().as_ptr(), self.0.heap.len as usize) }
     }
 
     /// A copy of units that are known to be in the narrowest width (T3).
@@ -520,8 +515,7 @@ impl Text {
         let mut units = ManuallyDrop::new(units);
         let capacity = units.capacity() as u64;
         assert!(capacity < 1 << 48, "no machine has this much memory");
-        let ptr =
-            NonNull::new(units.as_mut_ptr()).expect("a vector's pointer is never null").cast();
+        let ptr = NonNull::new(units.as_mut_ptr()).expect("a vector's pointer is never null").cast();
         Self(Storage {
             heap: Heap {
                 ptr,
@@ -581,11 +575,7 @@ impl Text {
 
     /// Appends exactly `count` units to a text of the same kind.
     #[inline]
-    fn extend_same<U: Kind>(
-        &mut self,
-        count: usize,
-        units: impl Iterator<Item = U>,
-    ) -> Result<(), TextTooLarge> {
+    fn extend_same<U: Kind>(&mut self, count: usize, units: impl Iterator<Item = U>) -> Result<(), TextTooLarge> {
         assert_eq!(self.width(), size_of::<U>(), "the kind was looked at before");
         let len = self.len();
         if self.tag() < HEAP {
@@ -743,11 +733,7 @@ impl Default for Text {
 impl From<&str> for Text {
     #[inline]
     fn from(string: &str) -> Self {
-        if string.is_ascii() {
-            Self::from_canonical(string.as_bytes())
-        } else {
-            Self::from_wide_str(string)
-        }
+        if string.is_ascii() { Self::from_canonical(string.as_bytes()) } else { Self::from_wide_str(string) }
     }
 }
 

@@ -7,25 +7,15 @@ macro_rules! look_up {
     ($code:expr, $low:ident, $middle:ident, $top:ident, $middles:ident, $leaves:ident, $records:ident) => {{
         let code = $code as usize;
         let block = usize::from(tables::$top[code >> (tables::$low + tables::$middle)]);
-        let middle =
-            (block << tables::$middle) + ((code >> tables::$low) & ((1 << tables::$middle) - 1));
-        let leaf = (usize::from(tables::$middles[middle]) << tables::$low)
-            + (code & ((1 << tables::$low) - 1));
+        let middle = (block << tables::$middle) + ((code >> tables::$low) & ((1 << tables::$middle) - 1));
+        let leaf = (usize::from(tables::$middles[middle]) << tables::$low) + (code & ((1 << tables::$low) - 1));
         tables::$records[usize::from(tables::$leaves[leaf])]
     }};
 }
 
 #[inline]
 fn property(code: u32) -> Property {
-    look_up!(
-        code,
-        PROPERTY_LOW,
-        PROPERTY_MIDDLE,
-        PROPERTY_TOP,
-        PROPERTY_MIDDLES,
-        PROPERTY_LEAVES,
-        PROPERTIES
-    )
+    look_up!(code, PROPERTY_LOW, PROPERTY_MIDDLE, PROPERTY_TOP, PROPERTY_MIDDLES, PROPERTY_LEAVES, PROPERTIES)
 }
 
 #[inline]

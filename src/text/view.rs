@@ -209,9 +209,7 @@ impl fmt::Display for TextView<'_> {
         use fmt::Write;
         match self.as_ascii() {
             Some(ascii) => f.write_str(ascii),
-            None => self
-                .codes()
-                .try_for_each(|code| f.write_char(char::from_u32(code).unwrap_or('\u{FFFD}'))),
+            None => self.codes().try_for_each(|code| f.write_char(char::from_u32(code).unwrap_or('\u{FFFD}'))),
         }
     }
 }
@@ -248,9 +246,7 @@ impl Iterator for Codes<'_> {
     }
 
     fn fold<B, F: FnMut(B, u32) -> B>(self, init: B, mut f: F) -> B {
-        with_units!(self.view, |units| units[self.front..self.back]
-            .iter()
-            .fold(init, |acc, unit| f(acc, unit.code())))
+        with_units!(self.view, |units| units[self.front..self.back].iter().fold(init, |acc, unit| f(acc, unit.code())))
     }
 }
 

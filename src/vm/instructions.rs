@@ -257,7 +257,8 @@ impl Vm {
     /// The `UnboundLocalError` for a local (or, in a class or module, a variable of an inlined comprehension).
     #[cold]
     pub(crate) fn unbound_local(&mut self, window: Window, index: u16) -> Raised {
-        let following = self.frames.records.last().and_then(|record| record.code().instructions.get(record.instruction() as usize + 1).map(std::cell::Cell::get));
+        let following =
+            self.frames.records.last().and_then(|record| record.code().instructions.get(record.instruction() as usize + 1).map(std::cell::Cell::get));
         if following.is_some_and(|word| [Opcode::LoadSuperMethod as u8, Opcode::LoadSuperAttribute as u8].contains(&(word as u8))) && index == 0 {
             return self.runtime_error("super(): arg[0] deleted");
         }

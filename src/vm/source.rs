@@ -105,7 +105,10 @@ impl Vm {
         let start = text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         let end = text[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |newline| at + newline + 1);
         if let Some(quote) = text[start..at].iter().rposition(|byte| matches!(byte, b'"' | b'\'')) {
-            let (head, reason) = error.message.split_once(" in position ").map_or(("", ""), |(head, tail)| (head, tail.split_once(": ").map_or("", |(_, reason)| reason)));
+            let (head, reason) = error
+                .message
+                .split_once(" in position ")
+                .map_or(("", ""), |(head, tail)| (head, tail.split_once(": ").map_or("", |(_, reason)| reason)));
             error.message = format!("{head} in position {}: {reason}", at - start - quote - 1);
             error.line = line;
             error.offset = String::from_utf8_lossy(&text[start..start + quote]).chars().count() as i32 + 1;

@@ -37,11 +37,7 @@ impl Run {
 
 fn scrip(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scrip"));
-    command
-        .args(arguments)
-        .env("LC_ALL", "C.UTF-8")
-        .env_remove("SCRIPPATH")
-        .env_remove("SCRIPHASHSEED");
+    command.args(arguments).env("LC_ALL", "C.UTF-8").env_remove("SCRIPPATH").env_remove("SCRIPHASHSEED");
     command
 }
 
@@ -50,12 +46,7 @@ fn run(arguments: &[&str]) -> Run {
 }
 
 fn run_with_input(arguments: &[&str], input: &[u8]) -> Run {
-    let mut child = scrip(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut child = scrip(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let mut stdin = child.stdin.take().expect("stdin is piped");
     // A program that does not read its input may have closed it.
     let _ = stdin.write_all(input);
@@ -116,9 +107,7 @@ fn version_and_help_go_to_stdout() {
     for option in ["--help", "-h"] {
         let help = run(&[option]);
         assert_eq!((help.err.as_str(), help.code()), ("", Some(0)));
-        for word in
-            ["FILE", "-c", "-m", "--check", "--ast", "--dis", "--hash-seed", "--version", "--help"]
-        {
+        for word in ["FILE", "-c", "-m", "--check", "--ast", "--dis", "--hash-seed", "--version", "--help"] {
             assert!(help.out.contains(word), "the help does not name {word}:\n{}", help.out);
         }
     }
@@ -126,21 +115,9 @@ fn version_and_help_go_to_stdout() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_why_on_stderr() {
-    for arguments in [
-        &["--no-such-option"][..],
-        &["-c"],
-        &["-m"],
-        &["--check"],
-        &["-Q"],
-        &["--hash-seed", "x", "-c", "1"],
-    ] {
+    for arguments in [&["--no-such-option"][..], &["-c"], &["-m"], &["--check"], &["-Q"], &["--hash-seed", "x", "-c", "1"]] {
         let refused = run(arguments);
-        assert_eq!(
-            (refused.out.as_str(), refused.code()),
-            ("", Some(2)),
-            "{arguments:?}: {}",
-            refused.err
-        );
+        assert_eq!((refused.out.as_str(), refused.code()), ("", Some(2)), "{arguments:?}: {}", refused.err);
         assert!(!refused.err.is_empty(), "{arguments:?}");
     }
 }
@@ -149,11 +126,7 @@ fn wrong_usage_ends_with_2_and_says_why_on_stderr() {
 fn a_file_that_is_not_there_ends_with_2() {
     let refused = run(&["/no/such/file.scr"]);
     assert_eq!(refused.code(), Some(2));
-    assert!(
-        refused.err.contains("/no/such/file.scr") && refused.err.contains("No such file"),
-        "{}",
-        refused.err
-    );
+    assert!(refused.err.contains("/no/such/file.scr") && refused.err.contains("No such file"), "{}", refused.err);
     assert_eq!(refused.out, "");
 }
 
@@ -173,10 +146,7 @@ fn an_error_in_code_on_the_command_line_names_a_string() {
     );
     assert_eq!(failed.code(), Some(1));
     let failed = run(&["-c", "x = = 1"]);
-    assert_eq!(
-        failed.err,
-        "  File \"<string>\", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n"
-    );
+    assert_eq!(failed.err, "  File \"<string>\", line 1\n    x = = 1\n        ^\nSyntaxError: invalid syntax\n");
 }
 
 #[test]
@@ -198,11 +168,7 @@ fn a_module_is_run_by_its_name() {
     file(&folder, "package/__init__.scr", "");
     file(&folder, "package/__main__.scr", "print('main of the package', __package__)\n");
     let run_module = |arguments: &[&str]| {
-        let child = scrip(arguments)
-            .current_dir(&folder)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+        let child = scrip(arguments).current_dir(&folder).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         finish(child.expect("the program starts"))
     };
     run_module(&["-m", "tool", "a"]).check("__main__ ['a'] tool\n", "", 0);
@@ -221,11 +187,7 @@ fn check_parses_without_running() {
     run(&["--check", &good]).check("", "", 0);
     let refused = run(&["--check", &good, &bad, &worse]);
     assert_eq!((refused.out.as_str(), refused.code()), ("", Some(1)));
-    assert!(
-        refused.err.contains(&format!("  File \"{bad}\", line 1\n    def f(:\n          ^\n")),
-        "{}",
-        refused.err
-    );
+    assert!(refused.err.contains(&format!("  File \"{bad}\", line 1\n    def f(:\n          ^\n")), "{}", refused.err);
     assert!(refused.err.contains("SyntaxError: 'return' outside function\n"), "{}", refused.err);
 }
 
@@ -294,18 +256,12 @@ fn an_uncaught_keyboard_interrupt_ends_it_by_sigint() {
 /// Starts `code`, sends SIGINT once it has printed `ready`, and waits for its end.
 #[cfg(unix)]
 fn interrupted(code: &str) -> Run {
-    let mut child = scrip(&["-c", code])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut child = scrip(&["-c", code]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let mut out = BufReader::new(child.stdout.take().expect("stdout is piped"));
     let mut line = String::new();
     out.read_line(&mut line).expect("the script prints a line");
     assert_eq!(line, "ready\n");
-    let sent =
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
     assert!(sent.success());
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -347,24 +303,19 @@ fn ctrl_c_ends_a_loop_a_sleep_a_lock_wait_and_a_long_native_call() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_can_be_caught() {
-    let ended = interrupted(
-        "try:\n    print('ready', flush=True)\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    print('caught')",
-    );
+    let ended = interrupted("try:\n    print('ready', flush=True)\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    print('caught')");
     ended.check("caught\n", "", 0);
 }
 
 #[cfg(unix)]
 #[test]
 fn output_to_a_closed_pipe_is_an_exception() {
-    let mut child = scrip(&[
-        "-c",
-        "import sys\nfor n in range(100000):\n    print('a line of some length', n)\n",
-    ])
-    .stdin(Stdio::null())
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .expect("the program starts");
+    let mut child = scrip(&["-c", "import sys\nfor n in range(100000):\n    print('a line of some length', n)\n"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
     let mut out = BufReader::new(child.stdout.take().expect("stdout is piped"));
     let mut line = String::new();
     out.read_line(&mut line).expect("the first line arrives");
@@ -377,8 +328,7 @@ fn output_to_a_closed_pipe_is_an_exception() {
 
 #[test]
 fn streams_are_written_in_order_and_flushed_at_the_end() {
-    run(&["-c", "import sys\nprint('out', end='')\nsys.stdout.write(' more')"])
-        .check("out more", "", 0);
+    run(&["-c", "import sys\nprint('out', end='')\nsys.stdout.write(' more')"]).check("out more", "", 0);
     run(&["-c", "import sys\nprint('to stderr', file=sys.stderr)"]).check("", "to stderr\n", 0);
     run(&["-c", "import sys\nprint('before', end='')\nsys.exit(2)"]).check("before", "", 2);
     let failed = run(&["-c", "print('before', end='')\n1 / 0"]);
@@ -452,12 +402,7 @@ fn random_bytes_are_refused_in_order() {
         }
         let script = file(&folder, "random.scr", &bytes);
         let checked = run(&["--check", &script]);
-        assert!(
-            matches!(checked.code(), Some(0 | 1)) && !checked.err.contains("panicked"),
-            "{:?} for {bytes:?}\n{}",
-            checked.status,
-            checked.err
-        );
+        assert!(matches!(checked.code(), Some(0 | 1)) && !checked.err.contains("panicked"), "{:?} for {bytes:?}\n{}", checked.status, checked.err);
     }
 }
 
@@ -481,9 +426,7 @@ fn deep_nesting_is_an_error_and_no_crash() {
         ("1 **", "1", ""),
     ] {
         for depth in [150, 100_000] {
-            let text =
-                [opening.repeat(depth).as_str(), middle, closing.repeat(depth).as_str(), "\n"]
-                    .concat();
+            let text = [opening.repeat(depth).as_str(), middle, closing.repeat(depth).as_str(), "\n"].concat();
             let script = file(&folder, "deep.scr", text);
             run(&["--check", &script]).is_orderly();
         }
@@ -516,11 +459,7 @@ fn endless_recursion_is_an_exception() {
     ] {
         let failed = run(&["-c", code]);
         assert_eq!(failed.code(), Some(1), "{code}: {:?}\n{}", failed.status, failed.err);
-        assert!(
-            failed.err.contains("RecursionError: maximum recursion depth exceeded"),
-            "{code}\n{}",
-            failed.err
-        );
+        assert!(failed.err.contains("RecursionError: maximum recursion depth exceeded"), "{code}\n{}", failed.err);
     }
 }
 
@@ -541,18 +480,13 @@ fn absurd_sizes_are_refused_at_once() {
     ] {
         let failed = run(&["-c", code]);
         assert_eq!(failed.code(), Some(1), "{code}: {:?}", failed.status);
-        assert!(
-            failed.err.contains("MemoryError") || failed.err.contains("OverflowError"),
-            "{code}: {}",
-            failed.err
-        );
+        assert!(failed.err.contains("MemoryError") || failed.err.contains("OverflowError"), "{code}: {}", failed.err);
     }
 }
 
 #[test]
 fn memory_errors_can_be_caught() {
-    run(&["-c", "try:\n    'x' * 10 ** 12\nexcept MemoryError:\n    print('caught')"])
-        .check("caught\n", "", 0);
+    run(&["-c", "try:\n    'x' * 10 ** 12\nexcept MemoryError:\n    print('caught')"]).check("caught\n", "", 0);
 }
 
 #[test]
@@ -572,9 +506,8 @@ fn compiled_modules_are_cached_and_stale_or_damaged_ones_ignored() {
     file(&folder, "part.scr", "VALUE = 'first'\n");
     run(&[&script]).check("first\n", "", 0);
     run(&[&script]).check("first\n", "", 0);
-    let cached: Vec<PathBuf> = fs::read_dir(folder.join("__scrcache__"))
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
+    let cached: Vec<PathBuf> =
+        fs::read_dir(folder.join("__scrcache__")).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
     for path in &cached {
         fs::write(path, b"damaged").expect("the cached file can be damaged");
     }
@@ -593,13 +526,7 @@ fn modules_are_found_beside_the_script_and_in_scrippath() {
     fs::create_dir_all(folder.join("scripts")).expect("the folder can be made");
     file(&folder, "library/far.scr", "WHERE = 'in SCRIPPATH'\n");
     file(&folder, "scripts/near.scr", "WHERE = 'beside the script'\n");
-    let script =
-        file(&folder, "scripts/main.scr", "import near, far\nprint(near.WHERE, far.WHERE)\n");
-    let child = scrip(&[&script])
-        .env("SCRIPPATH", folder.join("library"))
-        .current_dir("/")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    let script = file(&folder, "scripts/main.scr", "import near, far\nprint(near.WHERE, far.WHERE)\n");
+    let child = scrip(&[&script]).env("SCRIPPATH", folder.join("library")).current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     finish(child.expect("the program starts")).check("beside the script in SCRIPPATH\n", "", 0);
 }

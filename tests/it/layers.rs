@@ -5,21 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders of `src/`, bottom up: each may use only those above it in this list.
-const LAYERS: &[&str] = &[
-    "os",
-    "text",
-    "number",
-    "code",
-    "compile",
-    "gil",
-    "object",
-    "vm",
-    "thread",
-    "event_loop",
-    "stdlib",
-    "embed",
-    "cli",
-];
+const LAYERS: &[&str] = &["os", "text", "number", "code", "compile", "gil", "object", "vm", "thread", "event_loop", "stdlib", "embed", "cli"];
 
 /// What a folder may name of a higher one. Objects call scripts through the `Vm`, whose methods give `Result`s; special
 /// methods have names that the interpreter knows by number, and generators are resumed by the VM.
@@ -146,14 +132,10 @@ fn every_folder_of_the_source_is_a_layer() {
     let folders: BTreeSet<String> = fs::read_dir(source_folder())
         .expect("src/ can be read")
         .flatten()
-        .filter(|entry| {
-            entry.path().is_dir()
-                && fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some())
-        })
+        .filter(|entry| entry.path().is_dir() && fs::read_dir(entry.path()).is_ok_and(|mut files| files.next().is_some()))
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
-    let unknown: Vec<&String> =
-        folders.iter().filter(|folder| !LAYERS.contains(&folder.as_str())).collect();
+    let unknown: Vec<&String> = folders.iter().filter(|folder| !LAYERS.contains(&folder.as_str())).collect();
     assert!(unknown.is_empty(), "folders without a place in LAYERS: {unknown:?}");
 }
 
@@ -165,8 +147,7 @@ fn a_folder_uses_only_what_stands_below_it() {
         let Some(level) = LAYERS.iter().position(|layer| *layer == folder) else { continue };
         for (line, path) in crate_paths(&text) {
             let target = path.split("::").next().unwrap_or("");
-            let is_higher =
-                LAYERS.iter().position(|layer| *layer == target).is_some_and(|other| other > level);
+            let is_higher = LAYERS.iter().position(|layer| *layer == target).is_some_and(|other| other > level);
             let is_knot = KNOTS.contains(&(folder, path.as_str()));
             if is_higher && !is_knot && file != PAYLOAD_TABLE {
                 offences.push(format!("src/{file}:{line}: crate::{path}"));
@@ -178,8 +159,7 @@ fn a_folder_uses_only_what_stands_below_it() {
 
 #[test]
 fn paths_in_braces_are_spread() {
-    let spread =
-        |text| crate_paths(text).into_iter().map(|(_, path)| path).collect::<Vec<_>>().join(" ");
+    let spread = |text| crate_paths(text).into_iter().map(|(_, path)| path).collect::<Vec<_>>().join(" ");
     assert_eq!(spread("use crate::a::B; // crate::hidden"), "a::B");
     assert_eq!(spread("use crate::{a::{B, C}, e};\ncrate::f::g()"), "a::B a::C e f::g");
 }
@@ -188,13 +168,10 @@ fn paths_in_braces_are_spread() {
 fn unsafe_stands_in_few_named_files() {
     let mut offences = Vec::new();
     for (file, text) in rust_files(&source_folder()) {
-        let may = UNSAFE_FILES.contains(&file.as_str())
-            || UNSAFE_FOLDERS.iter().any(|folder| file.starts_with(folder));
+        let may = UNSAFE_FILES.contains(&file.as_str()) || UNSAFE_FOLDERS.iter().any(|folder| file.starts_with(folder));
         let says = text.lines().any(|line| {
             let code = code_of(line);
-            ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "allow(unsafe_code"]
-                .iter()
-                .any(|word| code.contains(word))
+            ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "allow(unsafe_code"].iter().any(|word| code.contains(word))
         });
         if says && !may {
             offences.push(file.clone());
@@ -203,11 +180,7 @@ fn unsafe_stands_in_few_named_files() {
             offences.push(format!("{file} (allows unsafe_code without a reason)"));
         }
     }
-    assert!(
-        offences.is_empty(),
-        "unsafe outside the files that are listed:\n{}",
-        offences.join("\n")
-    );
+    assert!(offences.is_empty(), "unsafe outside the files that are listed:\n{}", offences.join("\n"));
 }
 
 #[test]
@@ -217,8 +190,7 @@ fn only_the_command_line_reads_arguments_and_only_os_names_libc() {
         for (index, line) in text.lines().enumerate() {
             let code = code_of(line);
             let names_libc = code.contains("libc::") && !file.starts_with("os/");
-            let reads_arguments =
-                code.contains("env::args") && !file.starts_with("cli/") && file != "main.rs";
+            let reads_arguments = code.contains("env::args") && !file.starts_with("cli/") && file != "main.rs";
             if names_libc || reads_arguments {
                 offences.push(format!("src/{file}:{}: {}", index + 1, line.trim()));
             }
@@ -229,8 +201,7 @@ fn only_the_command_line_reads_arguments_and_only_os_names_libc() {
 
 #[test]
 fn the_command_line_uses_only_the_public_interface() {
-    let inner: Vec<&str> =
-        LAYERS.iter().copied().filter(|layer| !["embed", "cli"].contains(layer)).collect();
+    let inner: Vec<&str> = LAYERS.iter().copied().filter(|layer| !["embed", "cli"].contains(layer)).collect();
     let mut offences = Vec::new();
     for (file, text) in rust_files(&source_folder()) {
         if !file.starts_with("cli/") {
@@ -242,11 +213,7 @@ fn the_command_line_uses_only_the_public_interface() {
             }
         }
     }
-    assert!(
-        offences.is_empty(),
-        "cli reaches behind the public interface:\n{}",
-        offences.join("\n")
-    );
+    assert!(offences.is_empty(), "cli reaches behind the public interface:\n{}", offences.join("\n"));
 }
 
 #[test]

@@ -86,23 +86,14 @@ fn rounding_takes_the_exact_value_and_even_ties() {
         (5e15, -16, 0.0),
         (1e308, 400, 1e308),
     ] {
-        assert_eq!(
-            round(value, digits).map(f64::to_bits),
-            Ok(f64::to_bits(rounded)),
-            "{value} {digits}"
-        );
+        assert_eq!(round(value, digits).map(f64::to_bits), Ok(f64::to_bits(rounded)), "{value} {digits}");
     }
     assert_eq!(round(1.7e308, -308), Err(Error::RoundOverflow));
 }
 
 #[test]
 fn hexadecimal_text_round_trips_and_rounds_once() {
-    for (value, text) in [
-        (1.5, "0x1.8000000000000p+0"),
-        (-0.0, "-0x0.0p+0"),
-        (5e-324, "0x0.0000000000001p-1022"),
-        (0.1, "0x1.999999999999ap-4"),
-    ] {
+    for (value, text) in [(1.5, "0x1.8000000000000p+0"), (-0.0, "-0x0.0p+0"), (5e-324, "0x0.0000000000001p-1022"), (0.1, "0x1.999999999999ap-4")] {
         assert_eq!(to_hex(value), text);
         assert_eq!(from_hex(text.as_bytes()).map(f64::to_bits), Ok(value.to_bits()));
     }

@@ -43,10 +43,7 @@ fn division_rounds_down() {
         ("-0x10000000000000001", "0x10000000000000000", "-2", "0xffffffffffffffff"),
         ("5", "-0x10000000000000000", "-1", "-0xfffffffffffffffb"),
     ] {
-        assert_eq!(
-            int(left).as_ref().divmod(int(right).as_ref(), poll),
-            Ok((int(quotient), int(remainder)))
-        );
+        assert_eq!(int(left).as_ref().divmod(int(right).as_ref(), poll), Ok((int(quotient), int(remainder))));
     }
     assert_eq!(IntRef::Small(1).floordiv(IntRef::Small(0), poll), Err(Error::IntDivision));
     assert_eq!(IntRef::Small(1).modulo(IntRef::Small(0), poll), Err(Error::IntModulo));
@@ -55,39 +52,26 @@ fn division_rounds_down() {
 #[test]
 fn true_division_and_floats_are_rounded_once() {
     let poll: &mut Poll<'_> = &mut never();
-    let divide =
-        |left: &Int, right: &Int, poll: &mut Poll<'_>| left.as_ref().truediv(right.as_ref(), poll);
+    let divide = |left: &Int, right: &Int, poll: &mut Poll<'_>| left.as_ref().truediv(right.as_ref(), poll);
     assert_eq!(divide(&near_power(53, 1), &Int::Small(1), poll), Ok(9_007_199_254_740_992.0));
     assert_eq!(divide(&near_power(54, 3), &Int::Small(1), poll), Ok(18_014_398_509_481_988.0));
     assert_eq!(divide(&Int::Small(-1), &near_power(1074, 0), poll), Ok(-5e-324));
     assert_eq!(divide(&Int::Small(1), &near_power(1075, 0), poll), Ok(0.0));
     assert_eq!(divide(&near_power(2000, 0), &near_power(1990, 0), poll), Ok(1024.0));
-    assert_eq!(
-        divide(&near_power(1024, 0), &Int::Small(1), poll),
-        Err(Error::QuotientTooLargeForFloat)
-    );
+    assert_eq!(divide(&near_power(1024, 0), &Int::Small(1), poll), Err(Error::QuotientTooLargeForFloat));
     let largest = near_power(1024, 0).as_ref().sub(near_power(970, 0).as_ref());
     assert_eq!(largest.as_ref().to_f64(), Err(Error::IntTooLargeForFloat));
     assert_eq!(largest.as_ref().sub(IntRef::Small(1)).as_ref().to_f64(), Ok(f64::MAX));
-    assert_eq!(
-        near_power(53, 1).as_ref().cmp_f64(9_007_199_254_740_992.0),
-        Some(Ordering::Greater)
-    );
+    assert_eq!(near_power(53, 1).as_ref().cmp_f64(9_007_199_254_740_992.0), Some(Ordering::Greater));
     assert_eq!(IntRef::Small(2).cmp_f64(2.5), Some(Ordering::Less));
     assert_eq!(near_power(2000, 0).as_ref().cmp_f64(f64::INFINITY), Some(Ordering::Less));
 }
 
 #[test]
 fn bits_are_those_of_two_s_complement() {
-    assert_eq!(
-        near_power(70, 0).as_ref().neg().as_ref().bit_and(IntRef::Small(-1)),
-        near_power(70, 0).as_ref().neg()
-    );
+    assert_eq!(near_power(70, 0).as_ref().neg().as_ref().bit_and(IntRef::Small(-1)), near_power(70, 0).as_ref().neg());
     assert_eq!(near_power(70, -1).as_ref().invert(), near_power(70, 0).as_ref().neg());
-    assert_eq!(
-        near_power(70, 1).as_ref().neg().as_ref().shr(IntRef::Small(70)),
-        Ok(Int::Small(-2))
-    );
+    assert_eq!(near_power(70, 1).as_ref().neg().as_ref().shr(IntRef::Small(70)), Ok(Int::Small(-2)));
     assert_eq!(IntRef::Small(1).shl(IntRef::Small(-1)), Err(Error::NegativeShift));
     assert_eq!(IntRef::Small(1).shl(IntRef::Small(10_000_000_000)), Err(Error::TooLarge));
     assert_eq!(IntRef::Small(1).shl(near_power(100, 0).as_ref()), Err(Error::TooManyDigits));
@@ -98,21 +82,10 @@ fn bits_are_those_of_two_s_complement() {
 #[test]
 fn literals_are_read_as_by_python() {
     let parse = |text: &str, base| Int::parse(text.as_bytes(), base, 20, &mut never());
-    for (text, base, value) in
-        [("0x_fF", 0, 255), ("-0b1_0", 2, -2), ("z", 36, 35), ("0b1", 16, 177), ("0_0", 0, 0)]
-    {
+    for (text, base, value) in [("0x_fF", 0, 255), ("-0b1_0", 2, -2), ("z", 36, 35), ("0b1", 16, 177), ("0_0", 0, 0)] {
         assert_eq!(parse(text, base), Ok(Int::Small(value)), "{text}");
     }
-    for (text, base) in [
-        ("012", 0),
-        ("1__0", 10),
-        ("_1", 10),
-        ("1_", 10),
-        ("0x", 16),
-        ("", 10),
-        ("+", 10),
-        ("8", 8),
-    ] {
+    for (text, base) in [("012", 0), ("1__0", 10), ("_1", 10), ("1_", 10), ("0x", 16), ("", 10), ("+", 10), ("8", 8)] {
         assert_eq!(parse(text, base), Err(ParseError::Literal), "{text}");
     }
     assert_eq!(parse("1", 37), Err(ParseError::Base));
@@ -124,10 +97,7 @@ fn literals_are_read_as_by_python() {
 fn digits_past_the_limit_are_refused() {
     let ten_digits = int("1_000_000_000_000_000_000_000");
     assert_eq!(ten_digits.as_ref().to_decimal(21, &mut never()), Ok(None));
-    assert_eq!(
-        ten_digits.as_ref().to_decimal(22, &mut never()),
-        Ok(Some("1000000000000000000000".to_owned()))
-    );
+    assert_eq!(ten_digits.as_ref().to_decimal(22, &mut never()), Ok(Some("1000000000000000000000".to_owned())));
     assert!(exceeds_digit_limit(near_power(20_000, 0).as_ref(), 4300));
     assert!(!exceeds_digit_limit(near_power(14_000, 0).as_ref(), 4300));
 }
@@ -191,19 +161,14 @@ fn work_in_pieces_gives_the_same_numbers() {
         let residues = i128::from(left.as_ref().hash()) * i128::from(right.as_ref().hash());
         assert_eq!(i128::from(product.as_ref().hash()), residues % i128::from(HASH_MODULUS));
         let dividend = product.as_ref().sub(IntRef::Small(1));
-        let (quotient, remainder) =
-            dividend.as_ref().divmod(left.as_ref(), poll).expect("not zero");
+        let (quotient, remainder) = dividend.as_ref().divmod(left.as_ref(), poll).expect("not zero");
         assert_eq!(quotient, right.as_ref().sub(IntRef::Small(1)));
         assert_eq!(remainder, left.as_ref().sub(IntRef::Small(1)));
         let common = product.as_ref().gcd(left.as_ref(), poll);
         assert_eq!(common, Ok(left.clone()));
         let square = left.as_ref().mul(left.as_ref(), poll).expect("nothing stops it");
         assert_eq!(square.as_ref().isqrt(poll), Ok(left.clone()));
-        let text = left
-            .as_ref()
-            .to_decimal(0, poll)
-            .expect("nothing stops it")
-            .expect("there is no limit");
+        let text = left.as_ref().to_decimal(0, poll).expect("nothing stops it").expect("there is no limit");
         assert_eq!(Int::parse(text.as_bytes(), 10, 0, poll), Ok(left));
     }
     let power = IntRef::Small(6).pow(IntRef::Small(100_000), poll).expect("nothing stops it");
@@ -219,8 +184,5 @@ fn a_poll_stops_long_work() {
     assert_eq!(left.as_ref().mul(left.as_ref(), stop), Err(Error::Interrupted));
     assert_eq!(left.as_ref().to_decimal(0, stop), Err(Error::Interrupted));
     assert_eq!(left.as_ref().isqrt(stop), Err(Error::Interrupted));
-    assert_eq!(
-        Int::parse("7".repeat(100_000).as_bytes(), 10, 0, stop),
-        Err(ParseError::Interrupted)
-    );
+    assert_eq!(Int::parse("7".repeat(100_000).as_bytes(), 10, 0, stop), Err(ParseError::Interrupted));
 }

@@ -187,13 +187,7 @@ pub(crate) fn float_bytes(value: f64, size: usize, little: bool) -> Option<Vec<u
 }
 
 /// The bytes of a value as an item of `size` bytes.
-pub(crate) fn item_bytes(
-    vm: &mut Vm,
-    letter: u8,
-    value: &Value,
-    size: usize,
-    little: bool,
-) -> Result<std::result::Result<Vec<u8>, ItemError>> {
+pub(crate) fn item_bytes(vm: &mut Vm, letter: u8, value: &Value, size: usize, little: bool) -> Result<std::result::Result<Vec<u8>, ItemError>> {
     Ok(match letter {
         b'?' => Ok(vec![u8::from(vm.is_true(value)?)]),
         b'c' => match value.downcast::<Bytes>().map(|bytes| bytes.get(vm).data.to_vec()) {

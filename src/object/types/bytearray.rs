@@ -129,10 +129,7 @@ fn init(vm: &mut Vm, value: &Value, args: CallArgs<'_>) -> Result<()> {
         };
         if given[place].is_some() {
             let name = vm.str_text(name)?;
-            return Err(vm.type_error(format!(
-                "argument for bytearray() given by name ('{name}') and position ({})",
-                place + 1
-            )));
+            return Err(vm.type_error(format!("argument for bytearray() given by name ('{name}') and position ({})", place + 1)));
         }
         given[place] = Some(value.clone());
     }
@@ -143,12 +140,7 @@ fn init(vm: &mut Vm, value: &Value, args: CallArgs<'_>) -> Result<()> {
 }
 
 fn get_item(vm: &mut Vm, value: &Value, key: &Value) -> Result<Value> {
-    let at = subscript(
-        vm,
-        key,
-        |vm| data(vm, value).len(),
-        |name| format!("bytearray indices must be integers or slices, not {name}"),
-    )?;
+    let at = subscript(vm, key, |vm| data(vm, value).len(), |name| format!("bytearray indices must be integers or slices, not {name}"))?;
     let bytes = data(vm, value);
     match at {
         Subscript::At(at) => match position(at, bytes.len()) {
@@ -167,12 +159,7 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
         Some(item) if key.holds::<crate::object::types::slice::Slice>() => Some(assigned(vm, item)?),
         Some(item) => {
             // The index is looked at first, as its errors come first.
-            let index = subscript(
-                vm,
-                key,
-                |vm| data(vm, value).len(),
-                |name| format!("bytearray indices must be integers or slices, not {name}"),
-            )?;
+            let index = subscript(vm, key, |vm| data(vm, value).len(), |name| format!("bytearray indices must be integers or slices, not {name}"))?;
             let Subscript::At(index) = index else { return Ok(()) };
             if position(index, data(vm, value).len()).is_none() {
                 return Err(vm.index_error("bytearray index out of range"));
@@ -188,12 +175,7 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
         }
         None => None,
     };
-    let at = subscript(
-        vm,
-        key,
-        |vm| data(vm, value).len(),
-        |name| format!("bytearray indices must be integers or slices, not {name}"),
-    )?;
+    let at = subscript(vm, key, |vm| data(vm, value).len(), |name| format!("bytearray indices must be integers or slices, not {name}"))?;
     let len = data(vm, value).len();
     let span = match at {
         Subscript::At(at) => match position(at, len) {
@@ -215,11 +197,7 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
         Some(bytes) if bytes.is_empty() => return delete(vm, value, span),
         Some(bytes) => {
             if bytes.len() != span.count {
-                return Err(vm.value_error(format!(
-                    "attempt to assign bytes of size {} to extended slice of size {}",
-                    bytes.len(),
-                    span.count
-                )));
+                return Err(vm.value_error(format!("attempt to assign bytes of size {} to extended slice of size {}", bytes.len(), span.count)));
             }
             let target = &mut this(value).get_mut(vm).data;
             for (at, byte) in span.positions().zip(bytes) {

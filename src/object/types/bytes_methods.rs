@@ -94,11 +94,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         len: Some(|vm, this| Ok(data(vm, this).len())),
         get_item: Some(get_item),
         contains: Some(contains),
-        binary: binary(&[
-            (BinaryOperator::Add, concat),
-            (BinaryOperator::Multiply, multiply),
-            (BinaryOperator::Modulo, modulo),
-        ]),
+        binary: binary(&[(BinaryOperator::Add, concat), (BinaryOperator::Multiply, multiply), (BinaryOperator::Modulo, modulo)]),
         ..Slots::NONE
     },
     methods: with_shared_methods![
@@ -284,20 +280,13 @@ fn ordered(left: &[u8], right: &[u8], how: Comparison) -> Value {
 }
 
 fn get_item(vm: &mut Vm, this: &Value, key: &Value) -> Result<Value> {
-    let at = subscript(
-        vm,
-        key,
-        |vm| data(vm, this).len(),
-        |name| format!("byte indices must be integers or slices, not {name}"),
-    )?;
+    let at = subscript(vm, key, |vm| data(vm, this).len(), |name| format!("byte indices must be integers or slices, not {name}"))?;
     match at {
         Subscript::At(at) => match position(at, data(vm, this).len()) {
             Some(at) => Ok(Value::small(i64::from(data(vm, this)[at]))),
             None => Err(vm.index_error("index out of range")),
         },
-        Subscript::Span(span) if span.step == 1 || span.count == 0 => {
-            Ok(part(vm, this, span.first()..span.first() + span.count))
-        }
+        Subscript::Span(span) if span.step == 1 || span.count == 0 => Ok(part(vm, this, span.first()..span.first() + span.count)),
         Subscript::Span(span) => {
             let bytes = data(vm, this);
             let picked = span.positions().map(|at| bytes[at]).collect();

@@ -153,10 +153,7 @@ fn of_two(vm: &mut Vm, real: Option<&Value>, imag: &Value) -> Result<Complex> {
         return Err(vm.type_error(format!("complex() second argument must be a number, not '{name}'")));
     };
     // A part that is no complex number takes no part in the other's sum, so that signs of zeros stay.
-    Ok(Complex::new(
-        if imag_is_complex { real.re - imag.im } else { real.re },
-        if real_is_complex { real.im + imag.re } else { imag.re },
-    ))
+    Ok(Complex::new(if imag_is_complex { real.re - imag.im } else { real.re }, if real_is_complex { real.im + imag.re } else { imag.re }))
 }
 
 /// The value of anything that is a number for `complex()`: `__complex__` first.
@@ -204,12 +201,7 @@ fn operand(vm: &mut Vm, value: &Value) -> Result<Option<Complex>> {
     }
 }
 
-fn arithmetic(
-    vm: &mut Vm,
-    left: &Value,
-    right: &Value,
-    operation: fn(Complex, Complex) -> crate::number::Result<Complex>,
-) -> Result<Value> {
+fn arithmetic(vm: &mut Vm, left: &Value, right: &Value, operation: fn(Complex, Complex) -> crate::number::Result<Complex>) -> Result<Value> {
     let Some(left) = operand(vm, left)? else { return Ok(Value::NOT_IMPLEMENTED) };
     let Some(right) = operand(vm, right)? else { return Ok(Value::NOT_IMPLEMENTED) };
     let result = checked(vm, operation(left, right))?;

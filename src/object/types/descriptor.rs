@@ -1,8 +1,8 @@
 //! `property`, `classmethod`, `staticmethod`, `super` and `mappingproxy`: the payloads; the methods are in `descriptor_methods`.
 
 pub(crate) use super::descriptor_methods::{new_classmethod, new_staticmethod, super_attribute};
-use crate::object::type_object::Type;
 use crate::object::layout::{Layout, Payload};
+use crate::object::type_object::Type;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
 

@@ -9,8 +9,8 @@ use crate::object::layout::Layout;
 use crate::object::native::{Args, GetSetSpec, Native, getter, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, HAS_DICT, MATCH_MAPPING, Slots, Type, TypeSpec, binary, constructor};
-use crate::object::value::{Ref, Value};
 use crate::object::types::exception::ExceptionKind;
+use crate::object::value::{Ref, Value};
 use crate::vm::{Raised, Result, Vm};
 
 // ---- property
@@ -470,7 +470,9 @@ pub(crate) fn super_attribute(vm: &mut Vm, class: &Ref<Type>, object: &Value, na
     let object_type = super_check(vm, class, object)?;
     match super_find(vm, class, object, &object_type, &name)? {
         Some(found) => Ok(found),
-        None => Err(vm.attribute_error(object, &name, format!("'super' object has no attribute '{}'", vm.text_of(&name).cloned().unwrap_or_default()))),
+        None => {
+            Err(vm.attribute_error(object, &name, format!("'super' object has no attribute '{}'", vm.text_of(&name).cloned().unwrap_or_default())))
+        }
     }
 }
 

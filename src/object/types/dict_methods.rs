@@ -10,9 +10,9 @@ use crate::object::layout::Layout;
 use crate::object::native::{Args, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_MAPPING, MATCH_SELF, Slots, Type, TypeSpec, binary, constructor};
+use crate::object::types::exception::ExceptionKind;
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
-use crate::object::types::exception::ExceptionKind;
 use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
@@ -83,17 +83,14 @@ pub(crate) fn update(vm: &mut Vm, this: &Value, name: &str, args: CallArgs<'_>) 
 
 /// Adds the items of a mapping, or the pairs of an iterable.
 pub(crate) fn update_from(vm: &mut Vm, dict: &Ref<Dict>, other: &Value) -> Result<()> {
-    if vm.is_exact(other, TypeId::Dict) || vm.find_attr_str(other, "keys")?.is_some() {
-        merge(vm, dict, other)
-    } else {
-        merge_pairs(vm, dict, other)
-    }
+    if vm.is_exact(other, TypeId::Dict) || vm.find_attr_str(other, "keys")?.is_some() { merge(vm, dict, other) } else { merge_pairs(vm, dict, other) }
 }
 
 /// Adds the items of a mapping.
 pub(crate) fn merge(vm: &mut Vm, dict: &Ref<Dict>, other: &Value) -> Result<()> {
     if let Some(source) = other.downcast::<Dict>() {
-        let plain = vm.is_exact(other, TypeId::Dict) || vm.type_payload(other).slots.iter.is_some_and(|slot| std::ptr::fn_addr_eq(slot, iter as crate::object::type_object::UnaryFn));
+        let plain = vm.is_exact(other, TypeId::Dict)
+            || vm.type_payload(other).slots.iter.is_some_and(|slot| std::ptr::fn_addr_eq(slot, iter as crate::object::type_object::UnaryFn));
         if plain {
             return merge_dict(vm, dict, source);
         }

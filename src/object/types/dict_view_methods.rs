@@ -15,12 +15,8 @@ use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
 use crate::vm::{Result, Vm};
 
-const OPERATORS: &[(BinaryOperator, BinaryFn)] = &[
-    (BinaryOperator::Or, or),
-    (BinaryOperator::And, and),
-    (BinaryOperator::Subtract, subtract),
-    (BinaryOperator::Xor, xor),
-];
+const OPERATORS: &[(BinaryOperator, BinaryFn)] =
+    &[(BinaryOperator::Or, or), (BinaryOperator::And, and), (BinaryOperator::Subtract, subtract), (BinaryOperator::Xor, xor)];
 const METHODS: &[Native] = &[native("isdisjoint(self, other, /)", is_disjoint), native("__reversed__(self, /)", reversed)];
 const MAPPING: &[GetSetSpec] = &[getter("mapping", mapping)];
 const SET_LIKE: Slots = Slots {
@@ -144,7 +140,15 @@ fn length_hint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let state = iterator_of(&args[0]).get(vm);
-    let copy = DictIterator { dict: state.dict.clone(), part: state.part, reverse: state.reverse, position: state.position, used: state.used, left: state.left, pair: None };
+    let copy = DictIterator {
+        dict: state.dict.clone(),
+        part: state.part,
+        reverse: state.reverse,
+        position: state.position,
+        used: state.used,
+        left: state.left,
+        pair: None,
+    };
     let copy = sequence::make(vm, &KEY_ITERATOR, copy);
     let items = vm.collect(&copy)?;
     let items = vm.new_list(items);

@@ -43,11 +43,8 @@ const BASE_METHODS: &[crate::object::native::Native] = &[
     native("__reduce__(self, /)", reduce),
 ];
 
-const GROUP_METHODS: &[crate::object::native::Native] = &[
-    native("derive(self, excs, /)", derive),
-    native("split(self, condition, /)", split),
-    native("subgroup(self, condition, /)", subgroup),
-];
+const GROUP_METHODS: &[crate::object::native::Native] =
+    &[native("derive(self, excs, /)", derive), native("split(self, condition, /)", split), native("subgroup(self, condition, /)", subgroup)];
 
 /// A field's getter and setter, by its place.
 const fn field<const PLACE: usize>(name: &'static str) -> GetSetSpec {
@@ -233,14 +230,7 @@ fn payload(vm: &Vm, kind: ExceptionKind, args: Value) -> Exception {
     let _ = vm;
     let mut fields: Vec<Value> = Vec::new();
     fields.resize(kind.fields().len(), Value::NONE);
-    Exception {
-        args,
-        traceback: Value::NONE,
-        context: Value::NONE,
-        cause: Value::NONE,
-        suppress_context: false,
-        fields: fields.into_boxed_slice(),
-    }
+    Exception { args, traceback: Value::NONE, context: Value::NONE, cause: Value::NONE, suppress_context: false, fields: fields.into_boxed_slice() }
 }
 
 fn new(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Value> {
@@ -512,7 +502,9 @@ fn init_decode_error(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) ->
 fn init_encode_error(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) -> Result<()> {
     expect_unicode_arguments(vm, exception, arguments, 5)?;
     let values = arguments.values;
-    for (place, kind, wanted) in [(0, TypeId::Str, "str"), (1, TypeId::Str, "str"), (2, TypeId::Int, "int"), (3, TypeId::Int, "int"), (4, TypeId::Str, "str")] {
+    for (place, kind, wanted) in
+        [(0, TypeId::Str, "str"), (1, TypeId::Str, "str"), (2, TypeId::Int, "int"), (3, TypeId::Int, "int"), (4, TypeId::Str, "str")]
+    {
         expect_kind(vm, values, place, kind, wanted)?;
     }
     for (place, value) in values.iter().enumerate() {
@@ -854,9 +846,8 @@ fn new_group(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<
         let message = format!("BaseExceptionGroup.__new__() argument 1 must be str, not {}", vm.type_name(message));
         return Err(vm.type_error(message));
     }
-    let is_sequence = vm.type_payload(sequence).slots.get_item.is_some()
-        && vm.type_payload(sequence).slots.len.is_some()
-        && !vm.is_kind(sequence, TypeId::Dict);
+    let is_sequence =
+        vm.type_payload(sequence).slots.get_item.is_some() && vm.type_payload(sequence).slots.len.is_some() && !vm.is_kind(sequence, TypeId::Dict);
     if !is_sequence {
         return Err(vm.type_error("second argument (exceptions) must be a sequence"));
     }

@@ -6,9 +6,9 @@ use super::format_text;
 use super::numeric::{checked, float_of, float_operand, int_ref};
 use super::str_methods::{numeric_ascii, text};
 use crate::code::instruction::Comparison;
+use crate::number::Int;
 use crate::number::complex::Complex;
 use crate::number::float::{self, Power};
-use crate::number::Int;
 use crate::object::layout::Layout;
 use crate::object::native::{Args, getter, native};
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, MATCH_SELF, Slots, Type, TypeSpec, binary, constructor};
@@ -78,14 +78,8 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             power(vm, &args[1], &args[0])
         }),
     ],
-    class_methods: &[
-        native("fromhex(cls, string, /)", from_hex),
-        native("__getformat__(cls, typestr, /)", get_format),
-    ],
-    getset: &[
-        getter("real", exact_slot),
-        getter("imag", |vm, _| Ok(vm.new_float(0.0))),
-    ],
+    class_methods: &[native("fromhex(cls, string, /)", from_hex), native("__getformat__(cls, typestr, /)", get_format)],
+    getset: &[getter("real", exact_slot), getter("imag", |vm, _| Ok(vm.new_float(0.0)))],
     ..TypeSpec::DEFAULT
 };
 
@@ -310,9 +304,7 @@ fn from_hex(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn get_format(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     match vm.text_of(&args[1]).and_then(|text| text.as_ascii()) {
-        Some("double" | "float") => {
-            Ok(vm.new_str(if cfg!(target_endian = "little") { "IEEE, little-endian" } else { "IEEE, big-endian" }))
-        }
+        Some("double" | "float") => Ok(vm.new_str(if cfg!(target_endian = "little") { "IEEE, little-endian" } else { "IEEE, big-endian" })),
         Some(_) => Err(vm.value_error("__getformat__() argument 1 must be 'double' or 'float'")),
         None => {
             let name = vm.type_name(&args[1]);

@@ -87,9 +87,7 @@ impl Formatter<'_> {
                 match positional.get(index) {
                     Some(value) => value.clone(),
                     None => {
-                        return Err(vm.index_error(format!(
-                            "Replacement index {index} out of range for positional args tuple"
-                        )));
+                        return Err(vm.index_error(format!("Replacement index {index} out of range for positional args tuple")));
                     }
                 }
             }

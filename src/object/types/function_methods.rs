@@ -32,7 +32,11 @@ pub(crate) static FUNCTION: TypeSpec = TypeSpec {
     getset: &[
         GetSetSpec { name: "__code__", get: |vm, f| Ok(function(vm, f)?.code.clone().into_value()), set: Some(set_code) },
         GetSetSpec { name: "__defaults__", get: |vm, f| Ok(function(vm, f)?.defaults.clone().unwrap_or(Value::NONE)), set: Some(set_defaults) },
-        GetSetSpec { name: "__kwdefaults__", get: |vm, f| Ok(function(vm, f)?.keyword_defaults.clone().unwrap_or(Value::NONE)), set: Some(set_keyword_defaults) },
+        GetSetSpec {
+            name: "__kwdefaults__",
+            get: |vm, f| Ok(function(vm, f)?.keyword_defaults.clone().unwrap_or(Value::NONE)),
+            set: Some(set_keyword_defaults),
+        },
         GetSetSpec { name: "__annotations__", get: get_annotations, set: Some(set_annotations) },
         GetSetSpec { name: "__type_params__", get: get_type_params, set: Some(set_type_params) },
         GetSetSpec { name: "__name__", get: |vm, f| Ok(function(vm, f)?.name.clone()), set: Some(set_function_name) },
@@ -634,7 +638,9 @@ fn native_hash(vm: &mut Vm, value: &Value) -> Result<i64> {
 }
 
 fn compare_natives(vm: &mut Vm, left: &Value, right: &Value, comparison: Comparison) -> Result<Value> {
-    let (Some(left), Some(right)) = (left.downcast::<NativeFunction>(), right.downcast::<NativeFunction>()) else { return Ok(Value::NOT_IMPLEMENTED) };
+    let (Some(left), Some(right)) = (left.downcast::<NativeFunction>(), right.downcast::<NativeFunction>()) else {
+        return Ok(Value::NOT_IMPLEMENTED);
+    };
     let (left, right) = (left.get(vm), right.get(vm));
     let same_receiver = match (&left.receiver, &right.receiver) {
         (Some(left), Some(right)) => left.is(right),
@@ -683,11 +689,13 @@ fn native_get(vm: &mut Vm, value: &Value, instance: Option<&Value>, class: &Valu
         match class.downcast::<Type>() {
             Some(class) if class.get(vm).is_subtype_of(&owner) => return Ok(bind_native(vm, function, (**class).clone())),
             Some(class) => {
-                let message = format!("descriptor '{name}' requires a subtype of '{}' but received '{}'", vm.class_name(&owner), vm.class_name(class));
+                let message =
+                    format!("descriptor '{name}' requires a subtype of '{}' but received '{}'", vm.class_name(&owner), vm.class_name(class));
                 return Err(vm.type_error(message));
             }
             None => {
-                let message = format!("descriptor '{name}' for type '{}' needs a type, not a '{}' as arg 2", vm.class_name(&owner), vm.type_name(class));
+                let message =
+                    format!("descriptor '{name}' for type '{}' needs a type, not a '{}' as arg 2", vm.class_name(&owner), vm.type_name(class));
                 return Err(vm.type_error(message));
             }
         }
@@ -695,7 +703,8 @@ fn native_get(vm: &mut Vm, value: &Value, instance: Option<&Value>, class: &Valu
     let Some(instance) = instance else { return Ok(value.clone()) };
     if let Some(owner) = function.get(vm).owner.downcast::<Type>() {
         if !vm.is_instance(instance, owner) {
-            let message = format!("descriptor '{name}' for '{}' objects doesn't apply to a '{}' object", vm.class_name(owner), vm.type_name(instance));
+            let message =
+                format!("descriptor '{name}' for '{}' objects doesn't apply to a '{}' object", vm.class_name(owner), vm.type_name(instance));
             return Err(vm.type_error(message));
         }
     }

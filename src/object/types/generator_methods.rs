@@ -15,11 +15,7 @@ pub(crate) static GENERATOR: TypeSpec = TypeSpec {
     layout: Layout::Generator,
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), iter: Some(itself), next: Some(next), ..Slots::NONE },
-    methods: &[
-        native("send(self, value, /)", send),
-        native("throw(self, typ, val=None, tb=None, /)", throw),
-        native("close(self, /)", close),
-    ],
+    methods: &[native("send(self, value, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close)],
     getset: &[
         NAME,
         QUALNAME,
@@ -38,11 +34,7 @@ pub(crate) static COROUTINE: TypeSpec = TypeSpec {
     layout: Layout::Generator,
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), await_: Some(await_coroutine), ..Slots::NONE },
-    methods: &[
-        native("send(self, value, /)", send),
-        native("throw(self, typ, val=None, tb=None, /)", throw),
-        native("close(self, /)", close),
-    ],
+    methods: &[native("send(self, value, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close)],
     getset: &[
         NAME,
         QUALNAME,
@@ -176,10 +168,7 @@ fn thrown(vm: &mut Vm, args: &[Value]) -> Result<Value> {
     let arguments = Args(args);
     let (kind, value, traceback) = (&args[0], arguments.or_none(1), arguments.or_none(2));
     if arguments.given(1).is_some() || arguments.given(2).is_some() {
-        vm.warn(
-            ExceptionKind::DeprecationWarning,
-            "the (type, exc, tb) signature of throw() is deprecated, use the single-arg signature instead.",
-        )?;
+        vm.warn(ExceptionKind::DeprecationWarning, "the (type, exc, tb) signature of throw() is deprecated, use the single-arg signature instead.")?;
     }
     if !traceback.is_none() && !traceback.holds::<super::frame::Traceback>() {
         return Err(vm.type_error("throw() third argument must be a traceback object"));

@@ -9,10 +9,10 @@ use crate::object::layout::Layout;
 use crate::object::native::{Args, getter, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, NO_NEW, Slots, Type, TypeSpec, binary};
+use crate::object::types::exception::ExceptionKind;
 use crate::object::types::iterator::SequenceIterator;
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
-use crate::object::types::exception::ExceptionKind;
 use crate::vm::{Result, Vm};
 
 pub(crate) static ALIAS: TypeSpec = TypeSpec {
@@ -444,7 +444,11 @@ fn alias_get_item(vm: &mut Vm, this: &Value, item: &Value) -> Result<Value> {
 
 /// Whether a value may stand in `left | right` of types.
 fn is_unionable(vm: &Vm, value: &Value) -> bool {
-    value.is_none() || value.holds::<Type>() || value.holds::<GenericAlias>() || value.holds::<Union>() || vm.type_name(value) == "typing.TypeAliasType"
+    value.is_none()
+        || value.holds::<Type>()
+        || value.holds::<GenericAlias>()
+        || value.holds::<Union>()
+        || vm.type_name(value) == "typing.TypeAliasType"
 }
 
 /// `left | right` of types; `NotImplemented` for anything else.
@@ -470,7 +474,8 @@ pub(crate) fn new_union(vm: &mut Vm, types: &[Value]) -> Result<Value> {
         for member in members {
             let mut known = false;
             for other in &flat {
-                known = known || other.is(&member) || (other.holds::<GenericAlias>() && member.holds::<GenericAlias>() && vm.equal(other, &member)?);
+                known =
+                    known || other.is(&member) || (other.holds::<GenericAlias>() && member.holds::<GenericAlias>() && vm.equal(other, &member)?);
             }
             if !known {
                 flat.push(member);

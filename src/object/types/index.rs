@@ -114,12 +114,7 @@ pub(crate) fn span(start: Option<i64>, stop: Option<i64>, step: i64, len: usize)
 
 /// A subscript: an index or a slice. `length` is asked after everything that may run script code; `wrong` words the `TypeError`
 /// for what is neither, from the key's type name.
-pub(crate) fn subscript(
-    vm: &mut Vm,
-    key: &Value,
-    length: impl Fn(&Vm) -> usize,
-    wrong: impl Fn(&str) -> String,
-) -> Result<Subscript> {
+pub(crate) fn subscript(vm: &mut Vm, key: &Value, length: impl Fn(&Vm) -> usize, wrong: impl Fn(&str) -> String) -> Result<Subscript> {
     if let Some(index) = key.as_small() {
         return Ok(Subscript::At(index));
     }

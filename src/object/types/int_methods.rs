@@ -73,9 +73,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             Ok(vm.new_tuple(vec![exact]))
         }),
         native("__format__(self, format_spec, /)", format),
-        native("__sizeof__(self, /)", |vm, args| {
-            Ok(Value::small(24 + 4 * this(vm, &args[0]).bit_length().div_ceil(30).max(1) as i64))
-        }),
+        native("__sizeof__(self, /)", |vm, args| Ok(Value::small(24 + 4 * this(vm, &args[0]).bit_length().div_ceil(30).max(1) as i64))),
         native("__divmod__(self, value, /)", |vm, args| divmod(vm, &args[0], &args[1])),
         native("__rdivmod__(self, value, /)", |vm, args| divmod(vm, &args[1], &args[0])),
         native("__pow__(self, value, mod=None, /)", |vm, args| match args.given_some(2) {
@@ -140,8 +138,7 @@ fn with_base(vm: &mut Vm, object: &Value, base: &Value) -> Result<Value> {
     if base != 0 && !(2..=36).contains(&base) {
         return Err(vm.value_error("int() base must be >= 2 and <= 36, or 0"));
     }
-    parse(vm, object, base as u32)?
-        .ok_or_else(|| vm.type_error("int() can't convert non-string with explicit base"))
+    parse(vm, object, base as u32)?.ok_or_else(|| vm.type_error("int() can't convert non-string with explicit base"))
 }
 
 /// `int(object)`.
@@ -154,9 +151,7 @@ pub(crate) fn from_object(vm: &mut Vm, object: &Value) -> Result<Value> {
         && let Some(ascii @ 1..=18) = str.get(vm).text.as_ascii().map(str::len)
     {
         let digits = str.get(vm).text.as_ascii().map(str::as_bytes).unwrap_or_default();
-        let value = digits[..ascii].iter().try_fold(0_i64, |value, &byte| {
-            byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
-        });
+        let value = digits[..ascii].iter().try_fold(0_i64, |value, &byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')));
         if let Some(value) = value
             && vm.is_exact(object, TypeId::Str)
         {
@@ -189,9 +184,7 @@ pub(crate) fn from_object(vm: &mut Vm, object: &Value) -> Result<Value> {
         Some(made) => Ok(made),
         None => {
             let name = vm.type_name(object);
-            Err(vm.type_error(format!(
-                "int() argument must be a string, a bytes-like object or a real number, not '{name}'"
-            )))
+            Err(vm.type_error(format!("int() argument must be a string, a bytes-like object or a real number, not '{name}'")))
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::object::layout::Layout;
 use crate::object::native::{Args, Native, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, CallArgs, NO_NEW, Slots, Type, TypeSpec};
-use crate::object::value::{Ref, Value};
 use crate::object::types::exception::ExceptionKind;
+use crate::object::value::{Ref, Value};
 use crate::vm::{Result, Vm};
 
 /// What the iterators over sequences have in common.
@@ -25,19 +25,14 @@ const fn over(name: &'static str) -> TypeSpec {
     }
 }
 
-const SEQUENCE_METHODS: &[Native] = &[
-    native("__length_hint__(self, /)", length_hint),
-    native("__reduce__(self, /)", reduce),
-    native("__setstate__(self, state, /)", set_state),
-];
+const SEQUENCE_METHODS: &[Native] =
+    &[native("__length_hint__(self, /)", length_hint), native("__reduce__(self, /)", reduce), native("__setstate__(self, state, /)", set_state)];
 
 pub(crate) static LIST_ITERATOR: TypeSpec = over("list_iterator");
 pub(crate) static TUPLE_ITERATOR: TypeSpec = over("tuple_iterator");
 /// Over anything with `__getitem__`.
-pub(crate) static ITERATOR: TypeSpec = TypeSpec {
-    slots: Slots { iter: Some(sequence::iter_self), next: Some(next_of_any), ..Slots::NONE },
-    ..over("iterator")
-};
+pub(crate) static ITERATOR: TypeSpec =
+    TypeSpec { slots: Slots { iter: Some(sequence::iter_self), next: Some(next_of_any), ..Slots::NONE }, ..over("iterator") };
 
 pub(crate) static LIST_REVERSE_ITERATOR: TypeSpec = TypeSpec {
     name: "list_reverseiterator",
@@ -308,7 +303,11 @@ fn call_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
             None
         }
         Err(raised) => {
-            if vm.clear_if(ExceptionKind::StopIteration) { None } else { Some(raised) }
+            if vm.clear_if(ExceptionKind::StopIteration) {
+                None
+            } else {
+                Some(raised)
+            }
         }
     };
     match end {

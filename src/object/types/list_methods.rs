@@ -11,9 +11,9 @@ use crate::object::layout::Layout;
 use crate::object::native::{Args, native};
 use crate::object::sequence::{self, release_backwards};
 use crate::object::sort;
-use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_SEQUENCE, MATCH_SELF, Slots, Type, TypeSpec, binary, constructor};
-use crate::object::value::{Ref, Value};
+use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_SELF, MATCH_SEQUENCE, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::types::TypeId;
+use crate::object::value::{Ref, Value};
 use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {

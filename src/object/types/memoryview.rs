@@ -88,10 +88,7 @@ impl MemoryView {
     fn offsets(&self) -> Vec<isize> {
         let mut offsets = vec![self.offset];
         for (&length, &stride) in self.shape.iter().zip(&self.strides) {
-            offsets = offsets
-                .into_iter()
-                .flat_map(|start| (0..length as isize).map(move |index| start + index * stride))
-                .collect();
+            offsets = offsets.into_iter().flat_map(|start| (0..length as isize).map(move |index| start + index * stride)).collect();
         }
         offsets
     }
@@ -284,13 +281,8 @@ pub(crate) fn write_into(vm: &mut Vm, view: &Ref<MemoryView>, offset: usize, byt
         return Err(vm.type_error("cannot modify read-only memory"));
     }
     let size = payload.item_size;
-    let places: Vec<usize> = payload
-        .offsets()
-        .into_iter()
-        .flat_map(|start| (0..size).map(move |index| start as usize + index))
-        .skip(offset)
-        .take(bytes.len())
-        .collect();
+    let places: Vec<usize> =
+        payload.offsets().into_iter().flat_map(|start| (0..size).map(move |index| start as usize + index)).skip(offset).take(bytes.len()).collect();
     let owner = payload.owner.clone().expect("looked at above");
     if let Some(target) = plain_bytes_mut(vm, &owner) {
         for (&place, &byte) in places.iter().zip(bytes) {
@@ -424,10 +416,9 @@ fn place(vm: &mut Vm, value: &Value, key: &Value) -> Result<Place> {
             let payload = this.get(vm);
             let (length, stride, offset) = (payload.shape[0], payload.strides[0], payload.offset);
             if n_dimensions > 1 {
-                return Err(vm.raise(
-                    crate::object::types::exception::ExceptionKind::NotImplementedError,
-                    "multi-dimensional sub-views are not implemented",
-                ));
+                return Err(
+                    vm.raise(crate::object::types::exception::ExceptionKind::NotImplementedError, "multi-dimensional sub-views are not implemented")
+                );
             }
             match position(index, length) {
                 Some(at) => Ok(Place::Item(offset + at as isize * stride)),
@@ -449,10 +440,9 @@ fn multiple(vm: &mut Vm, this: &Ref<MemoryView>, keys: &[Value]) -> Result<Place
     for key in keys {
         if !is_index(vm, key) {
             if key.holds::<crate::object::types::slice::Slice>() {
-                return Err(vm.raise(
-                    crate::object::types::exception::ExceptionKind::NotImplementedError,
-                    "multi-dimensional slicing is not implemented",
-                ));
+                return Err(
+                    vm.raise(crate::object::types::exception::ExceptionKind::NotImplementedError, "multi-dimensional slicing is not implemented")
+                );
             }
             return Err(vm.type_error("memoryview: invalid slice key"));
         }

@@ -14,15 +14,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     doc: "The base class of the class hierarchy.\n\nWhen called, it accepts no arguments and returns a new featureless\ninstance that has no instance attributes and cannot be given any.\n",
     layout: Layout::Instance,
     flags: BASE_TYPE,
-    slots: Slots {
-        repr: Some(repr),
-        str: Some(str),
-        hash: Some(hash),
-        compare: Some(compare),
-        new: Some(new),
-        init: Some(init),
-        ..Slots::NONE
-    },
+    slots: Slots { repr: Some(repr), str: Some(str), hash: Some(hash), compare: Some(compare), new: Some(new), init: Some(init), ..Slots::NONE },
     methods: &[
         native("__format__(self, format_spec, /)", format),
         native("__dir__(self, /)", dir),
@@ -31,10 +23,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("__reduce_ex__(self, protocol, /)", reduce_ex),
         native("__getstate__(self, /)", get_state),
     ],
-    class_methods: &[
-        native("__init_subclass__(cls, /, *args, **kwargs)", init_subclass),
-        native("__subclasshook__(cls, /, *args)", subclass_hook),
-    ],
+    class_methods: &[native("__init_subclass__(cls, /, *args, **kwargs)", init_subclass), native("__subclasshook__(cls, /, *args)", subclass_hook)],
     getset: &[GetSetSpec { name: "__class__", get: get_class, set: Some(set_class) }],
     ..TypeSpec::DEFAULT
 };

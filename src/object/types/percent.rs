@@ -173,14 +173,7 @@ impl Filling {
         }
     }
 
-    fn integer(
-        &self,
-        vm: &mut Vm,
-        out: &mut TextBuilder,
-        field: &Field,
-        size: Size,
-        value: &Value,
-    ) -> Result<std::result::Result<(), TextTooLarge>> {
+    fn integer(&self, vm: &mut Vm, out: &mut TextBuilder, field: &Field, size: Size, value: &Value) -> Result<std::result::Result<(), TextTooLarge>> {
         let letter = char::from_u32(field.conversion).unwrap_or('d');
         let decimal = matches!(letter, 'd' | 'i' | 'u');
         let number = if is_int(value) { Ok(value.clone()) } else { self.to_integer(vm, value, decimal, letter) }?;
@@ -320,7 +313,5 @@ fn bytes_argument(vm: &mut Vm, value: &Value) -> Result<Vec<u8>> {
         };
     }
     let name = vm.type_name(value);
-    Err(vm.type_error(format!(
-        "%b requires a bytes-like object, or an object that implements __bytes__, not '{name}'"
-    )))
+    Err(vm.type_error(format!("%b requires a bytes-like object, or an object that implements __bytes__, not '{name}'")))
 }

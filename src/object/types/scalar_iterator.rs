@@ -3,8 +3,8 @@
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, Native, native};
 use crate::object::type_object::{Slots, TypeSpec};
-use crate::object::types::bytes::Bytes;
 use crate::object::types::bytearray::ByteArray;
+use crate::object::types::bytes::Bytes;
 use crate::object::types::str::Str;
 use crate::object::value::Value;
 use crate::object::word::Word;
@@ -30,11 +30,8 @@ impl Payload for ScalarIterator {
     }
 }
 
-const METHODS: &[Native] = &[
-    native("__length_hint__(self, /)", length_hint),
-    native("__reduce__(self, /)", reduce),
-    native("__setstate__(self, state, /)", set_state),
-];
+const METHODS: &[Native] =
+    &[native("__length_hint__(self, /)", length_hint), native("__reduce__(self, /)", reduce), native("__setstate__(self, state, /)", set_state)];
 
 const fn spec(name: &'static str) -> TypeSpec {
     TypeSpec {

@@ -8,17 +8,13 @@ use crate::object::layout::Layout;
 use crate::object::native::{Args, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, HAS_WEAKREFS, MATCH_SELF, NO_NEW, Slots, Type, TypeSpec, binary, constructor};
+use crate::object::types::exception::ExceptionKind;
 use crate::object::value::{Ref, Value};
 use crate::text::TextBuilder;
-use crate::object::types::exception::ExceptionKind;
 use crate::vm::{Result, Vm};
 
-const OPERATORS: &[(BinaryOperator, crate::object::type_object::BinaryFn)] = &[
-    (BinaryOperator::Or, or),
-    (BinaryOperator::And, and),
-    (BinaryOperator::Subtract, subtract),
-    (BinaryOperator::Xor, xor),
-];
+const OPERATORS: &[(BinaryOperator, crate::object::type_object::BinaryFn)] =
+    &[(BinaryOperator::Or, or), (BinaryOperator::And, and), (BinaryOperator::Subtract, subtract), (BinaryOperator::Xor, xor)];
 
 const COMMON: Slots = Slots {
     repr: Some(repr),
@@ -110,7 +106,6 @@ pub(crate) fn set_of(value: &Value) -> &Ref<Set> {
 pub(crate) fn is_frozen(vm: &Vm, value: &Value) -> bool {
     value.holds::<Set>() && vm.is_kind(value, TypeId::FrozenSet)
 }
-
 
 /// An empty set, frozen if `like` is.
 fn empty_like(vm: &Vm, like: &Value) -> Ref<Set> {

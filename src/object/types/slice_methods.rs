@@ -105,11 +105,7 @@ fn indices(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     let backwards = step.as_ref().is_negative();
     // Where indices are clamped to: 0..=length forwards, -1..=length-1 backwards.
-    let (lower, upper) = if backwards {
-        (Int::Small(-1), length.as_ref().sub(Int::Small(1).as_ref()))
-    } else {
-        (Int::Small(0), length.clone())
-    };
+    let (lower, upper) = if backwards { (Int::Small(-1), length.as_ref().sub(Int::Small(1).as_ref())) } else { (Int::Small(0), length.clone()) };
     let clamp = |vm: &mut Vm, value: &Value, absent: &Int| -> Result<Value> {
         if value.is_none() {
             return Ok(vm.new_big(absent.clone()));

@@ -12,6 +12,7 @@ use crate::object::type_object::{BASE_TYPE, BinaryOperator, MATCH_SELF, Slots, T
 use crate::object::types::TypeId;
 use crate::object::types::buffer;
 use crate::object::types::dict::Dict;
+use crate::object::types::exception::ExceptionKind;
 use crate::object::types::list::List;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
@@ -19,7 +20,6 @@ use crate::object::value::Value;
 use crate::text::pad::{self, Justify};
 use crate::text::split::{self, Ends};
 use crate::text::{Text, TextTooLarge, TextView, case, repr, search, unicode};
-use crate::object::types::exception::ExceptionKind;
 use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
@@ -38,11 +38,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         get_item: Some(get_item),
         contains: Some(contains),
         bool: Some(is_true),
-        binary: binary(&[
-            (BinaryOperator::Add, concat),
-            (BinaryOperator::Multiply, multiply),
-            (BinaryOperator::Modulo, modulo),
-        ]),
+        binary: binary(&[(BinaryOperator::Add, concat), (BinaryOperator::Multiply, multiply), (BinaryOperator::Modulo, modulo)]),
         ..Slots::NONE
     },
     methods: &[
@@ -229,12 +225,7 @@ fn is_true(vm: &mut Vm, this: &Value) -> Result<bool> {
 }
 
 fn get_item(vm: &mut Vm, this: &Value, key: &Value) -> Result<Value> {
-    let at = subscript(
-        vm,
-        key,
-        |vm| text(vm, this).len(),
-        |name| format!("string indices must be integers, not '{name}'"),
-    )?;
+    let at = subscript(vm, key, |vm| text(vm, this).len(), |name| format!("string indices must be integers, not '{name}'"))?;
     let text = text(vm, this);
     match at {
         Subscript::At(at) => match position(at, text.len()) {
@@ -553,12 +544,7 @@ fn expandtabs(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 /// What `find`, `rfind`, `index`, `rindex` and `count` have in common: the needle and where to look.
-fn searched<T>(
-    vm: &mut Vm,
-    args: Args<'_>,
-    name: &str,
-    look: impl FnOnce(TextView<'_>, TextView<'_>, usize) -> T,
-) -> Result<Option<T>> {
+fn searched<T>(vm: &mut Vm, args: Args<'_>, name: &str, look: impl FnOnce(TextView<'_>, TextView<'_>, usize) -> T) -> Result<Option<T>> {
     expect_text(vm, &args[1], |found| format!("{name}() argument 1 must be str, not {found}"))?;
     let len = text(vm, &args[0]).len();
     let Some((start, end)) = bounds(vm, args.given(2), args.given(3), len)? else { return Ok(None) };
@@ -745,7 +731,8 @@ fn maketrans(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         if !args[0].holds::<Dict>() {
             return Err(vm.type_error("if you give only one argument to maketrans it must be a dict"));
         }
-        let items: Vec<(Value, Value)> = args[0].downcast::<Dict>().expect("looked at above").get(vm).items().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let items: Vec<(Value, Value)> =
+            args[0].downcast::<Dict>().expect("looked at above").get(vm).items().map(|(key, value)| (key.clone(), value.clone())).collect();
         for (key, value) in items {
             let key = if let Some(text) = text_if(vm, &key) {
                 if text.len() != 1 {
@@ -806,4 +793,3 @@ pub(crate) fn numeric_ascii(text: &Text) -> Option<Vec<u8>> {
     }
     Some(out)
 }
-

@@ -1,12 +1,12 @@
 //! Named tuples that Rust makes (`time.struct_time`, `os.stat_result`): a tuple whose first items have names, and further attributes that are no items.
 
+use crate::object::layout::Layout;
 use crate::object::native::{Args, GetSetSpec, Native, getter, native};
 use crate::object::type_object::{HAS_DICT, Slots, Type, TypeSpec};
 use crate::object::types::dict::Dict;
 use crate::object::types::tuple::Tuple;
 use crate::object::types::tuple_methods;
 use crate::object::value::{Ref, Value};
-use crate::object::layout::Layout;
 use crate::vm::{Result, Vm};
 
 /// What a type's instances are made of.
@@ -64,9 +64,7 @@ pub(crate) fn class(vm: &mut Vm, spec: &'static TypeSpec, fields: &Fields) -> Re
     let dict = class.get(vm).dict.clone();
     if vm.dict_get_str(&dict, "n_fields")?.is_none() {
         let visible = fields.items.len() as i64;
-        for (name, value) in
-            [("n_sequence_fields", visible), ("n_fields", visible + fields.hidden.len() as i64), ("n_unnamed_fields", 0)]
-        {
+        for (name, value) in [("n_sequence_fields", visible), ("n_fields", visible + fields.hidden.len() as i64), ("n_unnamed_fields", 0)] {
             vm.dict_set_str(&dict, name, Value::small(value))?;
         }
         let names: Vec<Value> = fields.items.iter().map(|name| vm.intern(name)).collect();

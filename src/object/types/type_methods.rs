@@ -3,8 +3,8 @@
 use crate::object::layout::{LAYOUTS, Layout};
 use crate::object::native::{Args, GetSet, GetSetSpec, getter, native};
 use crate::object::type_object::{
-    HAS_WEAKREFS,
-    ABSTRACT, BASE_TYPE, BinaryOperator, CallArgs, HAS_DICT, HEAP_TYPE, IMMUTABLE, IS_METACLASS, MATCH_MAPPING, MATCH_SEQUENCE, Slots, Type, TypeSpec, binary,
+    ABSTRACT, BASE_TYPE, BinaryOperator, CallArgs, HAS_DICT, HAS_WEAKREFS, HEAP_TYPE, IMMUTABLE, IS_METACLASS, MATCH_MAPPING, MATCH_SEQUENCE, Slots,
+    Type, TypeSpec, binary,
 };
 use crate::object::types::TypeId;
 use crate::object::types::descriptor::MappingProxy;
@@ -73,7 +73,8 @@ fn new(vm: &mut Vm, metaclass: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Va
         let message = format!("type.__new__() takes exactly 3 arguments ({} given)", given.len());
         return Err(vm.type_error(message));
     };
-    for (place, (value, kind, wanted)) in [(name, TypeId::Str, "str"), (bases, TypeId::Tuple, "tuple"), (namespace, TypeId::Dict, "dict")].into_iter().enumerate()
+    for (place, (value, kind, wanted)) in
+        [(name, TypeId::Str, "str"), (bases, TypeId::Tuple, "tuple"), (namespace, TypeId::Dict, "dict")].into_iter().enumerate()
     {
         if !vm.is_kind(value, kind) {
             let message = format!("type.__new__() argument {} must be {wanted}, not {}", place + 1, vm.type_name(value));

@@ -7,9 +7,9 @@ use crate::object::layout::Layout;
 use crate::object::native::{Args, Native, getter, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryFn, BinaryOperator, CallArgs, HAS_WEAKREFS, NO_NEW, Slots, Type, TypeSpec};
+use crate::object::types::exception::ExceptionKind;
 use crate::object::value::{Ref, Value};
 use crate::object::weak;
-use crate::object::types::exception::ExceptionKind;
 use crate::vm::{Result, Vm};
 
 pub(crate) static REFERENCE: TypeSpec = TypeSpec {

@@ -71,10 +71,7 @@ pub(crate) static IO_BASE: TypeSpec = TypeSpec {
             Ok(Value::NONE)
         }),
     ],
-    getset: &[
-        crate::object::types::type_methods::DICT,
-        getter("closed", |vm, value| Ok(Value::from_bool(is_marked_closed(vm, value)?))),
-    ],
+    getset: &[crate::object::types::type_methods::DICT, getter("closed", |vm, value| Ok(Value::from_bool(is_marked_closed(vm, value)?)))],
     ..TypeSpec::DEFAULT
 };
 
@@ -122,11 +119,7 @@ pub(crate) static TEXT_IO_BASE: TypeSpec = TypeSpec {
         native("readline(self, size=-1, /)", |vm, _| Err(unsupported(vm, "readline"))),
         native("write(self, s, /)", |vm, _| Err(unsupported(vm, "write"))),
     ],
-    getset: &[
-        getter("encoding", |_, _| Ok(Value::NONE)),
-        getter("newlines", |_, _| Ok(Value::NONE)),
-        getter("errors", |_, _| Ok(Value::NONE)),
-    ],
+    getset: &[getter("encoding", |_, _| Ok(Value::NONE)), getter("newlines", |_, _| Ok(Value::NONE)), getter("errors", |_, _| Ok(Value::NONE))],
     ..TypeSpec::DEFAULT
 };
 
@@ -212,10 +205,7 @@ fn readline(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             let ahead = vm.call(peek, &[Value::small(1)])?;
             let Some(bytes) = ahead.downcast::<Bytes>() else {
                 let name = vm.type_name(&ahead);
-                return Err(vm.raise(
-                    crate::vm::ExceptionKind::OSError,
-                    format!("peek() should have returned a bytes object, not '{name}'"),
-                ));
+                return Err(vm.raise(crate::vm::ExceptionKind::OSError, format!("peek() should have returned a bytes object, not '{name}'")));
             };
             let ahead = &bytes.get(vm).data;
             if !ahead.is_empty() {
@@ -226,10 +216,7 @@ fn readline(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let piece = vm.call_method(&args[0], "read", &[Value::small(count as i64)])?;
         let Some(bytes) = piece.downcast::<Bytes>() else {
             let name = vm.type_name(&piece);
-            return Err(vm.raise(
-                crate::vm::ExceptionKind::OSError,
-                format!("read() should have returned a bytes object, not '{name}'"),
-            ));
+            return Err(vm.raise(crate::vm::ExceptionKind::OSError, format!("read() should have returned a bytes object, not '{name}'")));
         };
         let piece = bytes.get(vm).data.to_vec();
         if piece.is_empty() {

@@ -148,10 +148,7 @@ pub(crate) static READER: TypeSpec = TypeSpec {
 };
 
 pub(crate) static WRITER: TypeSpec = TypeSpec {
-    methods: common![
-        native("writable(self, /)", |vm, args| ask(vm, &args[0], "writable")),
-        native("write(self, buffer, /)", write),
-    ],
+    methods: common![native("writable(self, /)", |vm, args| ask(vm, &args[0], "writable")), native("write(self, buffer, /)", write),],
     ..spec(
         "_io.BufferedWriter",
         "A buffer for a writeable sequential RawIO object.",
@@ -291,10 +288,9 @@ fn raw_write(vm: &mut Vm, raw: &Value, bytes: &[u8]) -> Result<Option<usize>> {
     let count = vm.index_i64(&count)?;
     match usize::try_from(count).ok().filter(|&count| count <= bytes.len()) {
         Some(count) => Ok(Some(count)),
-        None => Err(vm.raise(
-            ExceptionKind::OSError,
-            format!("raw write() returned invalid length {count} (should have been between 0 and {})", bytes.len()),
-        )),
+        None => Err(
+            vm.raise(ExceptionKind::OSError, format!("raw write() returned invalid length {count} (should have been between 0 and {})", bytes.len()))
+        ),
     }
 }
 
@@ -348,11 +344,7 @@ pub(crate) fn flush_pending(vm: &mut Vm, value: &Value) -> Result<()> {
             None => {}
             Some(Some(raised)) => return Err(raised),
             Some(None) => {
-                let arguments = vec![
-                    Value::small(11),
-                    vm.new_str("write could not complete without blocking"),
-                    Value::small(0),
-                ];
+                let arguments = vec![Value::small(11), vm.new_str("write could not complete without blocking"), Value::small(0)];
                 return Err(vm.raise_new(ExceptionKind::BlockingIOError, arguments));
             }
         }

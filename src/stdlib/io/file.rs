@@ -38,11 +38,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         let class = args[0].downcast::<Type>().expect("the class").clone();
         Ok(vm.alloc_for(&class, CLOSED).into_value())
     }),
-    slots: Slots {
-        repr: Some(repr),
-        init: Some(|vm, this, args| initialize(vm, this, args, &INIT)),
-        ..Slots::NONE
-    },
+    slots: Slots { repr: Some(repr), init: Some(|vm, this, args| initialize(vm, this, args, &INIT)), ..Slots::NONE },
     methods: &[
         native("read(self, size=-1, /)", |vm, args| {
             let size = size_argument(vm, args.given(1))?;

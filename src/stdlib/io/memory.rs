@@ -312,8 +312,7 @@ pub(crate) static STRING_IO: TypeSpec = TypeSpec {
     flags: STREAM & !HAS_DEL,
     new: constructor("StringIO(*args, **kwargs)", |vm, args| {
         let class = args[0].downcast::<Type>().expect("the class").clone();
-        let payload =
-            StringStream { text: Some(TextBuilder::new()), position: 0, ends: LineEnds::default_of_memory(), seen: 0 };
+        let payload = StringStream { text: Some(TextBuilder::new()), position: 0, ends: LineEnds::default_of_memory(), seen: 0 };
         Ok(vm.alloc_for(&class, payload).into_value())
     }),
     slots: Slots {

@@ -19,10 +19,7 @@ pub(crate) const DEFAULT_BUFFER_SIZE: usize = 8192;
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_io",
     doc: "Streams: raw files, buffers and text.",
-    functions: &[
-        native("open_code(path)", open::open_code),
-        native("text_encoding(encoding, stacklevel=2, /)", open::text_encoding),
-    ],
+    functions: &[native("open_code(path)", open::open_code), native("text_encoding(encoding, stacklevel=2, /)", open::text_encoding)],
     types: &[
         &base::IO_BASE,
         &base::RAW_IO_BASE,

@@ -223,11 +223,7 @@ fn decode(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         None => false,
     };
     let inner = decoder(&args[0]).get(vm).decoder.clone();
-    let made = if inner.is_none() {
-        args[1].clone()
-    } else {
-        vm.call_method(&inner, "decode", &[args[1].clone(), Value::from_bool(last)])?
-    };
+    let made = if inner.is_none() { args[1].clone() } else { vm.call_method(&inner, "decode", &[args[1].clone(), Value::from_bool(last)])? };
     if !made.holds::<Str>() {
         let name = vm.type_name(&made);
         return Err(vm.type_error(format!("decoder should return a string result, not '{name}'")));

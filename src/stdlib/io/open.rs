@@ -73,14 +73,7 @@ pub(crate) fn open(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 /// The buffer over the raw file, and the text over the buffer.
-fn layered(
-    vm: &mut Vm,
-    args: Args<'_>,
-    raw: &Value,
-    (binary, updating, reading): (bool, bool, bool),
-    buffering: i64,
-    mode: &Value,
-) -> Result<Value> {
+fn layered(vm: &mut Vm, args: Args<'_>, raw: &Value, (binary, updating, reading): (bool, bool, bool), buffering: i64, mode: &Value) -> Result<Value> {
     let terminal = vm.call_method(raw, "isatty", &[])?;
     let terminal = vm.is_true(&terminal)?;
     let line_buffering = buffering == 1 || (buffering < 0 && terminal);
@@ -109,10 +102,7 @@ fn layered(
         return Ok(buffer);
     }
     let class = vm.native_type(&text::TYPE).into_value();
-    let stream = vm.call(
-        &class,
-        &[buffer, args.or_none(3), args.or_none(4), args.or_none(5), Value::from_bool(line_buffering)],
-    )?;
+    let stream = vm.call(&class, &[buffer, args.or_none(3), args.or_none(4), args.or_none(5), Value::from_bool(line_buffering)])?;
     vm.set_attr_str(&stream, "mode", mode)?;
     Ok(stream)
 }

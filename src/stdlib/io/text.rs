@@ -192,19 +192,12 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             let buffer = buffer(vm, value)?;
             vm.get_attr_str(&buffer, "closed")
         }),
-        GetSetSpec {
-            name: "_CHUNK_SIZE",
-            get: |_, _| Ok(Value::small(CHUNK as i64)),
-            set: Some(|_, _, _| Ok(())),
-        },
+        GetSetSpec { name: "_CHUNK_SIZE", get: |_, _| Ok(Value::small(CHUNK as i64)), set: Some(|_, _, _| Ok(())) },
     ],
     ..TypeSpec::DEFAULT
 };
 
-static INIT: Native = native(
-    "TextIOWrapper(buffer, encoding=None, errors=None, newline=None, line_buffering=False, write_through=False)",
-    init,
-);
+static INIT: Native = native("TextIOWrapper(buffer, encoding=None, errors=None, newline=None, line_buffering=False, write_through=False)", init);
 
 fn this(value: &Value) -> &Ref<TextStream> {
     value.downcast::<TextStream>().expect("the receiver is a TextIOWrapper")
@@ -300,10 +293,7 @@ fn encoding_of(vm: &mut Vm, name: &str) -> Result<Option<Encoding>> {
     if let Some(flag) = vm.find_attr_str(&info, "_is_text_encoding")?
         && !vm.is_true(&flag)?
     {
-        return Err(vm.raise(
-            ExceptionKind::LookupError,
-            format!("'{name}' is not a text encoding; use codecs.open() to handle arbitrary codecs"),
-        ));
+        return Err(vm.raise(ExceptionKind::LookupError, format!("'{name}' is not a text encoding; use codecs.open() to handle arbitrary codecs")));
     }
     Ok(None)
 }
@@ -586,9 +576,7 @@ fn settled(encoding: Encoding, source: &[u8], consumed: usize) -> Encoding {
     match encoding {
         Encoding::Utf8Sig => Encoding::Utf8,
         Encoding::Utf16(None) => Encoding::Utf16(Some(if source.starts_with(&[0xFE, 0xFF]) { Order::Big } else { Order::Little })),
-        Encoding::Utf32(None) => {
-            Encoding::Utf32(Some(if source.starts_with(&[0, 0, 0xFE, 0xFF]) { Order::Big } else { Order::Little }))
-        }
+        Encoding::Utf32(None) => Encoding::Utf32(Some(if source.starts_with(&[0, 0, 0xFE, 0xFF]) { Order::Big } else { Order::Little })),
         other => other,
     }
 }

@@ -44,38 +44,14 @@ pub(super) fn decode<E>(decoder: &mut Decoder<'_, '_, E>) -> Result<usize, Failu
         }
         at = match letter {
             b'0'..=b'7' => {
-                let digits =
-                    bytes[at + 1..].iter().take(3).take_while(|byte| matches!(byte, b'0'..=b'7'));
-                let (len, code) = digits.fold((0, 0), |(len, code), digit| {
-                    (len + 1, code * 8 + u32::from(digit - b'0'))
-                });
+                let digits = bytes[at + 1..].iter().take(3).take_while(|byte| matches!(byte, b'0'..=b'7'));
+                let (len, code) = digits.fold((0, 0), |(len, code), digit| (len + 1, code * 8 + u32::from(digit - b'0')));
                 decoder.out.push_code(code);
                 at + 1 + len
             }
-            b'x' => hexadecimal(
-                decoder,
-                at,
-                2,
-                "truncated \\xXX escape",
-                "unicodeescape",
-                "illegal Unicode character",
-            )?,
-            b'u' => hexadecimal(
-                decoder,
-                at,
-                4,
-                "truncated \\uXXXX escape",
-                "unicodeescape",
-                "illegal Unicode character",
-            )?,
-            b'U' => hexadecimal(
-                decoder,
-                at,
-                8,
-                "truncated \\UXXXXXXXX escape",
-                "unicodeescape",
-                "illegal Unicode character",
-            )?,
+            b'x' => hexadecimal(decoder, at, 2, "truncated \\xXX escape", "unicodeescape", "illegal Unicode character")?,
+            b'u' => hexadecimal(decoder, at, 4, "truncated \\uXXXX escape", "unicodeescape", "illegal Unicode character")?,
+            b'U' => hexadecimal(decoder, at, 8, "truncated \\UXXXXXXXX escape", "unicodeescape", "illegal Unicode character")?,
             b'N' => named(decoder, at)?,
             _ => {
                 decoder.out.push_char('\\');
@@ -107,16 +83,8 @@ pub(super) fn decode_raw<E>(decoder: &mut Decoder<'_, '_, E>) -> Result<usize, F
                 continue;
             }
         };
-        let truncated =
-            if digits == 4 { "truncated \\uXXXX escape" } else { "truncated \\UXXXXXXXX escape" };
-        at = hexadecimal(
-            decoder,
-            at,
-            digits,
-            truncated,
-            "rawunicodeescape",
-            "\\Uxxxxxxxx out of range",
-        )?;
+        let truncated = if digits == 4 { "truncated \\uXXXX escape" } else { "truncated \\UXXXXXXXX escape" };
+        at = hexadecimal(decoder, at, digits, truncated, "rawunicodeescape", "\\Uxxxxxxxx out of range")?;
     }
     Ok(at)
 }
@@ -130,10 +98,7 @@ fn hexadecimal<E>(
     encoding: &'static str,
     illegal: &'static str,
 ) -> Result<usize, Failure<E>> {
-    let values = decoder.bytes[at + 2..]
-        .iter()
-        .take(digits)
-        .map_while(|&byte| char::from(byte).to_digit(16));
+    let values = decoder.bytes[at + 2..].iter().take(digits).map_while(|&byte| char::from(byte).to_digit(16));
     let (len, code) = values.fold((0, 0), |(len, code), digit| (len + 1, code << 4 | digit));
     let end = at + 2 + len;
     if len < digits {

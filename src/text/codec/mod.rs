@@ -49,27 +49,18 @@ pub(crate) enum Order {
 impl Encoding {
     /// The encoding of a name or alias, in any case and with `-`, `_` or space between its parts.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        let name: String = name
-            .chars()
-            .map(|char| if matches!(char, '-' | ' ') { '_' } else { char.to_ascii_lowercase() })
-            .collect();
+        let name: String = name.chars().map(|char| if matches!(char, '-' | ' ') { '_' } else { char.to_ascii_lowercase() }).collect();
         Some(match name.as_str() {
             "utf_8" | "utf8" | "u8" | "utf" | "cp65001" | "utf8_ucs2" | "utf8_ucs4" => Self::Utf8,
             "utf_8_sig" | "utf8_sig" => Self::Utf8Sig,
             "utf_16" | "utf16" | "u16" => Self::Utf16(None),
-            "utf_16_le" | "utf_16le" | "utf16_le" | "unicodelittleunmarked" => {
-                Self::Utf16(Some(Order::Little))
-            }
-            "utf_16_be" | "utf_16be" | "utf16_be" | "unicodebigunmarked" => {
-                Self::Utf16(Some(Order::Big))
-            }
+            "utf_16_le" | "utf_16le" | "utf16_le" | "unicodelittleunmarked" => Self::Utf16(Some(Order::Little)),
+            "utf_16_be" | "utf_16be" | "utf16_be" | "unicodebigunmarked" => Self::Utf16(Some(Order::Big)),
             "utf_32" | "utf32" | "u32" => Self::Utf32(None),
             "utf_32_le" | "utf_32le" | "utf32_le" => Self::Utf32(Some(Order::Little)),
             "utf_32_be" | "utf_32be" | "utf32_be" => Self::Utf32(Some(Order::Big)),
-            "latin_1" | "latin1" | "latin" | "l1" | "iso_8859_1" | "iso8859_1" | "iso8859"
-            | "8859" | "cp819" | "ibm819" => Self::Latin1,
-            "ascii" | "us_ascii" | "646" | "us" | "ansi_x3.4_1968" | "iso646_us" | "cp367"
-            | "ibm367" => Self::Ascii,
+            "latin_1" | "latin1" | "latin" | "l1" | "iso_8859_1" | "iso8859_1" | "iso8859" | "8859" | "cp819" | "ibm819" => Self::Latin1,
+            "ascii" | "us_ascii" | "646" | "us" | "ansi_x3.4_1968" | "iso646_us" | "cp367" | "ibm367" => Self::Ascii,
             "cp1252" | "1252" | "windows_1252" => Self::Cp1252,
             "iso8859_15" | "iso_8859_15" | "latin_9" | "latin9" | "l9" => Self::Latin9,
             "unicode_escape" | "unicodeescape" => Self::UnicodeEscape,
@@ -206,22 +197,9 @@ pub(crate) struct Decoded {
 }
 
 /// Text of bytes. Without `last`, what is incomplete at the end is left for the next call.
-pub(crate) fn decode<E>(
-    bytes: &[u8],
-    encoding: Encoding,
-    errors: &mut Errors<'_, E>,
-    last: bool,
-) -> Result<Decoded, Failure<E>> {
+pub(crate) fn decode<E>(bytes: &[u8], encoding: Encoding, errors: &mut Errors<'_, E>, last: bool) -> Result<Decoded, Failure<E>> {
     if bytes.is_ascii()
-        && matches!(
-            encoding,
-            Encoding::Utf8
-                | Encoding::Utf8Sig
-                | Encoding::Ascii
-                | Encoding::Latin1
-                | Encoding::Cp1252
-                | Encoding::Latin9
-        )
+        && matches!(encoding, Encoding::Utf8 | Encoding::Utf8Sig | Encoding::Ascii | Encoding::Latin1 | Encoding::Cp1252 | Encoding::Latin9)
     {
         return Ok(Decoded { text: Text::from_ascii(bytes), consumed: bytes.len() });
     }
@@ -231,9 +209,7 @@ pub(crate) fn decode<E>(
         Encoding::Utf8Sig => unicode::decode_utf8_sig(&mut decoder)?,
         Encoding::Utf16(order) => unicode::decode_utf16(&mut decoder, order)?,
         Encoding::Utf32(order) => unicode::decode_utf32(&mut decoder, order)?,
-        Encoding::Latin1 | Encoding::Ascii | Encoding::Cp1252 | Encoding::Latin9 => {
-            single::decode(&mut decoder, encoding)?
-        }
+        Encoding::Latin1 | Encoding::Ascii | Encoding::Cp1252 | Encoding::Latin9 => single::decode(&mut decoder, encoding)?,
         Encoding::UnicodeEscape => escape::decode(&mut decoder)?,
         Encoding::RawUnicodeEscape => escape::decode_raw(&mut decoder)?,
     };
@@ -241,11 +217,7 @@ pub(crate) fn decode<E>(
 }
 
 /// Bytes of text.
-pub(crate) fn encode<E>(
-    view: TextView<'_>,
-    encoding: Encoding,
-    errors: &mut Errors<'_, E>,
-) -> Result<Vec<u8>, Failure<E>> {
+pub(crate) fn encode<E>(view: TextView<'_>, encoding: Encoding, errors: &mut Errors<'_, E>) -> Result<Vec<u8>, Failure<E>> {
     let mut encoder = Encoder { view, errors, out: Vec::new() };
     match encoding {
         Encoding::Utf8 => unicode::encode_utf8(&mut encoder)?,
@@ -282,13 +254,7 @@ struct Decoder<'a, 'h, E> {
 
 impl<E> Decoder<'_, '_, E> {
     /// Treats the bad bytes `start..end`; says where to go on.
-    fn recover(
-        &mut self,
-        encoding: &'static str,
-        start: usize,
-        end: usize,
-        reason: &'static str,
-    ) -> Result<usize, Failure<E>> {
+    fn recover(&mut self, encoding: &'static str, start: usize, end: usize, reason: &'static str) -> Result<usize, Failure<E>> {
         let error = CodecError { decoding: true, encoding, start, end, reason };
         let bad = &self.bytes[start..end];
         match self.errors.policy {
@@ -305,14 +271,11 @@ impl<E> Decoder<'_, '_, E> {
             }
             Policy::SurrogateEscape => {
                 let escaped = bad.iter().take_while(|&&byte| byte >= 0x80).count();
-                bad[..escaped]
-                    .iter()
-                    .for_each(|&byte| self.out.push_code(0xDC00 + u32::from(byte)));
+                bad[..escaped].iter().for_each(|&byte| self.out.push_code(0xDC00 + u32::from(byte)));
                 if escaped == 0 { Err(Failure::Codec(error)) } else { Ok(start + escaped) }
             }
             Policy::SurrogatePass => {
-                let (code, len) = unicode::surrogate_at(&self.bytes[start..], encoding)
-                    .ok_or(Failure::Codec(error))?;
+                let (code, len) = unicode::surrogate_at(&self.bytes[start..], encoding).ok_or(Failure::Codec(error))?;
                 self.out.push_code(code);
                 Ok(start + len)
             }
@@ -359,21 +322,14 @@ impl<E> Encoder<'_, '_, E> {
             }
             Policy::NameReplace => bad.codes().for_each(|code| push_name(&mut text, code)),
             Policy::SurrogateEscape => {
-                let byte =
-                    |code: u32| (0xDC80..=0xDCFF).contains(&code).then_some((code & 0xFF) as u8);
+                let byte = |code: u32| (0xDC80..=0xDCFF).contains(&code).then_some((code & 0xFF) as u8);
                 let bytes: Option<Vec<u8>> = bad.codes().map(byte).collect();
-                self.out.extend(
-                    bytes
-                        .filter(|bytes| bytes.len().is_multiple_of(unit))
-                        .ok_or(Failure::Codec(error))?,
-                );
+                self.out.extend(bytes.filter(|bytes| bytes.len().is_multiple_of(unit)).ok_or(Failure::Codec(error))?);
                 return Ok(end);
             }
             Policy::SurrogatePass => {
                 for code in bad.codes() {
-                    if !(0xD800..=0xDFFF).contains(&code)
-                        || !unicode::push_surrogate(&mut self.out, code, encoding)
-                    {
+                    if !(0xD800..=0xDFFF).contains(&code) || !unicode::push_surrogate(&mut self.out, code, encoding) {
                         return Err(Failure::Codec(error));
                     }
                 }
@@ -391,18 +347,10 @@ impl<E> Encoder<'_, '_, E> {
                     }
                     Replacement::Bytes(_) => return Err(Failure::Codec(error)),
                 }
-                return if text.view().codes().all(|code| encode_text(&mut self.out, code)) {
-                    Ok(position)
-                } else {
-                    Err(Failure::Codec(error))
-                };
+                return if text.view().codes().all(|code| encode_text(&mut self.out, code)) { Ok(position) } else { Err(Failure::Codec(error)) };
             }
         }
-        if text.view().codes().all(|code| encode_text(&mut self.out, code)) {
-            Ok(end)
-        } else {
-            Err(Failure::Codec(error))
-        }
+        if text.view().codes().all(|code| encode_text(&mut self.out, code)) { Ok(end) } else { Err(Failure::Codec(error)) }
     }
 }
 

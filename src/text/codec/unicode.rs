@@ -10,10 +10,7 @@ const MARK: u32 = 0xFEFF;
 const NO_SURROGATES: &str = "surrogates not allowed";
 
 /// Decodes from `at`; says how many bytes were used.
-pub(super) fn decode_utf8<E>(
-    decoder: &mut Decoder<'_, '_, E>,
-    mut at: usize,
-) -> Result<usize, Failure<E>> {
+pub(super) fn decode_utf8<E>(decoder: &mut Decoder<'_, '_, E>, mut at: usize) -> Result<usize, Failure<E>> {
     loop {
         let rest = &decoder.bytes[at..];
         let error = match str::from_utf8(rest) {
@@ -24,9 +21,7 @@ pub(super) fn decode_utf8<E>(
             Err(error) => error,
         };
         let valid = error.valid_up_to();
-        decoder
-            .out
-            .push_str(str::from_utf8(&rest[..valid]).expect("the error says that this is valid"));
+        decoder.out.push_str(str::from_utf8(&rest[..valid]).expect("the error says that this is valid"));
         let start = at + valid;
         let Some(len) = error.error_len() else {
             if !decoder.last {
@@ -35,11 +30,7 @@ pub(super) fn decode_utf8<E>(
             at = decoder.recover("utf-8", start, decoder.bytes.len(), "unexpected end of data")?;
             continue;
         };
-        let reason = if matches!(decoder.bytes[start], 0xC2..=0xF4) {
-            "invalid continuation byte"
-        } else {
-            "invalid start byte"
-        };
+        let reason = if matches!(decoder.bytes[start], 0xC2..=0xF4) { "invalid continuation byte" } else { "invalid start byte" };
         at = decoder.recover("utf-8", start, start + len, reason)?;
     }
 }
@@ -65,8 +56,7 @@ pub(super) fn encode_utf8<E>(encoder: &mut Encoder<'_, '_, E>) -> Result<(), Fai
     let mut at = 0;
     while let Some(code) = view.get(at) {
         if surrogate(code) {
-            let end =
-                at + view.slice(at, view.len()).codes().take_while(|&code| surrogate(code)).count();
+            let end = at + view.slice(at, view.len()).codes().take_while(|&code| surrogate(code)).count();
             at = encoder.recover(("utf-8", at, end, NO_SURROGATES), 1, |out, code| {
                 push_wtf8(out, code);
                 !surrogate(code)
@@ -106,10 +96,7 @@ fn write(out: &mut Vec<u8>, unit: u32, order: Order, size: usize) {
 }
 
 /// Decodes; says how many bytes were used.
-pub(super) fn decode_utf16<E>(
-    decoder: &mut Decoder<'_, '_, E>,
-    order: Option<Order>,
-) -> Result<usize, Failure<E>> {
+pub(super) fn decode_utf16<E>(decoder: &mut Decoder<'_, '_, E>, order: Option<Order>) -> Result<usize, Failure<E>> {
     let bytes = decoder.bytes;
     let (order, mut at) = order_of(bytes, order, 2);
     let encoding = match order {
@@ -149,10 +136,7 @@ pub(super) fn decode_utf16<E>(
 }
 
 /// Decodes; says how many bytes were used.
-pub(super) fn decode_utf32<E>(
-    decoder: &mut Decoder<'_, '_, E>,
-    order: Option<Order>,
-) -> Result<usize, Failure<E>> {
+pub(super) fn decode_utf32<E>(decoder: &mut Decoder<'_, '_, E>, order: Option<Order>) -> Result<usize, Failure<E>> {
     let bytes = decoder.bytes;
     let (order, mut at) = order_of(bytes, order, 4);
     let encoding = match order {
@@ -210,11 +194,7 @@ pub(super) fn encode_wide<const SIZE: usize, E>(
     };
     let mut at = 0;
     while let Some(code) = view.get(at) {
-        at = if push(&mut encoder.out, code) {
-            at + 1
-        } else {
-            encoder.recover((encoding, at, at + 1, NO_SURROGATES), SIZE, push)?
-        };
+        at = if push(&mut encoder.out, code) { at + 1 } else { encoder.recover((encoding, at, at + 1, NO_SURROGATES), SIZE, push)? };
     }
     Ok(())
 }
@@ -232,9 +212,7 @@ fn wide(encoding: &str) -> Option<(Order, usize)> {
 pub(super) fn surrogate_at(bytes: &[u8], encoding: &str) -> Option<(u32, usize)> {
     if encoding == "utf-8" {
         return match *bytes {
-            [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, ..] => {
-                Some((0xD000 | u32::from(second & 0x3F) << 6 | u32::from(third & 0x3F), 3))
-            }
+            [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, ..] => Some((0xD000 | u32::from(second & 0x3F) << 6 | u32::from(third & 0x3F), 3)),
             _ => None,
         };
     }

@@ -33,8 +33,7 @@ fn specifications_are_read_and_applied_as_cpython_does() {
         let found = if kind == "i" {
             format_int(value.parse().unwrap(), spec.view())
         } else {
-            parse(spec.view(), b's', Align::Left, "str")
-                .and_then(|spec| spec.apply_str(points(value).view(), "str"))
+            parse(spec.view(), b's', Align::Left, "str").and_then(|spec| spec.apply_str(points(value).view(), "str"))
         };
         let found = match found {
             Ok(text) => ("ok", text),
@@ -45,8 +44,7 @@ fn specifications_are_read_and_applied_as_cpython_does() {
         let (outcome, text) = answer.split_once(' ').unwrap_or((answer, ""));
         let expected = (outcome, points(text));
         if found != expected {
-            failures
-                .push(format!("{kind} {value} {spec:?}: found {found:?}, expected {expected:?}"));
+            failures.push(format!("{kind} {value} {spec:?}: found {found:?}, expected {expected:?}"));
         }
     }
     assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));

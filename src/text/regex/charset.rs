@@ -71,9 +71,7 @@ pub(super) fn in_class(class: Class, code: u32, unicode: bool) -> bool {
         let byte = code as u8;
         return match class {
             Class::Digit => byte.is_ascii_digit(),
-            Class::Space => {
-                matches!(byte, b' ' | 0x09..=0x0D) || unicode && matches!(byte, 0x1C..=0x1F)
-            }
+            Class::Space => matches!(byte, b' ' | 0x09..=0x0D) || unicode && matches!(byte, 0x1C..=0x1F),
             Class::Word => byte.is_ascii_alphanumeric() || byte == b'_',
         };
     }
@@ -164,8 +162,7 @@ impl CharSet {
             }
         }
         merged.shrink_to_fit();
-        let mut set =
-            Self { low: Bits::default(), ranges: merged, categories, negated, unicode, fold };
+        let mut set = Self { low: Bits::default(), ranges: merged, categories, negated, unicode, fold };
         let mut low = Bits::default();
         (0..256).filter(|&code| set.look_up(code)).for_each(|code| low.add(code));
         set.low = low;
@@ -175,11 +172,8 @@ impl CharSet {
     fn look_up(&self, code: u32) -> bool {
         let code = self.fold.apply(code);
         let after = self.ranges.partition_point(|range| range.0 <= code);
-        let found = after > 0 && code <= self.ranges[after - 1].1
-            || self
-                .categories
-                .iter()
-                .any(|it| in_class(it.class, code, self.unicode) != it.negated);
+        let found =
+            after > 0 && code <= self.ranges[after - 1].1 || self.categories.iter().any(|it| in_class(it.class, code, self.unicode) != it.negated);
         found != self.negated
     }
 
@@ -198,7 +192,6 @@ impl CharSet {
     }
 
     pub(super) fn heap_size(&self) -> usize {
-        self.ranges.capacity() * size_of::<(u32, u32)>()
-            + self.categories.capacity() * size_of::<Category>()
+        self.ranges.capacity() * size_of::<(u32, u32)>() + self.categories.capacity() * size_of::<Category>()
     }
 }

@@ -141,14 +141,8 @@ pub(super) const NONE: u32 = u32::MAX;
 type Result<T> = std::result::Result<T, PatternError>;
 
 pub(super) fn compile(body: &Sequence, flags: u32, groups: usize) -> Result<Program> {
-    let mut compiler = Compiler {
-        ops: Vec::new(),
-        sets: Vec::new(),
-        literals: Vec::new(),
-        firsts: Vec::new(),
-        widths: vec![(0, 0); groups],
-        loops: 0,
-    };
+    let mut compiler =
+        Compiler { ops: Vec::new(), sets: Vec::new(), literals: Vec::new(), firsts: Vec::new(), widths: vec![(0, 0); groups], loops: 0 };
     let (min_width, _) = compiler.width(body);
     compiler.sequence(body, flags)?;
     compiler.ops.push(Op::Match);
@@ -163,33 +157,18 @@ pub(super) fn compile(body: &Sequence, flags: u32, groups: usize) -> Result<Prog
     let mut ops: Vec<Op> = ops
         .into_iter()
         .map(|op| match op {
-            Op::Branch { next, filter } if filter != NONE => {
-                Op::Branch { next, filter: filter + offset }
-            }
+            Op::Branch { next, filter } if filter != NONE => Op::Branch { next, filter: filter + offset },
             op => op,
         })
         .collect();
     note_next_characters(&mut ops, &literals);
-    Ok(Program {
-        ops,
-        sets,
-        literals,
-        loops,
-        groups,
-        prefix,
-        first: (!nullable).then_some(first),
-        anchored,
-        min_width: min_width as usize,
-    })
+    Ok(Program { ops, sets, literals, loops, groups, prefix, first: (!nullable).then_some(first), anchored, min_width: min_width as usize })
 }
 
 impl Program {
     pub(super) fn heap_size(&self) -> usize {
         let sets: usize = self.sets.iter().map(CharSet::heap_size).sum();
-        self.ops.capacity() * size_of::<Op>()
-            + self.sets.capacity() * size_of::<CharSet>()
-            + sets
-            + self.literals.capacity() * 4
+        self.ops.capacity() * size_of::<Op>() + self.sets.capacity() * size_of::<CharSet>() + sets + self.literals.capacity() * 4
     }
 }
 
@@ -347,14 +326,9 @@ impl Compiler {
                         let message = Text::from("look-behind requires fixed-width pattern");
                         return Err(PatternError::Pattern { message, position: None });
                     }
-                    back = u32::try_from(min).map_err(|_| PatternError::Pattern {
-                        message: Text::from("looks too much behind"),
-                        position: None,
-                    })?;
+                    back = u32::try_from(min).map_err(|_| PatternError::Pattern { message: Text::from("looks too much behind"), position: None })?;
                 }
-                self.cut(back, if *negated { Cut::NotLook } else { Cut::Look }, |compiler| {
-                    compiler.sequence(body, flags)
-                })?;
+                self.cut(back, if *negated { Cut::NotLook } else { Cut::Look }, |compiler| compiler.sequence(body, flags))?;
             }
             Node::Atomic(body) => {
                 self.cut(0, Cut::Atomic, |compiler| compiler.sequence(body, flags))?;
@@ -380,12 +354,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn cut(
-        &mut self,
-        back: u32,
-        kind: Cut,
-        body: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
+    fn cut(&mut self, back: u32, kind: Cut, body: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let start = self.emit(Op::Fail);
         body(self)?;
         self.emit(Op::EndCut);
@@ -419,14 +388,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn repeat(
-        &mut self,
-        min: u32,
-        max: u32,
-        kind: Repeat,
-        body: &Sequence,
-        flags: u32,
-    ) -> Result<()> {
+    fn repeat(&mut self, min: u32, max: u32, kind: Repeat, body: &Sequence, flags: u32) -> Result<()> {
         if let [node] = &body[..]
             && let Some(single) = self.single(node, flags)
         {
@@ -434,9 +396,7 @@ impl Compiler {
             return Ok(());
         }
         if kind == Repeat::Possessive {
-            return self.cut(0, Cut::Atomic, |compiler| {
-                compiler.repeat(min, max, Repeat::Greedy, body, flags)
-            });
+            return self.cut(0, Cut::Atomic, |compiler| compiler.repeat(min, max, Repeat::Greedy, body, flags));
         }
         let lazy = kind == Repeat::Lazy;
         let index = self.loops as u32;
@@ -461,12 +421,10 @@ impl Compiler {
                     }
                     (0, 0)
                 }
-                Node::Branch(branches) => {
-                    branches.iter().fold((MOST, 0), |(least, most), branch| {
-                        let (low, high) = self.width(branch);
-                        (least.min(low), most.max(high))
-                    })
-                }
+                Node::Branch(branches) => branches.iter().fold((MOST, 0), |(least, most), branch| {
+                    let (low, high) = self.width(branch);
+                    (least.min(low), most.max(high))
+                }),
                 Node::Group { number, body, .. } => {
                     let width = self.width(body);
                     if let Some(number) = number {
@@ -477,11 +435,7 @@ impl Compiler {
                 Node::Atomic(body) => self.width(body),
                 Node::Repeat { min, max, body, .. } => {
                     let (low, high) = self.width(body);
-                    let most = if *max == MAX_REPEAT && high > 0 {
-                        MOST
-                    } else {
-                        high.saturating_mul(u64::from(*max))
-                    };
+                    let most = if *max == MAX_REPEAT && high > 0 { MOST } else { high.saturating_mul(u64::from(*max)) };
                     (low.saturating_mul(u64::from(*min)), most)
                 }
                 Node::Reference(group) => self.widths[*group],
@@ -526,9 +480,7 @@ impl Compiler {
                     }
                     (union, any_nullable)
                 }
-                Node::Group { add, remove, body, .. } => {
-                    self.first(body, with_flags(flags, *add, *remove))
-                }
+                Node::Group { add, remove, body, .. } => self.first(body, with_flags(flags, *add, *remove)),
                 Node::Atomic(body) => self.first(body, flags),
                 Node::Repeat { min, body, .. } => {
                     let (first, nullable) = self.first(body, flags);
@@ -573,8 +525,7 @@ impl Compiler {
 
 /// A filter as a set, so that the matcher asks one kind of thing.
 fn filter_set(first: First) -> CharSet {
-    let mut items: Vec<Item> =
-        (0..256).filter(|&code| first.low.has(code)).map(Item::Char).collect();
+    let mut items: Vec<Item> = (0..256).filter(|&code| first.low.has(code)).map(Item::Char).collect();
     if first.wide {
         items.push(Item::Range(256, 0x10_FFFF));
     }
@@ -583,11 +534,8 @@ fn filter_set(first: First) -> CharSet {
 
 /// Whether a set has a category and its opposite, as `[\s\S]`.
 fn is_everything(items: &[Item]) -> bool {
-    let has =
-        |class: Class, negated: bool| items.contains(&Item::Category(Category { class, negated }));
-    [Class::Digit, Class::Space, Class::Word]
-        .into_iter()
-        .any(|class| has(class, true) && has(class, false))
+    let has = |class: Class, negated: bool| items.contains(&Item::Category(Category { class, negated }));
+    [Class::Digit, Class::Space, Class::Word].into_iter().any(|class| has(class, true) && has(class, false))
 }
 
 fn place(at: At, flags: u32) -> Place {

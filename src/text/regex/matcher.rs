@@ -86,11 +86,7 @@ pub(super) fn run<U: Unit + Pod>(
         budget: POLL_EVERY,
         poll,
     };
-    if request.mode == Mode::Search {
-        matcher.search(request.start)
-    } else {
-        matcher.run_at(request.start)
-    }
+    if request.mode == Mode::Search { matcher.search(request.start) } else { matcher.run_at(request.start) }
 }
 
 struct Matcher<'a, U> {
@@ -117,8 +113,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
             None => return Ok(false),
         };
         // Making a searcher costs more than a short subject.
-        let finder =
-            (prefix.len() > 1 && last.saturating_sub(start) > 64).then(|| Finder::new(&prefix));
+        let finder = (prefix.len() > 1 && last.saturating_sub(start) > 64).then(|| Finder::new(&prefix));
         let single = program.first.filter(|first| !first.wide).and_then(|first| first.low.single());
         let single = single.or(program.prefix.first().copied()).and_then(U::from_code);
         let mut at = start;
@@ -300,9 +295,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
     fn undo(&mut self, choice: Choice) {
         match choice {
             Choice::Slot { slot, old } => self.scratch.slots[slot as usize] = old,
-            Choice::Counter { index, count, last } => {
-                self.scratch.loops[index as usize] = Counter { count, last }
-            }
+            Choice::Counter { index, count, last } => self.scratch.loops[index as usize] = Counter { count, last },
             Choice::Leave { pc, count, last, .. } | Choice::Round { pc, count, last, .. } => {
                 if let Op::Loop { index, .. } = self.program.ops[pc as usize] {
                     self.scratch.loops[index as usize] = Counter { count, last };
@@ -336,12 +329,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
     /// Where a lazy repetition that has taken `count` characters may stop: the first place from `position` at which
     /// the following character can be; more of them are left as a choice.
     #[inline]
-    fn longer(
-        &mut self,
-        pc: u32,
-        mut count: u32,
-        mut position: usize,
-    ) -> Result<Option<usize>, Interrupted> {
+    fn longer(&mut self, pc: u32, mut count: u32, mut position: usize) -> Result<Option<usize>, Interrupted> {
         let Op::RepeatOne { single, max, next, .. } = self.program.ops[pc as usize] else {
             return Ok(None);
         };
@@ -387,9 +375,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                     let literal = &program.literals[at as usize..(at + len) as usize];
                     let here = self.units.get(position..position + literal.len());
                     position += literal.len();
-                    here.is_some_and(|here| {
-                        here.iter().zip(literal).all(|(unit, &code)| unit.code() == code)
-                    })
+                    here.is_some_and(|here| here.iter().zip(literal).all(|(unit, &code)| unit.code() == code))
                 }
                 Op::Place(place) => self.is_at(place, position),
                 Op::Save(slot) => {
@@ -404,11 +390,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                     continue;
                 }
                 Op::Branch { next, filter } => {
-                    let possible = filter == NONE
-                        || self
-                            .units
-                            .get(position)
-                            .is_some_and(|unit| self.set(filter).contains(unit.code()));
+                    let possible = filter == NONE || self.units.get(position).is_some_and(|unit| self.set(filter).contains(unit.code()));
                     if possible {
                         if next != NONE {
                             self.scratch.choices.push(Choice::Go { pc: next, position });
@@ -452,11 +434,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                 }
                 Op::LoopStart(index) => {
                     let old = self.set_counter(index, 0, UNSET);
-                    self.scratch.choices.push(Choice::Counter {
-                        index,
-                        count: old.count,
-                        last: old.last,
-                    });
+                    self.scratch.choices.push(Choice::Counter { index, count: old.count, last: old.last });
                     true
                 }
                 Op::Loop { index, min, max, lazy, exit } => {
@@ -472,11 +450,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                     } else if count < max && position != last {
                         self.scratch.choices.push(Choice::Leave { pc, count, last, position });
                         // Endless loops do not count, so they may go round as often as they like.
-                        self.set_counter(
-                            index,
-                            if max == MAX_REPEAT { count } else { count + 1 },
-                            position,
-                        );
+                        self.set_counter(index, if max == MAX_REPEAT { count } else { count + 1 }, position);
                         true
                     } else {
                         pc = exit;
@@ -489,9 +463,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                         let here = self.units.get(position..position + len);
                         let same = here.is_some_and(|here| {
                             let pairs = here.iter().zip(&self.units[from..to]);
-                            pairs.into_iter().all(|(a, b)| {
-                                a == b || fold.apply(a.code()) == fold.apply(b.code())
-                            })
+                            pairs.into_iter().all(|(a, b)| a == b || fold.apply(a.code()) == fold.apply(b.code()))
                         });
                         position += len;
                         self.charge(len / 8)?;
@@ -520,8 +492,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                     None => false,
                 },
                 Op::EndCut => {
-                    let open =
-                        self.scratch.cuts.last().and_then(|&at| self.scratch.choices.get(at));
+                    let open = self.scratch.cuts.last().and_then(|&at| self.scratch.choices.get(at));
                     let kind = match open {
                         Some(Choice::Cut { pc, .. }) => match program.ops[*pc as usize] {
                             Op::Cut { kind, .. } => kind,
@@ -543,9 +514,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                 }
                 Op::Fail => false,
                 Op::Match => {
-                    if self.full && position != self.units.len()
-                        || position == start && start == self.not_empty_at
-                    {
+                    if self.full && position != self.units.len() || position == start && start == self.not_empty_at {
                         false
                     } else {
                         self.scratch.slots[0] = start;
@@ -584,11 +553,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                         && position != last
                     {
                         self.scratch.choices.push(Choice::Counter { index, count, last });
-                        self.set_counter(
-                            index,
-                            if max == MAX_REPEAT { count } else { count + 1 },
-                            position,
-                        );
+                        self.set_counter(index, if max == MAX_REPEAT { count } else { count + 1 }, position);
                         return Ok(Some((pc + 1, position)));
                     }
                 }
@@ -601,8 +566,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
                 Choice::Longer { pc, count, position } => {
                     if let Op::RepeatOne { single, .. } = self.program.ops[pc as usize]
                         && self.matches(single, position)
-                        && let Some(stop) =
-                            self.longer(pc, count.saturating_add(1), position + 1)?
+                        && let Some(stop) = self.longer(pc, count.saturating_add(1), position + 1)?
                     {
                         return Ok(Some((pc + 1, stop)));
                     }

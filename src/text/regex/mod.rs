@@ -138,20 +138,10 @@ impl Captures {
 
 impl Pattern {
     /// Compiles a pattern; of bytes when `is_bytes`.
-    pub(crate) fn compile(
-        pattern: TextView<'_>,
-        is_bytes: bool,
-        flags: u32,
-    ) -> Result<Self, PatternError> {
+    pub(crate) fn compile(pattern: TextView<'_>, is_bytes: bool, flags: u32) -> Result<Self, PatternError> {
         let parsed = parse::parse(pattern, is_bytes, flags)?;
         let program = compile::compile(&parsed.body, parsed.flags, parsed.groups)?;
-        Ok(Self {
-            program,
-            flags: parsed.flags,
-            names: parsed.names,
-            is_bytes,
-            scratch: Mutex::new(None),
-        })
+        Ok(Self { program, flags: parsed.flags, names: parsed.names, is_bytes, scratch: Mutex::new(None) })
     }
 
     /// All flags in force, those in the pattern included.
@@ -185,12 +175,7 @@ impl Pattern {
     }
 
     /// Looks for a match. `poll` is asked at least every millisecond or so whether to stop.
-    pub(crate) fn run(
-        &self,
-        subject: TextView<'_>,
-        request: Request,
-        poll: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<Captures>, Interrupted> {
+    pub(crate) fn run(&self, subject: TextView<'_>, request: Request, poll: &mut dyn FnMut() -> bool) -> Result<Option<Captures>, Interrupted> {
         let end = request.end.min(subject.len());
         if request.start > end {
             return Ok(None);
@@ -198,20 +183,11 @@ impl Pattern {
         let request = Request { end, ..request };
         // Two threads may use one pattern: the second one makes a stack of its own.
         let mut scratch = self.scratch.lock().take().unwrap_or_default();
-        let found = with_units!(subject, |units| matcher::run(
-            &self.program,
-            units,
-            request,
-            &mut scratch,
-            poll
-        ));
+        let found = with_units!(subject, |units| matcher::run(&self.program, units, request, &mut scratch, poll));
         let captures = found.map(|found| {
             found.then(|| {
                 let (slots, last) = scratch.slots.split_at(self.program.groups * 2);
-                Captures {
-                    slots: slots.into(),
-                    last_index: last.first().copied().filter(|&last| last != UNSET),
-                }
+                Captures { slots: slots.into(), last_index: last.first().copied().filter(|&last| last != UNSET) }
             })
         });
         scratch.shrink();
@@ -221,12 +197,7 @@ impl Pattern {
 
     /// `Pattern.search`, `match` or `fullmatch` in the whole subject.
     #[cfg(test)]
-    pub(crate) fn find(
-        &self,
-        mode: Mode,
-        subject: TextView<'_>,
-        poll: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<Captures>, Interrupted> {
+    pub(crate) fn find(&self, mode: Mode, subject: TextView<'_>, poll: &mut dyn FnMut() -> bool) -> Result<Option<Captures>, Interrupted> {
         self.run(subject, Request { mode, start: 0, end: subject.len(), must_advance: false }, poll)
     }
 }
@@ -246,12 +217,7 @@ impl Scan {
     }
 
     /// The next match.
-    pub(crate) fn next(
-        &mut self,
-        pattern: &Pattern,
-        subject: TextView<'_>,
-        poll: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<Captures>, Interrupted> {
+    pub(crate) fn next(&mut self, pattern: &Pattern, subject: TextView<'_>, poll: &mut dyn FnMut() -> bool) -> Result<Option<Captures>, Interrupted> {
         if self.done {
             return Ok(None);
         }

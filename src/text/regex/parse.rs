@@ -106,9 +106,7 @@ pub(super) fn parse(pattern: TextView<'_>, is_bytes: bool, flags: u32) -> Result
     if parser.source.next.is_some() {
         return parser.source.wrong("unbalanced parenthesis", 0);
     }
-    if let Some((group, position)) =
-        parser.conditions.iter().find(|(group, _)| *group >= parser.closed.len())
-    {
+    if let Some((group, position)) = parser.conditions.iter().find(|(group, _)| *group >= parser.closed.len()) {
         let message = Text::from(format!("invalid group reference {group}"));
         return Err(PatternError::Pattern { message, position: Some(*position) });
     }
@@ -217,12 +215,7 @@ impl<'a> Source<'a> {
     }
 
     /// At most `count` characters that fit.
-    fn take_while(
-        &mut self,
-        count: usize,
-        fits: impl Fn(char) -> bool,
-        out: &mut String,
-    ) -> Result<()> {
+    fn take_while(&mut self, count: usize, fits: impl Fn(char) -> bool, out: &mut String) -> Result<()> {
         for _ in 0..count {
             let Some(char) = self.next.and_then(Token::char).filter(|&char| fits(char)) else {
                 break;
@@ -271,11 +264,7 @@ impl<'a> Source<'a> {
                     return self.wrong(format!("missing {terminator}, unterminated name"), len);
                 }
                 Some(token) if token.is(terminator) => {
-                    return if name.is_empty() {
-                        self.wrong(format!("missing {what}"), 1)
-                    } else {
-                        Ok(name.finish())
-                    };
+                    return if name.is_empty() { self.wrong(format!("missing {what}"), 1) } else { Ok(name.finish()) };
                 }
                 Some(token) => token.push(&mut name),
             }
@@ -284,14 +273,7 @@ impl<'a> Source<'a> {
 
     pub(super) fn check_group_name(&self, name: &Text) -> Result<()> {
         let fits = (self.is_text || name.is_ascii()) && case::is_identifier(name.view());
-        if fits {
-            Ok(())
-        } else {
-            self.wrong_text(
-                quoted("bad character in group name ", name, !self.is_text),
-                name.len() + 1,
-            )
-        }
+        if fits { Ok(()) } else { self.wrong_text(quoted("bad character in group name ", name, !self.is_text), name.len() + 1) }
     }
 }
 
@@ -529,9 +511,7 @@ impl Parser<'_> {
                     message.push_text(&written);
                     message.push_char('-');
                     message.push_text(&last_written);
-                    return self
-                        .source
-                        .wrong_text(message.finish(), written.len() + 1 + last_written.len());
+                    return self.source.wrong_text(message.finish(), written.len() + 1 + last_written.len());
                 }
             }
         }
@@ -588,10 +568,7 @@ impl Parser<'_> {
     fn octal(&self, escape: &str) -> Result<u32> {
         let code = u32::from_str_radix(&escape[1..], 8).expect("octal digits only");
         if code > 0o377 {
-            return self.source.wrong(
-                format!("octal escape value {escape} outside of range 0-0o377"),
-                escape.len(),
-            );
+            return self.source.wrong(format!("octal escape value {escape} outside of range 0-0o377"), escape.len());
         }
         Ok(code)
     }
@@ -624,9 +601,7 @@ impl Parser<'_> {
         let name = self.source.take_until('}', "character name")?;
         match name.as_ascii().and_then(unicode_names2::character) {
             Some(char) => Ok(char.into()),
-            None => self
-                .source
-                .wrong_text(quoted("undefined character name ", &name, false), name.len() + 4),
+            None => self.source.wrong_text(quoted("undefined character name ", &name, false), name.len() + 4),
         }
     }
 
@@ -665,9 +640,7 @@ impl Parser<'_> {
                 }
                 let group: usize = escape[1..].parse().expect("one or two digits");
                 if group >= self.closed.len() {
-                    return self
-                        .source
-                        .wrong(format!("invalid group reference {group}"), escape.len() - 1);
+                    return self.source.wrong(format!("invalid group reference {group}"), escape.len() - 1);
                 }
                 if !self.closed[group] {
                     return self.source.wrong("cannot refer to an open group", escape.len());
@@ -686,9 +659,7 @@ impl Parser<'_> {
                 return self.source.wrong("cannot refer to an open group", 0);
             }
             if group >= groups {
-                return self
-                    .source
-                    .wrong("cannot refer to group defined in the same lookbehind subpattern", 0);
+                return self.source.wrong("cannot refer to group defined in the same lookbehind subpattern", 0);
             }
         }
         Ok(())
@@ -697,9 +668,7 @@ impl Parser<'_> {
     fn number_of(&self, name: &Text) -> Result<usize> {
         match self.names.iter().find(|pair| pair.0 == *name) {
             Some(pair) => Ok(pair.1),
-            None => {
-                self.source.wrong_text(quoted("unknown group name ", name, false), name.len() + 1)
-            }
+            None => self.source.wrong_text(quoted("unknown group name ", name, false), name.len() + 1),
         }
     }
 
@@ -750,9 +719,7 @@ impl Parser<'_> {
                         None if first => return Ok(Parenthesis::Flags),
                         None => {
                             let back = self.source.tell() - start;
-                            return self
-                                .source
-                                .wrong("global flags not at the start of the expression", back);
+                            return self.source.wrong("global flags not at the start of the expression", back);
                         }
                     }
                 }
@@ -766,11 +733,7 @@ impl Parser<'_> {
         if let Some(number) = number {
             self.closed[number] = true;
         }
-        Ok(Parenthesis::Node(if atomic {
-            Node::Atomic(body)
-        } else {
-            Node::Group { number, add, remove, body }
-        }))
+        Ok(Parenthesis::Node(if atomic { Node::Atomic(body) } else { Node::Group { number, add, remove, body } }))
     }
 
     fn extension(&mut self) -> Result<Token> {
@@ -831,14 +794,7 @@ impl Parser<'_> {
         Ok(Node::Reference(group))
     }
 
-    fn look(
-        &mut self,
-        behind: bool,
-        negated: bool,
-        verbose: bool,
-        depth: usize,
-        start: usize,
-    ) -> Result<Parenthesis> {
+    fn look(&mut self, behind: bool, negated: bool, verbose: bool, depth: usize, start: usize) -> Result<Parenthesis> {
         let outermost = behind && self.look_behind_groups.is_none();
         if outermost {
             self.look_behind_groups = Some(self.closed.len());
@@ -848,11 +804,7 @@ impl Parser<'_> {
             self.look_behind_groups = None;
         }
         self.close(start)?;
-        Ok(Parenthesis::Node(if negated && body.is_empty() {
-            Node::Fail
-        } else {
-            Node::Look { behind, negated, body }
-        }))
+        Ok(Parenthesis::Node(if negated && body.is_empty() { Node::Fail } else { Node::Look { behind, negated, body } }))
     }
 
     fn conditional(&mut self, verbose: bool, depth: usize, start: usize) -> Result<Parenthesis> {
@@ -867,9 +819,7 @@ impl Parser<'_> {
             }
             Some(0) => return self.source.wrong("bad group number", name.len() + 1),
             Some(number) if number >= MAX_GROUPS => {
-                return self
-                    .source
-                    .wrong(format!("invalid group reference {name}"), name.len() + 1);
+                return self.source.wrong(format!("invalid group reference {name}"), name.len() + 1);
             }
             Some(number) => {
                 if self.conditions.iter().all(|condition| condition.0 != number) {
@@ -902,20 +852,14 @@ impl Parser<'_> {
                 return self.source.wrong(message, token.len());
             };
             if self.source.is_text && bit == flag::LOCALE {
-                return self
-                    .source
-                    .wrong("bad inline flags: cannot use 'L' flag with a str pattern", 0);
+                return self.source.wrong("bad inline flags: cannot use 'L' flag with a str pattern", 0);
             }
             if !self.source.is_text && bit == flag::UNICODE {
-                return self
-                    .source
-                    .wrong("bad inline flags: cannot use 'u' flag with a bytes pattern", 0);
+                return self.source.wrong("bad inline flags: cannot use 'u' flag with a bytes pattern", 0);
             }
             add |= bit;
             if bit & flag::TYPES != 0 && add & flag::TYPES != bit {
-                return self
-                    .source
-                    .wrong("bad inline flags: flags 'a', 'u' and 'L' are incompatible", 0);
+                return self.source.wrong("bad inline flags: flags 'a', 'u' and 'L' are incompatible", 0);
             }
             token = match self.source.take()? {
                 None => return self.source.wrong("missing -, : or )", 0),
@@ -939,9 +883,7 @@ impl Parser<'_> {
                 return self.source.wrong(message, token.len());
             };
             if bit & flag::TYPES != 0 {
-                return self
-                    .source
-                    .wrong("bad inline flags: cannot turn off flags 'a', 'u' and 'L'", 0);
+                return self.source.wrong("bad inline flags: cannot turn off flags 'a', 'u' and 'L'", 0);
             }
             remove |= bit;
             missing = "missing :";
@@ -967,8 +909,7 @@ enum Parenthesis {
 
 /// Plain groups dissolve into what surrounds them.
 fn flattened(nodes: Sequence) -> Sequence {
-    if !nodes.iter().any(|node| matches!(node, Node::Group { number: None, add: 0, remove: 0, .. }))
-    {
+    if !nodes.iter().any(|node| matches!(node, Node::Group { number: None, add: 0, remove: 0, .. })) {
         return nodes;
     }
     let mut flat = Vec::with_capacity(nodes.len());

@@ -3,10 +3,10 @@
 use super::super::builder::TextBuilder;
 use super::super::text::Text;
 use super::super::view::TextView;
-use super::parse::{Source, Token, group_number, quoted, simple_escape};
-use super::{Pattern, PatternError};
 #[cfg(test)]
 use super::Captures;
+use super::parse::{Source, Token, group_number, quoted, simple_escape};
+use super::{Pattern, PatternError};
 
 /// A part of a replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +50,7 @@ pub(crate) fn parse(template: TextView<'_>, pattern: &Pattern) -> Result<Vec<Par
                 } else {
                     source.check_group_name(&name)?;
                     let number = pattern.group_number(name.view());
-                    number.ok_or_else(|| {
-                        PatternError::Index(quoted("unknown group name ", &name, false))
-                    })?
+                    number.ok_or_else(|| PatternError::Index(quoted("unknown group name ", &name, false)))?
                 };
                 add(&source, &mut literal, group, name.len() + 1)?;
             }
@@ -75,10 +73,7 @@ pub(crate) fn parse(template: TextView<'_>, pattern: &Pattern) -> Result<Vec<Par
                     escape.push(digit);
                     let code = u32::from_str_radix(&escape[1..], 8).expect("octal digits only");
                     if code > 0o377 {
-                        return source.wrong(
-                            format!("octal escape value {escape} outside of range 0-0o377"),
-                            escape.len(),
-                        );
+                        return source.wrong(format!("octal escape value {escape} outside of range 0-0o377"), escape.len());
                     }
                     literal.push_code(code);
                     continue;
@@ -103,12 +98,7 @@ pub(crate) fn parse(template: TextView<'_>, pattern: &Pattern) -> Result<Vec<Par
 
 /// Appends a replacement for a match in a text.
 #[cfg(test)]
-pub(crate) fn expand(
-    parts: &[Part],
-    captures: &Captures,
-    subject: TextView<'_>,
-    out: &mut TextBuilder,
-) {
+pub(crate) fn expand(parts: &[Part], captures: &Captures, subject: TextView<'_>, out: &mut TextBuilder) {
     for part in parts {
         match part {
             Part::Literal(text) => out.push_text(text),

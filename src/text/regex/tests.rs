@@ -10,11 +10,8 @@ fn compile(pattern: &str, flags: u32) -> Result<Pattern, PatternError> {
 }
 
 fn spans(captures: &Captures) -> String {
-    let groups: Vec<String> = (0..=captures.groups())
-        .map(|group| {
-            captures.group(group).map_or("n".to_owned(), |(start, end)| format!("{start}.{end}"))
-        })
-        .collect();
+    let groups: Vec<String> =
+        (0..=captures.groups()).map(|group| captures.group(group).map_or("n".to_owned(), |(start, end)| format!("{start}.{end}"))).collect();
     format!("{}@{}", groups.join("/"), captures.last_index().unwrap_or(0))
 }
 
@@ -33,8 +30,7 @@ fn findings(pattern: &Pattern, subject: TextView<'_>) -> String {
     }
     all.push(if matches.is_empty() { "n".to_owned() } else { matches.join("+") });
     let end = subject.len().saturating_sub(1).max(1);
-    let request =
-        Request { mode: Mode::Search, start: 1.min(subject.len()), end, must_advance: false };
+    let request = Request { mode: Mode::Search, start: 1.min(subject.len()), end, must_advance: false };
     all.push(shown(pattern.run(subject, request, go_on).unwrap()));
     all.join(" ")
 }
@@ -55,9 +51,7 @@ fn check(cases: &str) {
             let view = if is_bytes { TextView::Ascii(&bytes) } else { subject.view() };
             let found = findings(pattern, view);
             if found != expected {
-                failures.push(format!(
-                    "{source:?} in {subject:?}:\n  found    {found}\n  expected {expected}"
-                ));
+                failures.push(format!("{source:?} in {subject:?}:\n  found    {found}\n  expected {expected}"));
             }
             continue;
         }
@@ -69,32 +63,19 @@ fn check(cases: &str) {
         let compiled = Pattern::compile(view, is_bytes, parts[1].parse().unwrap());
         let found = match &compiled {
             Ok(pattern) => {
-                let hex = |text: &Text| {
-                    text.codes().map(|code| format!("{code:x}")).collect::<Vec<_>>().join(",")
-                };
-                let names: Vec<String> = pattern
-                    .names()
-                    .iter()
-                    .map(|(name, number)| format!("{}={number}", hex(name)))
-                    .collect();
+                let hex = |text: &Text| text.codes().map(|code| format!("{code:x}")).collect::<Vec<_>>().join(",");
+                let names: Vec<String> = pattern.names().iter().map(|(name, number)| format!("{}={number}", hex(name))).collect();
                 let names = if names.is_empty() { "-".to_owned() } else { names.join(";") };
                 format!(": {} {} {names}", pattern.flags(), pattern.groups())
             }
             Err(PatternError::Pattern { message, position }) => {
-                format!(
-                    "! {} {message}",
-                    position.map_or("n".to_owned(), |position| position.to_string())
-                )
+                format!("! {} {message}", position.map_or("n".to_owned(), |position| position.to_string()))
             }
             Err(PatternError::Value(message)) => format!("! ValueError {message}"),
             Err(PatternError::Overflow(message)) => format!("! OverflowError {message}"),
             Err(other) => format!("{other:?}"),
         };
-        let expected = if parts[3] == "!" {
-            format!("! {} {}", parts[4], points(parts[5]))
-        } else {
-            parts[3..].join(" ")
-        };
+        let expected = if parts[3] == "!" { format!("! {} {}", parts[4], points(parts[5])) } else { parts[3..].join(" ") };
         if found != expected {
             failures.push(format!("{source:?}:\n  found    {found}\n  expected {expected}"));
         }
@@ -127,8 +108,7 @@ fn a_long_subject_needs_no_native_stack() {
     let subject = Text::from("ab".repeat(200_000));
     for source in ["(?:a|b)*", "(a|b)*?$", "(?:(?:ab)+)+", "(?:a(?=b)b)*", "((?>a)b)*"] {
         let pattern = compile(source, 0).unwrap();
-        let captures =
-            pattern.find(Mode::FullMatch, subject.view(), &mut || false).unwrap().expect(source);
+        let captures = pattern.find(Mode::FullMatch, subject.view(), &mut || false).unwrap().expect(source);
         assert_eq!(captures.span(), (0, 400_000));
     }
     let nested = format!("{}a{}", "(".repeat(10_000), ")".repeat(10_000));
