@@ -1,5 +1,7 @@
 //! A Rust program that calls a script, and is called by it.
 
+#![expect(clippy::print_stdout, reason = "a program that shows its results")]
+
 use std::convert::Infallible;
 
 fn main() -> Result<(), scrip::Error> {

@@ -15,7 +15,7 @@ thread_local! {
 pub(crate) struct Attached {
     shared: Arc<Shared>,
     thread: ThreadHandle,
-    is_nested: bool,
+    pub(super) is_nested: bool,
     outer: Option<(Arc<Shared>, ThreadHandle)>,
 }
 
@@ -40,11 +40,6 @@ impl Attached {
     /// The thread's place in the scheduler.
     pub(crate) fn thread(&self) -> &ThreadHandle {
         &self.thread
-    }
-
-    /// Whether the thread was attached before.
-    pub(crate) fn is_nested(&self) -> bool {
-        self.is_nested
     }
 }
 

@@ -208,7 +208,7 @@ fn a_nested_attach_is_no_second_one_and_another_interpreter_gives_the_first_away
     let (one, two) = (shared(), shared());
     let outer = Attached::new(&one, || one.register_thread());
     let inner = Attached::new(&one, || unreachable!("attached already"));
-    assert!(inner.is_nested() && !outer.is_nested());
+    assert!(inner.is_nested && !outer.is_nested);
     drop(inner);
     let other = Attached::new(&two, || two.register_thread());
     // Somebody else can run in the first one meanwhile.
@@ -217,5 +217,5 @@ fn a_nested_attach_is_no_second_one_and_another_interpreter_gives_the_first_away
     drop(other);
     drop(outer);
     let again = Attached::new(&one, || one.register_thread());
-    assert!(!again.is_nested());
+    assert!(!again.is_nested);
 }

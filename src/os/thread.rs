@@ -11,7 +11,7 @@ pub(crate) fn spawn(name: &str, stack_size: usize, work: impl FnOnce() + Send + 
     let held_back = super::signal::set_mask(libc::SIG_BLOCK, &super::signal::valid())?;
     let spawned = builder.spawn(work);
     super::signal::set_mask(libc::SIG_SETMASK, &held_back)?;
-    Ok(spawned?.as_pthread_t() as u64)
+    Ok(spawned?.as_pthread_t())
 }
 
 /// The thread's identity as scripts see it (`threading.get_ident`).

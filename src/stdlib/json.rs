@@ -318,7 +318,7 @@ impl Reading {
             place = self.skip_space(place + 1);
             let (value, end) = self.value(vm, place)?;
             pairs.push((key, value));
-            if pairs.len() % 1024 == 0 {
+            if pairs.len().is_multiple_of(1024) {
                 vm.charge(1024 * 24)?;
                 vm.poll()?;
             }

@@ -280,7 +280,7 @@ fn folded(
     let mut result = Int::from(start);
     for (place, value) in values.iter().enumerate() {
         let value = vm.index(value)?;
-        result = if place == 0 { Int::from(value.as_ref().abs()) } else { polled(vm, |poll| function(result.as_ref(), value.as_ref(), poll))? };
+        result = if place == 0 { value.as_ref().abs() } else { polled(vm, |poll| function(result.as_ref(), value.as_ref(), poll))? };
     }
     Ok(vm.new_big(result))
 }

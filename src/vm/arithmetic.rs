@@ -17,10 +17,7 @@ impl Vm {
             return Ok(());
         }
         let left = window.take(self, i.b())?;
-        let right = match window.take(self, i.d()) {
-            Ok(right) => right,
-            Err(raised) => return Err(raised),
-        };
+        let right = window.take(self, i.d())?;
         let result = self.binary_fast(operator, &left, &right, i.k() & 1 != 0)?;
         drop(left);
         drop(right);

@@ -170,9 +170,12 @@ impl Vm {
             NativeCode::Table(row, signature) => {
                 let (row, signature) = (*row, signature.clone());
                 let is_function = native.get(self).kind == NativeKind::Function && !native.get(self).owner.holds::<Type>();
-                let signature = signature.get_or_init(|| match is_function {
-                    true => crate::object::signature::Signature::parse_function(row.signature),
-                    false => crate::object::signature::Signature::parse(row.signature),
+                let signature = signature.get_or_init(|| {
+                    if is_function {
+                        crate::object::signature::Signature::parse_function(row.signature)
+                    } else {
+                        crate::object::signature::Signature::parse(row.signature)
+                    }
                 });
                 let owner = native.get(self).owner.clone();
                 signature.call(self, row, &owner, arguments)

@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use super::state::Name;
 use super::vm::{Result, Vm};
 use crate::code::instruction::Comparison;
-use crate::number::Int;
 use crate::object::type_object::{BinaryOperator, Type};
 use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
@@ -529,7 +528,7 @@ impl Vm {
                 break;
             }
             count = count.wrapping_add(1);
-            if count % 1024 == 0 {
+            if count.is_multiple_of(1024) {
                 self.poll()?;
             }
         }
@@ -753,13 +752,5 @@ impl Vm {
         }
         let keys = self.call_method(mapping, "keys", &[])?;
         self.collect(&keys)
-    }
-
-    /// A number as a `Value`, for results of arithmetic on `Int`.
-    pub(crate) fn int_result(&mut self, result: crate::number::Result<Int>) -> Result<Value> {
-        match result {
-            Ok(number) => Ok(self.new_big(number)),
-            Err(error) => Err(self.number_error(error)),
-        }
     }
 }

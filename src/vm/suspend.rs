@@ -187,9 +187,7 @@ impl Vm {
             GeneratorState::Suspended => {}
         }
         let pending = if raise { self.raised.take() } else { None };
-        if let Err(raised) = self.push_generator(generator, value, ENTRY) {
-            return Err(raised);
-        }
+        self.push_generator(generator, value, ENTRY)?;
         self.raised = pending;
         // SAFETY: the record has just been pushed.
         match unsafe { self.run_from(raise) }? {
