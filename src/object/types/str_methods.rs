@@ -405,7 +405,7 @@ fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     // The items of a list or tuple are read where they are; others are collected first.
     let collected;
-    let source = if args[1].holds::<List>() || args[1].holds::<Tuple>() {
+    let source = if vm.is_exact(&args[1], TypeId::List) || vm.is_exact(&args[1], TypeId::Tuple) {
         &args[1]
     } else {
         let Some(items) = super::index::iterable_items(vm, &args[1])? else {
