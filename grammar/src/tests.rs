@@ -102,6 +102,8 @@ fn deep_nesting_is_an_error_and_no_overflow() {
         assert_eq!(error(&source).kind, SyntaxErrorKind::Recursion);
     }
     assert_eq!(error(&"(".repeat(n)).message, "too many nested parentheses");
+    // A long sum is not deep.
+    assert!(parse(&("1 + ".repeat(n) + "1"), Mode::Module, Options::default()).is_ok());
 }
 
 #[test]

@@ -919,5 +919,7 @@ mod tests {
         assert_eq!(text.hash(1), hash_bytes(b"spam", 1));
         assert_ne!(text.hash(1), text.hash(2));
         assert_ne!(text.hash(1), Text::from("spam\0").hash(1));
+        assert_eq!(Text::new().hash(7), 0);
+        assert!(![0, -1].contains(&Text::from("a").hash(0)));
     }
 }

@@ -652,7 +652,7 @@ impl Vm {
     pub(crate) fn live_subclasses(&mut self, class: &Ref<Type>) -> Vec<Ref<Type>> {
         let mut words = Vec::new();
         self.heap().for_each(|header| {
-            // SAFETY-free: only the layout and the bases of live types are looked at, by value below.
+            // Only collected here: nothing may be allocated or freed during the walk.
             words.push(header);
         });
         let known = class.get(self).subclasses.clone();
