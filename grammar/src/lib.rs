@@ -261,6 +261,10 @@ pub fn is_incomplete(source: &str, options: Options) -> bool {
             let compound = last.is_some_and(|&last| parsed.ast.stmt(last).kind.is_compound());
             compound && !source.ends_with('\n')
         }
+        // A blank line ends a block, even one that lacks something. In brackets and strings it ends nothing: there nothing that follows would be wrong.
+        Err(error) if error.incomplete && source.ends_with('\n') => {
+            parse(&format!("{source}0\n"), Mode::Module, options).is_err_and(|error| error.incomplete)
+        }
         Err(error) => error.incomplete,
     }
 }

@@ -65,10 +65,12 @@ fn a_parenthesised_with_has_items_or_one_expression() {
 
 #[test]
 fn a_prompt_asks_for_more_while_more_could_help() {
-    for source in ["if x:", "if x:\n    pass", "(", "'''", "x = \\", "@a", "f'{a", "class A: x = 1"] {
+    for source in
+        ["if x:", "if x:\n    pass", "(", "'''", "x = \\", "@a", "f'{a", "class A: x = 1", "try:\n    x", "x = [1,\n", "f(\n\n", "'a' '''\n"]
+    {
         assert!(incomplete(source), "{source}");
     }
-    for source in ["", "x", "x y", "if x:\n    pass\n", "'abc", "(a b", "x = 5 +"] {
+    for source in ["", "x", "x y", "if x:\n    pass\n", "'abc", "(a b", "x = 5 +", "if x:\n", "try:\n    x\n", "@a\n"] {
         assert!(!incomplete(source), "{source}");
     }
 }

@@ -219,16 +219,26 @@ impl Interpreter {
         })
     }
 
-    /// Runs one input of a prompt: values of expressions are printed. `None`: more lines are needed.
-    pub fn interact(&self, source: &str) -> Result<Option<()>, Error> {
+    /// Runs one input of a prompt: values of expressions are printed. `None`: more lines are needed. `name` is what tracebacks call the input,
+    /// whose lines they show; several statements, as they come when text is pasted, are run in turn.
+    pub fn interact(&self, source: &str, name: &str) -> Result<Option<()>, Error> {
+        let options = scrip_grammar::Options { top_level_await: true, ..Default::default() };
+        // An empty line, which ends a block, shows as a second line break.
+        let typed = source.strip_suffix('\n').unwrap_or(source).trim_end_matches([' ', '\t']);
+        if scrip_grammar::is_incomplete(typed, options) {
+            return Ok(None);
+        }
+        let pieces = match scrip_grammar::parse(source, Mode::Interactive, options) {
+            Ok(_) => vec![source.to_owned()],
+            Err(_) => statements(source, options).unwrap_or_else(|| vec![source.to_owned()]),
+        };
         self.with(|vm| {
-            match scrip_grammar::parse(source, Mode::Interactive, scrip_grammar::Options { top_level_await: true, ..Default::default() }) {
-                Err(error) if error.incomplete => return Ok(None),
-                _ => {}
+            crate::vm::traceback::register_source(vm, name, source);
+            for piece in &pieces {
+                let code = vm.compile_text(piece, name, SourceOptions { mode: Mode::Interactive, ..AWAITING });
+                code.and_then(|code| run_in_main(vm, code)).map_err(|_| interpreter_error(vm))?;
             }
-            let code =
-                vm.compile_text(source, "<stdin>", SourceOptions { mode: Mode::Interactive, ..AWAITING }).map_err(|_| interpreter_error(vm))?;
-            run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| Some(()))
+            Ok(Some(()))
         })
     }
 
@@ -374,6 +384,30 @@ impl Interpreter {
             self.with(|vm| crate::stdlib::show_uncaught(vm, raised.traceback()));
         }
     }
+}
+
+/// The statements of a text, each with empty lines before it, so that it keeps its place; those that share a line stay together.
+/// `None` when the text is not right as a whole.
+fn statements(source: &str, options: scrip_grammar::Options) -> Option<Vec<String>> {
+    let parsed = scrip_grammar::parse(source, Mode::Module, options).ok()?;
+    let scrip_grammar::ast::Root::Module { body } = parsed.root else { return None };
+    let lines = &parsed.lines;
+    let mut pieces = Vec::new();
+    let (mut start, mut last) = (1, 1);
+    for &statement in parsed.ast.list(body) {
+        let span = parsed.ast.stmt(statement).span;
+        if lines.line(span.start) > last {
+            pieces.push((start, last));
+            start = last + 1;
+        }
+        last = lines.line(span.end);
+    }
+    pieces.push((start, last));
+    let text = |(first, last): (u32, u32)| {
+        let lines: Vec<&str> = (first..=last).map(|line| lines.text(&parsed.source, line)).collect();
+        "\n".repeat(first as usize - 1) + &lines.join("\n") + "\n"
+    };
+    Some(pieces.into_iter().map(text).filter(|piece| !piece.trim().is_empty()).collect())
 }
 
 /// The next thread that attaches is the main one again.
