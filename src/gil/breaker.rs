@@ -1,6 +1,8 @@
 //! The breaker: one word per interpreter that the running thread loads on loop back-edges, calls and resumes. Zero means: go on.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
+
+use super::sync::AtomicU32;
 
 /// Somebody waits for the GIL and its holder's slice is over.
 pub(crate) const DROP: u32 = 1;
@@ -8,7 +10,7 @@ pub(crate) const DROP: u32 = 1;
 pub(crate) const SIGNAL: u32 = 2;
 /// The heap has grown enough for a collection.
 pub(crate) const COLLECT: u32 = 4;
-/// The host wants the script to end.
+/// The host, or a limit, wants the script to end.
 pub(crate) const STOP: u32 = 8;
 /// Something was mailed to the interpreter by a thread that does not hold the GIL.
 pub(crate) const MAILBOX: u32 = 16;

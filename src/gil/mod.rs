@@ -4,11 +4,12 @@
 mod attached;
 mod breaker;
 mod scheduler;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod wait;
 
 pub(crate) use attached::Attached;
-pub(crate) use breaker::{COLLECT, MAILBOX, QUIT, SIGNAL};
+pub(crate) use breaker::{COLLECT, MAILBOX, QUIT, SIGNAL, STOP};
 pub(crate) use scheduler::{Limits, Shared, ThreadHandle};
-pub(crate) use wait::{Reason, Ticket, Waiter};
+pub(crate) use wait::{Activity, Reason, Ticket, Waiter};

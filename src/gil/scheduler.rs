@@ -11,13 +11,13 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
-use super::breaker::{Breaker, DROP, QUIT, SIGNAL};
+use super::breaker::{Breaker, DROP, QUIT, SIGNAL, STOP};
+use super::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Condvar, Instant, Mutex, MutexGuard};
 use super::wait::{Reason, Ticket, WaitCell};
+use crate::os::poll::Polled;
 
 /// The main thread's number: it is registered first.
 const MAIN: u64 = 1;
@@ -222,6 +222,14 @@ impl Shared {
         }
     }
 
+    /// The script is to end: every wait of its threads ends; what the running threads then do is theirs.
+    pub(crate) fn stop(&self) {
+        self.breaker.set(STOP);
+        for thread in &self.queue.lock().threads {
+            thread.wait.wake_any(Reason::Stopped);
+        }
+    }
+
     /// Nobody but the main thread, which has it, gets the GIL from now on; a thread that asks for it sleeps for good.
     pub(crate) fn close(&self) {
         let mut queue = self.queue.lock();
@@ -381,13 +389,15 @@ impl Shared {
         self.gil.start.store(now, Relaxed);
         let left = head.slice_left.swap(0, Relaxed);
         queue.slice = if left == 0 { self.interval() } else { left };
+        let was_protected = queue.protected;
         queue.protected = if is_starved { queue.slice } else { MIN_SLICE };
         if queue.is_empty() {
             self.gil.word.store(LOCKED, Relaxed);
         } else {
             // G3: an urgent head that has asked already must ask again; without one, somebody has to take the timer's role.
             match queue.urgent.front() {
-                Some(urgent) if urgent.has_asked.swap(false, Relaxed) => {
+                // One that sleeps until the end of a longer protection would come too late.
+                Some(urgent) if urgent.has_asked.swap(false, Relaxed) || was_protected > queue.protected => {
                     urgent.granted_or_poked.notify_one();
                 }
                 _ => {}
@@ -447,6 +457,14 @@ impl Shared {
     pub(crate) fn block(&self, thread: &ThreadHandle, ticket: Ticket, deadline: Option<Instant>) -> Reason {
         self.detach(thread);
         let reason = thread.wait.park(ticket, deadline);
+        self.attach(thread);
+        reason
+    }
+
+    /// As `block`; the wait ends (as granted) also when one of the descriptors is ready.
+    pub(crate) fn block_on(&self, thread: &ThreadHandle, ticket: Ticket, polled: &mut [Polled], deadline: Option<std::time::Instant>) -> Reason {
+        self.detach(thread);
+        let reason = thread.wait.park_on(ticket, polled, deadline);
         self.attach(thread);
         reason
     }

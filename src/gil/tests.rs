@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::wait::{Reason, Waiter};
+use super::wait::{Activity, Reason, Waiter};
 use super::{Attached, Limits, Shared};
 
 fn shared() -> Arc<Shared> {
@@ -117,7 +117,7 @@ fn a_thread_back_from_a_wait_runs_before_those_that_compute() {
     shared.attach(&handle);
     let mut waits = Vec::new();
     for _ in 0..20 {
-        let ticket = handle.wait.begin();
+        let ticket = handle.wait.begin(Activity::Nothing);
         let before = Instant::now();
         assert_eq!(shared.block(&handle, ticket, Some(before + Duration::from_millis(2))), Reason::Timeout);
         waits.push(before.elapsed());
@@ -136,14 +136,14 @@ fn a_thread_back_from_a_wait_runs_before_those_that_compute() {
 fn a_wait_ends_once_for_the_first_reason() {
     let shared = shared();
     let handle = shared.register_thread();
-    let ticket = handle.wait.begin();
+    let ticket = handle.wait.begin(Activity::Nothing);
     let waiter = Waiter::new(handle.clone(), ticket);
     assert!(waiter.grant());
     assert!(!waiter.grant());
     handle.wait.wake_any(Reason::Interrupted);
     shared.attach(&handle);
     assert_eq!(shared.block(&handle, ticket, None), Reason::Granted);
-    let next = handle.wait.begin();
+    let next = handle.wait.begin(Activity::Nothing);
     assert!(!waiter.grant(), "a wake for the wait before must not end this one");
     assert_eq!(shared.block(&handle, next, Some(Instant::now())), Reason::Timeout);
     shared.detach(&handle);
@@ -159,7 +159,7 @@ fn closing_ends_every_wait() {
             thread::spawn(move || {
                 let handle = shared.register_thread();
                 shared.attach(&handle);
-                let ticket = handle.wait.begin();
+                let ticket = handle.wait.begin(Activity::Nothing);
                 waiting.fetch_add(1, SeqCst);
                 let reason = if shared.is_closing() { Reason::Closed } else { shared.block(&handle, ticket, None) };
                 shared.detach(&handle);

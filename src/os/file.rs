@@ -43,6 +43,37 @@ pub(crate) fn read(fd: i32, buffer: &mut [u8]) -> io::Result<usize> {
     check_size(unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len().min(0x7fff_f000)) })
 }
 
+/// As `read`, but fails with `WouldBlock` where that would wait; fails as [`is_unsupported`] says where the system cannot tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_now(fd: i32, buffer: &mut [u8]) -> io::Result<usize> {
+    let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len().min(0x7fff_f000) };
+    // SAFETY: one part, as long as the buffer.
+    check_size(unsafe { libc::preadv2(fd, &raw const part, 1, -1, libc::RWF_NOWAIT) })
+}
+
+/// As `write`, but fails with `WouldBlock` where that would wait; fails as [`is_unsupported`] says where the system cannot tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn write_now(fd: i32, bytes: &[u8]) -> io::Result<usize> {
+    let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len().min(0x7fff_f000) };
+    // SAFETY: one part, as long as the bytes, which are only read.
+    check_size(unsafe { libc::pwritev2(fd, &raw const part, 1, -1, libc::RWF_NOWAIT) })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read_now(_: i32, _: &mut [u8]) -> io::Result<usize> {
+    Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn write_now(_: i32, _: &[u8]) -> io::Result<usize> {
+    Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+}
+
+/// Whether the system does not know how to do it without waiting.
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS))
+}
+
 /// Reads at a place without moving.
 pub(crate) fn read_at(fd: i32, buffer: &mut [u8], offset: i64) -> io::Result<usize> {
     // SAFETY: the buffer is as long as we say.

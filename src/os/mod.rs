@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod errno;
 pub(crate) mod file;
 pub(crate) mod memory;
+pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod signal;

@@ -138,6 +138,30 @@ pub(crate) fn wait_for(process: i32, options: i32) -> io::Result<(i32, i32)> {
     if child < 0 { Err(io::Error::last_os_error()) } else { Ok((child, status)) }
 }
 
+/// Option of [`wait_for`]: give the answer at once, (0, 0) when there is none yet.
+pub(crate) const NO_WAIT: i32 = libc::WNOHANG;
+
+/// Waits until `waitpid(process, options)` would have an answer, which it leaves to be asked for.
+pub(crate) fn wait_until_changed(process: i32, options: i32) -> io::Result<()> {
+    let (kind, id) = match process {
+        1.. => (libc::P_PID, process),
+        -1 => (libc::P_ALL, 0),
+        // SAFETY: touches no memory of ours.
+        0 => (libc::P_PGID, unsafe { libc::getpgrp() }),
+        _ => (libc::P_PGID, process.wrapping_neg()),
+    };
+    let mut what = libc::WEXITED | libc::WNOWAIT;
+    if options & libc::WUNTRACED != 0 {
+        what |= libc::WSTOPPED;
+    }
+    if options & libc::WCONTINUED != 0 {
+        what |= libc::WCONTINUED;
+    }
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the structure is ours.
+    if unsafe { libc::waitid(kind, id as libc::id_t, info.as_mut_ptr(), what) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The exit code in a status of `wait`: negative for a signal; `None` for a child that only stopped.
 pub(crate) fn exit_code(status: i32) -> Option<i32> {
     if libc::WIFEXITED(status) {

@@ -245,15 +245,24 @@ pub(crate) fn held_back() -> Vec<i32> {
     }
 }
 
-/// Waits for one of the signals, which are held back.
-pub(crate) fn wait_for(signals: &[i32]) -> io::Result<i32> {
+/// A descriptor that is readable while one of the signals, which are held back, waits for this thread; to be closed by the caller.
+pub(crate) fn descriptor(signals: &[i32]) -> io::Result<i32> {
     let set = mask(signals);
-    let mut number = 0;
-    // SAFETY: both are ours.
-    match unsafe { libc::sigwait(&raw const set, &raw mut number) } {
-        0 => Ok(number),
-        error => Err(io::Error::from_raw_os_error(error)),
+    // SAFETY: the set is ours.
+    let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+    if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(fd) }
+}
+
+/// Takes a signal from a descriptor that [`descriptor`] made; `WouldBlock` when there is none.
+pub(crate) fn take_from(descriptor: i32) -> io::Result<i32> {
+    let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
+    // SAFETY: the structure is as large as we say.
+    let n_read = unsafe { libc::read(descriptor, info.as_mut_ptr().cast(), size_of::<libc::signalfd_siginfo>()) };
+    if n_read < 0 {
+        return Err(io::Error::last_os_error());
     }
+    // SAFETY: filled by the call.
+    Ok(unsafe { info.assume_init() }.ssi_signo as i32)
 }
 
 fn mask(signals: &[i32]) -> libc::sigset_t {

@@ -186,7 +186,7 @@ const FUNCTIONS: [Native; 80] = [
         };
         vm.charge(length)?;
         let mut buffer = vec![0; length];
-        let count = blocking(vm, || file::read(fd, &mut buffer))?;
+        let count = vm.read_outside(fd, &mut buffer)?;
         let count = descriptor(vm, count)?;
         buffer.truncate(count);
         Ok(vm.new_bytes(buffer))
@@ -204,7 +204,9 @@ const FUNCTIONS: [Native; 80] = [
     native("write(fd, data, /)", |vm, args| {
         let fd = int(vm, &args[0])?;
         let bytes = buffer(vm, &args[1])?;
-        let count = blocking(vm, || file::write(fd, &bytes))?;
+        let count = vm.write_outside(fd, &bytes)?;
+        // A handler that is due runs before the count is seen, as in CPython.
+        vm.poll()?;
         descriptor(vm, count).map(|count| Value::small(count as i64))
     }),
     native("pwrite(fd, data, offset, /)", |vm, args| {
@@ -702,7 +704,7 @@ fn pipe(vm: &mut Vm, flags: i32) -> Result<Value> {
 }
 
 fn wait(vm: &mut Vm, process: i32, options: i32) -> Result<Value> {
-    let waited = blocking(vm, || process::wait_for(process, options))?;
+    let waited = vm.wait_for_child(process, options)?;
     let (child, status) = descriptor(vm, waited)?;
     Ok(vm.new_tuple(vec![small(child), small(status)]))
 }

@@ -34,19 +34,9 @@ fn libc_einval() -> i32 {
     22
 }
 
-/// Whether the call was cut short by a signal, after which it is tried again.
-pub(crate) fn is_interrupted(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::Interrupted
-}
-
 /// Runs a system call with the GIL given away, again when a signal cut it short.
 pub(crate) fn blocking<T: Send>(vm: &mut Vm, mut call: impl FnMut() -> std::io::Result<T> + Send) -> Result<std::io::Result<T>> {
-    loop {
-        match vm.detached(&mut call) {
-            Err(error) if is_interrupted(&error) => vm.poll()?,
-            result => return Ok(result),
-        }
-    }
+    vm.detached_call(&mut call)
 }
 
 /// A path argument: its bytes, and whether it was given as `bytes`. `__fspath__` is asked.

@@ -1,9 +1,11 @@
 //! `_signal`: handlers for the process's signals. They run in the main thread, between two instructions or when a wait is interrupted.
 
+use crate::gil::Activity;
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::types::exception::ExceptionKind;
 use crate::object::types::list::List;
 use crate::object::value::{Ref, Value};
+use crate::os::poll::Polled;
 use crate::os::signal::{self, Action};
 use crate::vm::breaker::SIGNAL_HANDLERS;
 use crate::vm::{Result, Vm};
@@ -175,7 +177,7 @@ fn get_timer(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// Waits until a handler has run.
 fn pause(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
-    let ticket = vm.thread.wait.begin();
+    let ticket = vm.thread.wait.begin(Activity::Signal);
     vm.wait(ticket, None)?;
     Ok(Value::NONE)
 }
@@ -226,9 +228,22 @@ fn set_mask(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn wait_for(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let numbers = numbers(vm, &args[0])?;
-    let result = vm.detached(move || signal::wait_for(&numbers));
-    let number = result.map_err(|error| os_error(vm, error))?;
-    Ok(Value::small(i64::from(number)))
+    let descriptor = signal::descriptor(&numbers).map_err(|error| os_error(vm, error))?;
+    let waited = wait_for_descriptor(vm, descriptor);
+    let _ = crate::os::file::close(descriptor);
+    Ok(Value::small(i64::from(waited?)))
+}
+
+/// Waits for one of the signals of a signal descriptor.
+fn wait_for_descriptor(vm: &mut Vm, descriptor: i32) -> Result<i32> {
+    loop {
+        match signal::take_from(descriptor) {
+            Ok(number) => return Ok(number),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(os_error(vm, error)),
+        }
+        vm.wait_on(Activity::Signal, &mut [Polled::new(descriptor, crate::os::poll::READ)], None)?;
+    }
 }
 
 fn set_wakeup(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

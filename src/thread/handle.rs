@@ -1,7 +1,7 @@
 //! `_thread._ThreadHandle`: a thread as its starter sees it; what can be joined.
 
 use super::timeout::{self, Woken};
-use crate::gil::Waiter;
+use crate::gil::{Activity, Waiter};
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, getter, native};
 use crate::object::type_object::{CallArgs, HAS_WEAKREFS, Slots, Type, TypeSpec};
@@ -116,7 +116,8 @@ pub(crate) fn wait_for(vm: &mut Vm, handle: &Ref<ThreadObject>, timeout: Option<
             return Err(vm.runtime_error("Cannot join current thread"));
         }
         let thread = vm.thread.clone();
-        let ticket = thread.wait.begin();
+        let activity = Activity::Join(handle.get(vm).ident);
+        let ticket = thread.wait.begin(activity);
         handle.get_mut(vm).joiners.push(Waiter::new(thread.clone(), ticket));
         let woken = vm.wait(ticket, deadline);
         handle.get_mut(vm).joiners.retain(|waiter| !waiter.is(&thread, ticket));

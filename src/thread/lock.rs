@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::timeout::{self, Woken};
-use crate::gil::Waiter;
+use crate::gil::{Activity, Waiter};
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, Native, native};
 use crate::object::type_object::{BASE_TYPE, CallArgs, HAS_WEAKREFS, Slots, Type, TypeSpec};
@@ -155,7 +155,12 @@ fn acquire(vm: &mut Vm, lock: &Ref<Lock>, count: usize, is_blocking: bool, deadl
             payload.heir = me;
         }
         let thread = vm.thread.clone();
-        let ticket = thread.wait.begin();
+        let activity = if vm.type_payload(lock).spec.is_some_and(|spec| std::ptr::eq(spec, &RLOCK)) {
+            Activity::RLock(lock.address())
+        } else {
+            Activity::Lock(lock.address())
+        };
+        let ticket = thread.wait.begin(activity);
         let waiter = Waiter::new(thread.clone(), ticket);
         let payload = lock.get_mut(vm);
         if misses == 0 {

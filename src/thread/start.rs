@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::handle::{self, Stage, ThreadObject};
-use crate::gil::{Attached, QUIT, Reason, ThreadHandle};
+use crate::gil::{Activity, Attached, QUIT, Reason, ThreadHandle};
 use crate::object::type_object::CallArgs;
 use crate::object::types::dict::Dict;
 use crate::object::types::list::List;
@@ -181,7 +181,7 @@ pub(crate) fn end_daemons(vm: &mut Vm) -> bool {
     shared.start_closing();
     let deadline = Instant::now() + GRACE;
     while shared.n_threads() > 1 && Instant::now() < deadline {
-        let ticket = vm.thread.wait.begin();
+        let ticket = vm.thread.wait.begin(Activity::OtherThreads);
         let soon = Instant::now() + Duration::from_micros(500);
         let _: Reason = shared.block(&vm.thread, ticket, Some(soon));
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::gil::{Reason, Ticket};
+use crate::gil::{Activity, Reason, Ticket};
 use crate::object::value::Value;
 use crate::vm::{Result, Vm};
 
@@ -45,7 +45,7 @@ impl Vm {
         match self.block(ticket, deadline) {
             Reason::Granted => Ok(Woken::Look),
             Reason::Timeout => Ok(Woken::Timeout),
-            Reason::Interrupted => {
+            Reason::Interrupted | Reason::Stopped => {
                 self.handle_breaker()?;
                 Ok(Woken::Look)
             }
@@ -68,7 +68,7 @@ pub(crate) fn sleep(vm: &mut Vm, seconds: &Value) -> Result<Value> {
     }
     let deadline = deadline(nanoseconds);
     loop {
-        let ticket = vm.thread.wait.begin();
+        let ticket = vm.thread.wait.begin(Activity::Sleep);
         if vm.wait(ticket, deadline)? == Woken::Timeout {
             return Ok(Value::NONE);
         }

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::vm::{Raised, Result, Vm};
-use crate::gil::{COLLECT, MAILBOX, QUIT, Reason, SIGNAL, Ticket};
+use crate::gil::{COLLECT, MAILBOX, QUIT, Reason, SIGNAL, STOP, Ticket};
 use crate::object::types::exception::ExceptionKind;
 use crate::object::value::Value;
+use crate::os::poll::Polled;
 
 /// Where `_signal` keeps the handlers: a list by signal number.
 pub(crate) const SIGNAL_HANDLERS: &str = "signal handlers";
@@ -84,11 +85,33 @@ impl Vm {
     /// After `Interrupted` the caller takes itself off its wait list and runs the handlers (`handle_breaker`) before it waits on.
     pub(crate) fn block(&mut self, ticket: Ticket, deadline: Option<Instant>) -> Reason {
         let shared = self.state().shared.clone();
-        let ends_at_once = if self.is_main { shared.breaker.has(SIGNAL) } else { shared.is_closing() };
-        if ends_at_once {
-            let known = self.thread.wait.cancel(ticket);
-            return known.unwrap_or(if self.is_main { Reason::Interrupted } else { Reason::Closed });
+        match self.ends_at_once(ticket) {
+            Some(reason) => reason,
+            None => shared.block(&self.thread, ticket, deadline),
         }
-        shared.block(&self.thread, ticket, deadline)
+    }
+
+    /// As `block`, for descriptors: the wait ends as granted when one of them is ready.
+    pub(crate) fn block_on(&mut self, ticket: Ticket, polled: &mut [Polled], deadline: Option<Instant>) -> Reason {
+        let shared = self.state().shared.clone();
+        match self.ends_at_once(ticket) {
+            Some(reason) => reason,
+            None => shared.block_on(&self.thread, ticket, polled, deadline),
+        }
+    }
+
+    /// Why a wait that has begun is not to be waited: what would end it has come already.
+    fn ends_at_once(&self, ticket: Ticket) -> Option<Reason> {
+        let shared = &self.state().shared;
+        let reason = if !self.is_main && shared.is_closing() {
+            Reason::Closed
+        } else if shared.breaker.has(STOP) {
+            Reason::Stopped
+        } else if self.is_main && shared.breaker.has(SIGNAL) {
+            Reason::Interrupted
+        } else {
+            return None;
+        };
+        Some(self.thread.wait.cancel(ticket).unwrap_or(reason))
     }
 }

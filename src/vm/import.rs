@@ -4,11 +4,11 @@
 //! `__init__` file is a package; the library that is embedded in the program, whose files show as `<stdlib>/NAME.scr`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::source::SourceOptions;
 use super::state::Name;
 use super::vm::{Raised, Result, Vm};
+use crate::gil::{Activity, Reason, Waiter};
 use crate::object::layout::Layout;
 use crate::object::type_object::{BASE_TYPE, HAS_DICT, HAS_WEAKREFS, Slots, TypeSpec};
 use crate::object::types::dict::Dict;
@@ -28,8 +28,8 @@ pub(crate) const LIBRARY: &str = "<stdlib>";
 #[derive(Default)]
 pub(crate) struct ImportLocks {
     held: Vec<Held>,
-    /// Threads that wait, and for which module.
-    waiting: Vec<(usize, Value)>,
+    /// Threads that wait, for which module, and in which of their waits.
+    waiting: Vec<(usize, Value, Waiter)>,
 }
 
 struct Held {
@@ -51,8 +51,8 @@ impl ImportLocks {
             if holder == own {
                 return true;
             }
-            match self.waiting.iter().find(|(thread, _)| *thread == holder) {
-                Some((_, next)) => name = next.clone(),
+            match self.waiting.iter().find(|(thread, ..)| *thread == holder) {
+                Some((_, next, _)) => name = next.clone(),
                 None => return false,
             }
         }
@@ -62,7 +62,7 @@ impl ImportLocks {
 
 impl Vm {
     fn thread_key(&self) -> usize {
-        std::ptr::from_ref(self) as usize
+        self.thread.id as usize
     }
 
     /// Waits until this thread may run the module; `false` when waiting would never end, so that the module is used as far as it is made.
@@ -84,10 +84,16 @@ impl Vm {
                 Some(_) if locks.would_deadlock(name, own) => return Ok(false),
                 Some(_) => {}
             }
-            locks.waiting.push((own, name.clone()));
-            self.detached(|| std::thread::park_timeout(Duration::from_millis(1)));
-            self.state_mut().import_locks.waiting.retain(|(thread, _)| *thread != own);
-            self.poll()?;
+            let ticket = self.thread.wait.begin(Activity::Import);
+            let waiter = Waiter::new(self.thread.clone(), ticket);
+            self.state_mut().import_locks.waiting.push((own, name.clone(), waiter));
+            let reason = self.block(ticket, None);
+            self.state_mut().import_locks.waiting.retain(|(thread, ..)| *thread != own);
+            match reason {
+                Reason::Granted | Reason::Timeout => {}
+                Reason::Interrupted | Reason::Stopped => self.handle_breaker()?,
+                Reason::Closed => return Err(self.quit()),
+            }
         }
     }
 
@@ -98,6 +104,11 @@ impl Vm {
             locks.held[place].depth -= 1;
             if locks.held[place].depth == 0 {
                 locks.held.remove(place);
+                for (_, module, waiter) in &locks.waiting {
+                    if module.is(name) {
+                        waiter.grant();
+                    }
+                }
             }
         }
     }

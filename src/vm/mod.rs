@@ -14,6 +14,7 @@ pub(crate) mod import;
 pub(crate) mod instructions;
 pub(crate) mod make;
 pub(crate) mod operation;
+pub(crate) mod outside;
 pub(crate) mod raise;
 pub(crate) mod source;
 pub(crate) mod state;

@@ -351,14 +351,12 @@ fn would_block(error: &std::io::Error) -> bool {
 pub(crate) fn read(vm: &mut Vm, fd: i32, size: usize) -> Result<Option<Vec<u8>>> {
     let size = size.min(1 << 30);
     vm.charge(size)?;
-    let outcome = os_error::blocking(vm, || {
-        let mut bytes = vec![0; size];
-        let count = os::read(fd, &mut bytes)?;
-        bytes.truncate(count);
-        Ok(bytes)
-    })?;
-    match outcome {
-        Ok(bytes) => Ok(Some(bytes)),
+    let mut bytes = vec![0; size];
+    match vm.read_outside(fd, &mut bytes)? {
+        Ok(count) => {
+            bytes.truncate(count);
+            Ok(Some(bytes))
+        }
         Err(error) if would_block(&error) => Ok(None),
         Err(error) => Err(os_error::raise(vm, error, None)),
     }
@@ -385,8 +383,7 @@ pub(crate) fn read_all(vm: &mut Vm, fd: i32) -> Result<Option<Vec<u8>>> {
 
 /// Writes; how much of it. `None` when a non-blocking descriptor takes nothing.
 pub(crate) fn write(vm: &mut Vm, fd: i32, bytes: &[u8]) -> Result<Option<usize>> {
-    let outcome = os_error::blocking(vm, || os::write(fd, bytes))?;
-    match outcome {
+    match vm.write_outside(fd, bytes)? {
         Ok(count) => Ok(Some(count)),
         Err(error) if would_block(&error) => Ok(None),
         Err(error) => Err(os_error::raise(vm, error, None)),
