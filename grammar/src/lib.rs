@@ -24,6 +24,8 @@ pub mod error;
 pub mod line_index;
 pub mod operator;
 
+#[rustfmt::skip]
+mod aliases;
 mod diagnose;
 mod encoding;
 mod layout;
@@ -40,6 +42,7 @@ mod validate;
 pub use encoding::declared_encoding;
 pub use error::{SyntaxError, SyntaxErrorKind, SyntaxWarning};
 pub use line_index::LineIndex;
+pub use literal::character_by_name;
 
 use ast::{Ast, List, Root, Span, StmtId};
 use diagnose::{Diagnosed, Stop};

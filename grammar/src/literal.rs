@@ -1,5 +1,6 @@
 //! What literals mean: numbers, escapes in strings.
 
+use crate::aliases::ALIASES;
 use crate::ast::{Ast, Constant, Span};
 use crate::error::{Fault, Place};
 
@@ -375,6 +376,14 @@ fn escape(body: &str, at: usize, start: u32, out: &mut Vec<u8>, warning: &mut Es
     Ok(end)
 }
 
+/// The character of a name or an alias, in any case, as `\N{NAME}` means it. The crate forgives more: it does not mind spaces and underscores.
+pub fn character_by_name(name: &str) -> Option<char> {
+    let name = name.to_ascii_uppercase();
+    let official = unicode_names2::character(&name).filter(|&c| unicode_names2::name(c).is_some_and(|official| official.to_string() == name));
+    let alias = || ALIASES.binary_search_by_key(&name.as_str(), |row| row.0).ok().map(|place| ALIASES[place].1);
+    official.or_else(alias)
+}
+
 /// `\N{NAME}`
 fn named(body: &str, at: usize, out: &mut Vec<u8>) -> Result<usize, String> {
     let malformed = |end| unicode_error(body, at, end, "malformed \\N character escape");
@@ -385,7 +394,7 @@ fn named(body: &str, at: usize, out: &mut Vec<u8>) -> Result<usize, String> {
         return Err(malformed(at + 3));
     }
     let end = at + 3 + length + 1;
-    match unicode_names2::character(&rest[..length]) {
+    match character_by_name(&rest[..length]) {
         Some(c) => {
             push_code_point(out, c as u32);
             Ok(end)

@@ -9,7 +9,7 @@ use crate::object::types::str::Str;
 use crate::object::types::str_methods::{string_argument, text};
 use crate::object::value::Value;
 use crate::text::codec::{Encoding, Order};
-use crate::text::{Text, TextBuilder, repr};
+use crate::text::{Text, TextBuilder, character, repr};
 use crate::vm::{ExceptionKind, Raised, Result, Vm};
 
 macro_rules! pairs {
@@ -116,7 +116,7 @@ static HANDLERS: [Native; 8] = [
         handled(vm, args, |kind, codes, _| {
             let mut out = TextBuilder::new();
             for &code in codes {
-                match char::from_u32(code).and_then(unicode_names2::name) {
+                match character::name(code) {
                     Some(name) => out.push_str(&format!("\\N{{{name}}}")),
                     None => repr::push_escape(&mut out, code),
                 }

@@ -34,6 +34,7 @@ pub(crate) mod sys;
 pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod traceback;
+pub(crate) mod unicodedata;
 pub(crate) mod weakref;
 
 use crate::object::native::NativeModule;
@@ -75,6 +76,7 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &thread::MODULE,
     &time::MODULE,
     &traceback::MODULE,
+    &unicodedata::MODULE,
     &weakref::MODULE,
 ];
 

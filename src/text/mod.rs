@@ -9,7 +9,10 @@ pub(crate) mod text;
 pub(crate) mod view;
 
 #[rustfmt::skip]
+mod database;
+#[rustfmt::skip]
 mod tables;
+pub(crate) mod character;
 pub(crate) mod unicode;
 
 pub(crate) mod bytes;

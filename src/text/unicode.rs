@@ -4,23 +4,24 @@ use super::tables::{self, Case, Property};
 
 /// Looks a code point up in a three-level table.
 macro_rules! look_up {
-    ($code:expr, $low:ident, $middle:ident, $top:ident, $middles:ident, $leaves:ident, $records:ident) => {{
+    ($tables:ident, $code:expr, $low:ident, $middle:ident, $top:ident, $middles:ident, $leaves:ident, $records:ident) => {{
         let code = $code as usize;
-        let block = usize::from(tables::$top[code >> (tables::$low + tables::$middle)]);
-        let middle = (block << tables::$middle) + ((code >> tables::$low) & ((1 << tables::$middle) - 1));
-        let leaf = (usize::from(tables::$middles[middle]) << tables::$low) + (code & ((1 << tables::$low) - 1));
-        tables::$records[usize::from(tables::$leaves[leaf])]
+        let block = usize::from($tables::$top[code >> ($tables::$low + $tables::$middle)]);
+        let middle = (block << $tables::$middle) + ((code >> $tables::$low) & ((1 << $tables::$middle) - 1));
+        let leaf = (usize::from($tables::$middles[middle]) << $tables::$low) + (code & ((1 << $tables::$low) - 1));
+        $tables::$records[usize::from($tables::$leaves[leaf])]
     }};
 }
+pub(super) use look_up;
 
 #[inline]
 fn property(code: u32) -> Property {
-    look_up!(code, PROPERTY_LOW, PROPERTY_MIDDLE, PROPERTY_TOP, PROPERTY_MIDDLES, PROPERTY_LEAVES, PROPERTIES)
+    look_up!(tables, code, PROPERTY_LOW, PROPERTY_MIDDLE, PROPERTY_TOP, PROPERTY_MIDDLES, PROPERTY_LEAVES, PROPERTIES)
 }
 
 #[inline]
 fn case(code: u32) -> Case {
-    look_up!(code, CASE_LOW, CASE_MIDDLE, CASE_TOP, CASE_MIDDLES, CASE_LEAVES, CASES)
+    look_up!(tables, code, CASE_LOW, CASE_MIDDLE, CASE_TOP, CASE_MIDDLES, CASE_LEAVES, CASES)
 }
 
 /// Defines one predicate per flag.
@@ -81,7 +82,6 @@ pub(crate) fn decimal_value(code: u32) -> Option<u8> {
 }
 
 /// The value of a digit, superscripts and the like included.
-#[cfg(test)]
 pub(crate) fn digit_value(code: u32) -> Option<u8> {
     Some(property(code).digit).filter(|&value| value != 255)
 }

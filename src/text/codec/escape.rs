@@ -1,6 +1,7 @@
 //! `unicode_escape` and `raw_unicode_escape`.
 
 use super::super::builder::TextBuilder;
+use super::super::character;
 use super::super::repr::push_escape;
 use super::super::view::TextView;
 use super::{Decoder, Failure};
@@ -130,7 +131,7 @@ fn named<E>(decoder: &mut Decoder<'_, '_, E>, at: usize) -> Result<usize, Failur
         return decoder.recover("unicodeescape", at, at + 3, MALFORMED);
     }
     let end = at + 2 + close + 1;
-    match str::from_utf8(&rest[1..close]).ok().and_then(unicode_names2::character) {
+    match str::from_utf8(&rest[1..close]).ok().and_then(character::by_name) {
         Some(char) => {
             decoder.out.push_char(char);
             Ok(end)

@@ -8,6 +8,7 @@ mod single;
 mod unicode;
 
 use super::builder::TextBuilder;
+use super::character;
 use super::repr::push_escape;
 use super::text::Text;
 use super::view::TextView;
@@ -356,7 +357,7 @@ impl<E> Encoder<'_, '_, E> {
 
 /// Appends `\N{…}`, or an escape for a character without a name.
 fn push_name(out: &mut TextBuilder, code: u32) {
-    match char::from_u32(code).and_then(unicode_names2::name) {
+    match character::name(code) {
         Some(name) => out.push_str(&format!("\\N{{{name}}}")),
         None => push_escape(out, code),
     }

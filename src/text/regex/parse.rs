@@ -2,6 +2,7 @@
 
 use super::super::builder::TextBuilder;
 use super::super::case;
+use super::super::character;
 use super::super::repr::push_repr;
 use super::super::text::Text;
 use super::super::unicode;
@@ -599,7 +600,7 @@ impl Parser<'_> {
             return self.source.wrong("missing {", 0);
         }
         let name = self.source.take_until('}', "character name")?;
-        match name.as_ascii().and_then(unicode_names2::character) {
+        match name.as_ascii().and_then(character::by_name) {
             Some(char) => Ok(char.into()),
             None => self.source.wrong_text(quoted("undefined character name ", &name, false), name.len() + 4),
         }
