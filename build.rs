@@ -1,4 +1,4 @@
-//! Lists the library's scripts, to be embedded in the program.
+//! Lists the library's scripts, to be embedded in the program, and says how the program is linked.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,18 @@ fn scripts_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The program lies at a fixed address: otherwise the loader writes ten thousand addresses into 290 KB of tables at every start. The library that
+/// others embed is not concerned.
+fn link() {
+    let target = |key: &str| std::env::var(key).unwrap_or_default();
+    if std::env::var_os("CARGO_FEATURE_CLI").is_some() && target("CARGO_CFG_TARGET_OS") == "linux" && target("CARGO_CFG_TARGET_ENV") == "gnu" {
+        println!("cargo::rustc-link-arg-bin=scrip=-no-pie");
+    }
+}
+
 fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    link();
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("stdlib");
     let mut scripts = Vec::new();
     scripts_below(&root, &mut scripts);

@@ -7,4 +7,5 @@ pub(crate) mod marshal;
 #[cfg(test)]
 pub(crate) mod reference;
 pub(crate) mod unit;
+#[cfg(any(test, debug_assertions))]
 pub(crate) mod verify;

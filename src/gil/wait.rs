@@ -122,6 +122,7 @@ pub(crate) struct WaitCell {
 impl WaitCell {
     /// Starts a wait: from here on it can be woken.
     pub(crate) fn begin(&self, activity: Activity) -> Ticket {
+        crate::os::signal::start_reader();
         let mut state = self.state.lock();
         state.ticket += 1;
         state.is_open = true;

@@ -25,6 +25,8 @@ use super::word::Word;
 
 /// Bytes of a page, and its alignment.
 pub(crate) const PAGE: usize = 64 * 1024;
+/// Pages are asked for in blocks of so many: fewer calls of the system, and what is not used is not touched.
+const PAGES_IN_BLOCK: usize = 8;
 /// Cells are multiples of this many bytes.
 const GRAIN: usize = 16;
 /// The largest cell.
@@ -134,6 +136,8 @@ pub(crate) struct Heap {
     /// The page that is being filled, per size class.
     current: [Cell<*mut PageHeader>; N_CLASSES],
     pages: RefCell<Vec<*mut PageHeader>>,
+    /// What the pages lie in.
+    blocks: RefCell<Vec<*mut u8>>,
     dead: RefCell<Vec<NonNull<Header>>>,
     has_dead: Cell<bool>,
     postponed: RefCell<Vec<NonNull<Header>>>,
@@ -164,6 +168,7 @@ impl Heap {
             free: [const { Cell::new(std::ptr::null_mut()) }; N_CLASSES],
             current: [const { Cell::new(std::ptr::null_mut()) }; N_CLASSES],
             pages: RefCell::default(),
+            blocks: RefCell::default(),
             dead: RefCell::default(),
             has_dead: Cell::new(false),
             postponed: RefCell::default(),
@@ -223,13 +228,20 @@ impl Heap {
 
     #[cold]
     fn new_page(&self, class: usize) {
-        let block = page_block();
-        // SAFETY: the block has a size.
-        let page = unsafe { alloc(block) }.cast::<PageHeader>();
-        if page.is_null() {
-            handle_alloc_error(block);
+        let index = self.pages.borrow().len() % PAGES_IN_BLOCK;
+        if index == 0 {
+            let layout = block_layout();
+            // SAFETY: the block has a size.
+            let block = unsafe { alloc(layout) };
+            if block.is_null() {
+                handle_alloc_error(layout);
+            }
+            self.blocks.borrow_mut().push(block);
         }
-        // SAFETY: freshly allocated, aligned and large enough.
+        let block = *self.blocks.borrow().last().expect("the first page came with a block");
+        // SAFETY: inside the block.
+        let page = unsafe { block.add(index * PAGE) }.cast::<PageHeader>();
+        // SAFETY: not used yet, aligned and large enough.
         unsafe { page.write(PageHeader { heap: self, cell: class * GRAIN, bump: Cell::new(FIRST_CELL), first_number: Cell::new(0) }) };
         self.pages.borrow_mut().push(page);
         self.current[class].set(page);
@@ -335,15 +347,15 @@ impl Drop for Heap {
             // SAFETY: nobody runs any more; each payload is dropped once.
             unsafe { drop_contents(header.as_ptr()) };
         }
-        for &page in self.pages.borrow().iter() {
-            // SAFETY: allocated with this block in `new_page`.
-            unsafe { dealloc(page.cast(), page_block()) };
+        for &block in self.blocks.borrow().iter() {
+            // SAFETY: allocated with this layout in `new_page`.
+            unsafe { dealloc(block, block_layout()) };
         }
     }
 }
 
-fn page_block() -> Block {
-    Block::from_size_align(PAGE, PAGE).expect("a power of two")
+fn block_layout() -> Block {
+    Block::from_size_align(PAGE * PAGES_IN_BLOCK, PAGE).expect("a power of two")
 }
 
 /// The heap that `header` lives in.

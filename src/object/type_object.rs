@@ -41,6 +41,8 @@ pub(crate) const CACHED: u32 = 4096;
 pub(crate) const ABSTRACT: u32 = 8192;
 /// Instances refuse `cls()`: no constructor is offered to scripts.
 pub(crate) const NO_NEW: u32 = 16384;
+/// A native type whose namespace nobody has looked at: its methods are not made yet (see [`Vm::namespace`]).
+pub(crate) const UNFILLED: u32 = 32768;
 
 /// The payload of a class.
 pub(crate) struct Type {
@@ -58,8 +60,8 @@ pub(crate) struct Type {
     pub(crate) bases: Value,
     /// The method resolution order, this class first.
     pub(crate) mro: Vec<Ref<Type>>,
-    /// `__dict__`.
-    pub(crate) dict: Ref<Dict>,
+    /// `__dict__`; reached through [`Vm::namespace`], which fills a native type's at the first look.
+    dict: Ref<Dict>,
     pub(crate) slots: Slots,
     /// The shape of a fresh plain instance.
     pub(crate) root_shape: u32,
@@ -106,6 +108,11 @@ impl Type {
             subclasses: Vec::new(),
             spec: parts.spec,
         }
+    }
+
+    /// The namespace as it is, which is empty before the first look at a native type.
+    pub(crate) fn dict_as_is(&self) -> &Ref<Dict> {
+        &self.dict
     }
 
     #[inline(always)]
@@ -339,6 +346,8 @@ pub(crate) struct TypeSpec {
     /// Static methods.
     pub(crate) static_methods: &'static [Native],
     pub(crate) getset: &'static [GetSetSpec],
+    /// For named tuples: what their items and attributes are called.
+    pub(crate) fields: Option<&'static super::types::structseq::Fields>,
 }
 
 impl TypeSpec {
@@ -355,6 +364,7 @@ impl TypeSpec {
         class_methods: &[],
         static_methods: &[],
         getset: &[],
+        fields: None,
     };
 }
 

@@ -8,8 +8,9 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Ctrl-C's number.
 pub(crate) const INTERRUPT: i32 = libc::SIGINT;
@@ -20,6 +21,10 @@ static PENDING: [AtomicBool; COUNT as usize] = [const { AtomicBool::new(false) }
 static BREAKER: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
 static BREAKER_BIT: AtomicU32 = AtomicU32::new(0);
 static PIPE: AtomicI32 = AtomicI32::new(-1);
+/// How to start the thread that wakes whoever waits; taken when somebody waits for the first time.
+static READER: Mutex<Option<Reader>> = Mutex::new(None);
+/// Whether `READER` is still to be started.
+static READER_IS_DUE: AtomicBool = AtomicBool::new(false);
 /// A descriptor that gets each signal's number as a byte, for event loops (`set_wakeup_fd`).
 static WAKEUP: AtomicI32 = AtomicI32::new(-1);
 
@@ -27,7 +32,7 @@ extern "C" fn note(number: libc::c_int) {
     // SAFETY: errno is the thread's own and put back as it was (S1).
     let errno = unsafe { *libc::__errno_location() };
     if let Some(pending) = PENDING.get(number as usize) {
-        pending.store(true, Release);
+        pending.store(true, SeqCst);
     }
     let breaker = BREAKER.load(Acquire);
     if !breaker.is_null() {
@@ -35,7 +40,7 @@ extern "C" fn note(number: libc::c_int) {
         unsafe { &*breaker }.fetch_or(BREAKER_BIT.load(Relaxed), Release);
     }
     let byte = number as u8;
-    for descriptor in [PIPE.load(Relaxed), WAKEUP.load(Relaxed)] {
+    for descriptor in [PIPE.load(SeqCst), WAKEUP.load(Relaxed)] {
         if descriptor >= 0 {
             // SAFETY: one byte of ours to a descriptor that does not block (S1).
             unsafe { libc::write(descriptor, (&raw const byte).cast(), 1) };
@@ -45,44 +50,72 @@ extern "C" fn note(number: libc::c_int) {
     unsafe { *libc::__errno_location() = errno };
 }
 
-/// Directs the process's signals to one interpreter, Ctrl-C first of all: a signal sets `bit` in `word` at once, and a thread calls `wake`.
-/// Output to a closed pipe is an error from now on, no signal.
+/// What the reading thread needs: it owns what `wake` refers to for good (S2).
+type Reader = Box<dyn Fn() + Send>;
+
+/// Directs the process's signals to one interpreter, Ctrl-C first of all: a signal sets `bit` in `word` at once, and while somebody waits (see
+/// [`start_reader`]) a thread calls `wake`. Output to a closed pipe is an error from now on, no signal.
 pub(crate) fn install<T: Send + Sync + 'static>(shared: &Arc<T>, word: fn(&T) -> &AtomicU32, bit: u32, wake: fn(&T)) -> io::Result<()> {
-    let mut pipe = [0; 2];
-    // SAFETY: room for two descriptors.
-    if unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let [reader, writer] = pipe;
-    // SAFETY: a descriptor of ours; the handler must never block on it.
-    unsafe { libc::fcntl(writer, libc::F_SETFL, libc::O_NONBLOCK) };
-    // The reader holds this reference for good (S2).
-    let for_reader = shared.clone();
-    let word: *const AtomicU32 = word(&for_reader);
-    let started = super::thread::spawn("signals", 64 * 1024, move || {
-        let mut bytes = [0_u8; 64];
-        loop {
-            // SAFETY: the buffer is as long as we say.
-            let n_read = unsafe { libc::read(reader, bytes.as_mut_ptr().cast(), bytes.len()) };
-            if n_read > 0 {
-                wake(&for_reader);
-            } else if n_read == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-                // The other end is never closed; should it be, the scheduler must outlive the handler all the same.
-                std::mem::forget(for_reader);
-                return;
-            }
-        }
-    });
-    started?;
     BREAKER_BIT.store(bit, Relaxed);
-    BREAKER.store(word.cast_mut(), Release);
-    PIPE.store(writer, Relaxed);
+    // Never given back (S2).
+    BREAKER.store(std::ptr::from_ref(word(shared)).cast_mut(), Release);
+    std::mem::forget(shared.clone());
+    let shared = shared.clone();
+    *READER.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(move || wake(&shared)));
+    READER_IS_DUE.store(true, Release);
     set_action(libc::SIGPIPE, Action::Ignore)?;
     set_action(libc::SIGXFSZ, Action::Ignore)?;
     if action(libc::SIGINT)? == Action::Default {
         set_action(libc::SIGINT, Action::Note)?;
     }
     Ok(())
+}
+
+/// Starts the thread that ends the main thread's waits when a signal comes, unless it runs or nobody asked for signals. To be called before every
+/// wait: a program that never waits needs no such thread, since the handler sets the breaker itself.
+#[inline]
+pub(crate) fn start_reader() {
+    if READER_IS_DUE.load(Acquire) {
+        start_reader_now();
+    }
+}
+
+#[cold]
+fn start_reader_now() {
+    let mut reader = READER.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(wake) = reader.take() else { return };
+    READER_IS_DUE.store(false, Release);
+    let mut pipe = [0; 2];
+    // SAFETY: room for two descriptors.
+    if unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
+        // Without descriptors waits are as long as they are; signals are noted all the same.
+        std::mem::forget(wake);
+        return;
+    }
+    let [from, to] = pipe;
+    // SAFETY: a descriptor of ours; the handler must never block on it.
+    unsafe { libc::fcntl(to, libc::F_SETFL, libc::O_NONBLOCK) };
+    // A failure to start leaves the pipe unread, which harms nobody.
+    let _ = super::thread::spawn("signals", 64 * 1024, move || {
+        let mut bytes = [0_u8; 64];
+        loop {
+            // SAFETY: the buffer is as long as we say.
+            let n_read = unsafe { libc::read(from, bytes.as_mut_ptr().cast(), bytes.len()) };
+            if n_read > 0 {
+                wake();
+            } else if n_read == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                // The other end is never closed; should it be, the scheduler must outlive the handler all the same.
+                std::mem::forget(wake);
+                return;
+            }
+        }
+    });
+    PIPE.store(to, SeqCst);
+    // What came before the handler knew the pipe ends the wait that is about to begin.
+    if (1..COUNT).any(|number| PENDING[number as usize].load(SeqCst)) {
+        // SAFETY: one byte of ours to a descriptor that does not block.
+        unsafe { libc::write(to, [0_u8].as_ptr().cast(), 1) };
+    }
 }
 
 /// One signal that came and was not taken yet; the lowest number first.

@@ -85,7 +85,7 @@ pub(crate) fn initialize(vm: &mut Vm) -> Result<()> {
     let modules = vm.state().modules.clone();
     let rows: [(&'static NativeModule, _); 2] = [(&builtins::MODULE, vm.state().builtins.clone()), (&sys::MODULE, vm.state().sys.clone())];
     for (native, dict) in rows {
-        let module = vm.alloc(TypeId::Module, Module { dict: dict.clone() }).into_value();
+        let module = vm.alloc(TypeId::Module, Module::new(dict.clone())).into_value();
         vm.fill_native_module(native, &module)?;
         let name = vm.intern(native.name);
         let origin = vm.new_str("built-in");
@@ -106,8 +106,7 @@ pub(crate) fn initialize(vm: &mut Vm) -> Result<()> {
     }
     let annotations = vm.new_dict().into_value();
     vm.dict_set_str(&main_dict, "__annotations__", annotations)?;
-    vm.dict_set_str(&modules, "__main__", main.into_value())?;
-    streams::initialize(vm)
+    vm.dict_set_str(&modules, "__main__", main.into_value())
 }
 
 /// Writes a text to `sys.stderr`; to the process's own when there is none.

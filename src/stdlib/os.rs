@@ -415,6 +415,7 @@ static STAT_RESULT: TypeSpec = structseq::spec(
     "os.stat_result",
     "What the system says of a file.",
     constructor("stat_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STAT_FIELDS, "os.stat_result")),
+    &STAT_FIELDS,
     &[
         item::<0>("st_mode"),
         item::<1>("st_ino"),
@@ -431,6 +432,7 @@ static TERMINAL_SIZE: TypeSpec = structseq::spec(
     "os.terminal_size",
     "The size of a terminal.",
     constructor("terminal_size(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TERMINAL_FIELDS, "os.terminal_size")),
+    &TERMINAL_FIELDS,
     &[item::<0>("columns"), item::<1>("lines")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "os.terminal_size", &TERMINAL_FIELDS)), ..Slots::NONE },
 );
@@ -439,6 +441,7 @@ static TIMES_RESULT: TypeSpec = structseq::spec(
     "posix.times_result",
     "How long the process has run.",
     constructor("times_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TIMES_FIELDS, "posix.times_result")),
+    &TIMES_FIELDS,
     &[item::<0>("user"), item::<1>("system"), item::<2>("children_user"), item::<3>("children_system"), item::<4>("elapsed")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.times_result", &TIMES_FIELDS)), ..Slots::NONE },
 );
@@ -447,6 +450,7 @@ static UNAME_RESULT: TypeSpec = structseq::spec(
     "posix.uname_result",
     "The names of the system.",
     constructor("uname_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &UNAME_FIELDS, "posix.uname_result")),
+    &UNAME_FIELDS,
     &[item::<0>("sysname"), item::<1>("nodename"), item::<2>("release"), item::<3>("version"), item::<4>("machine")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.uname_result", &UNAME_FIELDS)), ..Slots::NONE },
 );
@@ -455,6 +459,7 @@ static STATVFS_RESULT: TypeSpec = structseq::spec(
     "os.statvfs_result",
     "What the system says of a file system.",
     constructor("statvfs_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STATVFS_FIELDS, "os.statvfs_result")),
+    &STATVFS_FIELDS,
     &[
         item::<0>("f_bsize"),
         item::<1>("f_frsize"),
@@ -471,14 +476,8 @@ static STATVFS_RESULT: TypeSpec = structseq::spec(
 );
 
 fn init(vm: &mut Vm, module: &Value) -> Result<()> {
-    for (spec, fields) in [
-        (&STAT_RESULT, &STAT_FIELDS),
-        (&TERMINAL_SIZE, &TERMINAL_FIELDS),
-        (&TIMES_RESULT, &TIMES_FIELDS),
-        (&UNAME_RESULT, &UNAME_FIELDS),
-        (&STATVFS_RESULT, &STATVFS_FIELDS),
-    ] {
-        structseq::class(vm, spec, fields)?;
+    for spec in [&STAT_RESULT, &TERMINAL_SIZE, &TIMES_RESULT, &UNAME_RESULT, &STATVFS_RESULT] {
+        vm.native_type(spec);
     }
     for &(name, value) in file::flags::NAMED.iter().chain(process::NAMED) {
         vm.set_attr_str(module, name, &Value::small(value.into()))?;

@@ -1,26 +1,38 @@
-//! The standard streams: made of `_io`'s classes at the start, flushed at the end.
+//! The standard streams: made of `_io`'s classes when they are asked for first, flushed at the end.
 
 use std::io::Write;
 
 use crate::object::value::Value;
 use crate::vm::{Result, Vm};
 
-/// Sets `sys.stdin`, `sys.stdout` and `sys.stderr`; `None` for a descriptor that is closed.
-pub(crate) fn initialize(vm: &mut Vm) -> Result<()> {
-    let io = vm.import("_io")?;
-    for (name, descriptor, mode) in [("stdin", 0, "rb"), ("stdout", 1, "wb"), ("stderr", 2, "wb")] {
-        let stream = match make(vm, &io, name, descriptor, mode) {
-            Ok(stream) => stream,
-            Err(_) => {
-                vm.take_raised();
-                Value::NONE
-            }
-        };
-        let sys = vm.state().sys.clone();
-        vm.dict_set_str(&sys, name, stream.clone())?;
-        vm.dict_set_str(&sys, &format!("__{name}__"), stream)?;
+/// Where `sys` has a standard stream: as itself, and once more for programs that put another in its place.
+pub(crate) struct Standard {
+    name: &'static str,
+    kept: &'static str,
+    descriptor: i64,
+    mode: &'static str,
+}
+
+pub(crate) static STDIN: Standard = Standard { name: "stdin", kept: "__stdin__", descriptor: 0, mode: "rb" };
+pub(crate) static STDOUT: Standard = Standard { name: "stdout", kept: "__stdout__", descriptor: 1, mode: "wb" };
+pub(crate) static STDERR: Standard = Standard { name: "stderr", kept: "__stderr__", descriptor: 2, mode: "wb" };
+
+/// The stream as the process got it; `None` for a descriptor that is closed. Under both its names it is one object: `sys` asks for both before
+/// either can be changed.
+pub(crate) fn standard(vm: &mut Vm, stream: &Standard) -> Result<Value> {
+    for name in [stream.name, stream.kept] {
+        if let Some(known) = vm.sys_peek(name)? {
+            return Ok(known);
+        }
     }
-    Ok(())
+    let io = vm.import("_io")?;
+    Ok(match make(vm, &io, stream.name, stream.descriptor, stream.mode) {
+        Ok(stream) => stream,
+        Err(_) => {
+            vm.take_raised();
+            Value::NONE
+        }
+    })
 }
 
 fn make(vm: &mut Vm, io: &Value, name: &str, descriptor: i64, mode: &str) -> Result<Value> {
@@ -44,10 +56,10 @@ fn make(vm: &mut Vm, io: &Value, name: &str, descriptor: i64, mode: &str) -> Res
     Ok(stream)
 }
 
-/// Flushes stdout and stderr.
+/// Flushes stdout and stderr, as far as they were used.
 pub(crate) fn flush(vm: &mut Vm) -> Result<()> {
     for name in ["stdout", "stderr"] {
-        let Some(stream) = vm.sys_get(name)?.filter(|stream| !stream.is_none()) else { continue };
+        let Some(stream) = vm.sys_peek(name)?.filter(|stream| !stream.is_none()) else { continue };
         let is_closed = match vm.find_attr_str(&stream, "closed")? {
             Some(flag) => vm.is_true(&flag)?,
             None => false,
@@ -70,7 +82,8 @@ pub(crate) fn flush(vm: &mut Vm) -> Result<()> {
 /// Writes a text to `sys.stderr`; to the process's own stderr when there is none or it fails.
 pub(crate) fn write_stderr(vm: &mut Vm, text: &str) {
     for name in ["stdout", "stderr"] {
-        if let Ok(Some(stream)) = vm.sys_get(name) {
+        let stream = if name == "stdout" { vm.sys_peek(name) } else { vm.sys_get(name) };
+        if let Ok(Some(stream)) = stream {
             if stream.is_none() {
                 continue;
             }

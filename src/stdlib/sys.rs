@@ -4,11 +4,13 @@ use crate::object::native::{Args, NativeModule, native};
 use crate::object::type_object::{Slots, TypeSpec};
 use crate::object::types::TypeId;
 use crate::object::types::exception::{Exception, ExceptionKind};
+use crate::object::types::module::{LazyRow, Module};
 use crate::object::types::object::plain;
 use crate::object::types::str::Str;
 use crate::object::types::structseq::{self, Fields, item};
 use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
+use crate::stdlib::streams;
 use crate::vm::{Result, Vm};
 
 pub(crate) static MODULE: NativeModule = NativeModule {
@@ -79,7 +81,8 @@ macro_rules! named_tuple {
             $name,
             "",
             None,
-            &[$(item::<$place>($field)),+],
+            &$fields,
+    &[$(item::<$place>($field)),+],
             Slots { repr: Some(|vm, value| structseq::show(vm, value, $name, &$fields)), ..Slots::NONE },
         );
     };
@@ -105,9 +108,6 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     let options = vm.state().options.clone();
     let version = vm.new_str("3.13.0 (Scrip)");
     let mut rows: Vec<(&str, Value)> = vec![("version", version)];
-    let release = vm.new_str("final");
-    let parts = vec![Value::small(3), Value::small(13), Value::small(0), release, Value::small(0)];
-    let version_info = structseq::make(vm, &VERSION_INFO, &VERSION_FIELDS, parts)?;
     rows.push(("hexversion", Value::small(0x030d_00f0)));
     rows.push(("api_version", Value::small(1013)));
     rows.push(("copyright", vm.new_str("")));
@@ -126,9 +126,11 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     rows.push(("byteorder", vm.new_str(if cfg!(target_endian = "little") { "little" } else { "big" })));
     rows.push(("float_repr_style", vm.new_str("short")));
     rows.push(("dont_write_bytecode", Value::from_bool(!options.write_cache)));
-    rows.push(("executable", vm.new_str(options.executable.as_str())));
+    let executable = vm.new_str(options.executable.as_str());
+    rows.push(("executable", executable.clone()));
+    let prefix = vm.new_str("/usr/local");
     for name in ["prefix", "exec_prefix", "base_prefix", "base_exec_prefix"] {
-        rows.push((name, vm.new_str("/usr/local")));
+        rows.push((name, prefix.clone()));
     }
     rows.push(("platlibdir", vm.new_str("lib")));
     rows.push(("pycache_prefix", Value::NONE));
@@ -136,7 +138,6 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     let arguments: Vec<Value> = options.arguments.iter().map(|argument| vm.new_str(argument.as_str())).collect();
     let arguments = if arguments.is_empty() { vec![vm.empty_str()] } else { arguments };
     rows.push(("argv", vm.new_list(arguments.clone())));
-    let executable = vm.new_str(options.executable.as_str());
     let original: Vec<Value> = std::iter::once(executable).chain(arguments).collect();
     rows.push(("orig_argv", vm.new_list(original)));
     let mut path: Vec<Value> = options.search_path.iter().map(|folder| vm.new_str(folder.as_str())).collect();
@@ -148,50 +149,108 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     rows.push(("path_importer_cache", vm.new_dict().into_value()));
     rows.push(("_xoptions", vm.new_dict().into_value()));
     rows.push(("modules", vm.state().modules.clone().into_value()));
+    let dict = vm.state().sys.clone();
+    for (hook, kept) in [
+        ("excepthook", "__excepthook__"),
+        ("displayhook", "__displayhook__"),
+        ("unraisablehook", "__unraisablehook__"),
+        ("breakpointhook", "__breakpointhook__"),
+    ] {
+        if let Some(hook) = vm.dict_get_str(&dict, hook)? {
+            rows.push((kept, hook));
+        }
+    }
+    for (name, value) in rows {
+        vm.dict_set_str(&dict, name, value)?;
+    }
+    if let Some(module) = module.downcast::<Module>() {
+        module.get(vm).rest.set(REST);
+    }
+    Ok(())
+}
+
+/// What most programs never ask for.
+static REST: &[LazyRow] = &[
+    LazyRow { name: "stdin", make: |vm| streams::standard(vm, &streams::STDIN) },
+    LazyRow { name: "stdout", make: |vm| streams::standard(vm, &streams::STDOUT) },
+    LazyRow { name: "stderr", make: |vm| streams::standard(vm, &streams::STDERR) },
+    LazyRow { name: "__stdin__", make: |vm| streams::standard(vm, &streams::STDIN) },
+    LazyRow { name: "__stdout__", make: |vm| streams::standard(vm, &streams::STDOUT) },
+    LazyRow { name: "__stderr__", make: |vm| streams::standard(vm, &streams::STDERR) },
+    LazyRow { name: "version_info", make: version_info },
+    LazyRow { name: "implementation", make: implementation },
+    LazyRow { name: "builtin_module_names", make: builtin_module_names },
+    LazyRow { name: "stdlib_module_names", make: stdlib_module_names },
+    LazyRow { name: "float_info", make: float_info },
+    LazyRow { name: "int_info", make: |vm| structseq::make(vm, &INT_INFO, &INT_FIELDS, [30, 4, 4300, 640].map(Value::small).to_vec()) },
+    LazyRow { name: "hash_info", make: hash_info },
+    LazyRow {
+        name: "thread_info",
+        make: |vm| {
+            let values = vec![vm.new_str("pthread"), vm.new_str("mutex+cond"), Value::NONE];
+            structseq::make(vm, &THREAD_INFO, &THREAD_FIELDS, values)
+        },
+    },
+    LazyRow { name: "flags", make: flags },
+];
+
+fn version_info(vm: &mut Vm) -> Result<Value> {
+    let release = vm.new_str("final");
+    let parts = vec![Value::small(3), Value::small(13), Value::small(0), release, Value::small(0)];
+    structseq::make(vm, &VERSION_INFO, &VERSION_FIELDS, parts)
+}
+
+fn builtin_module_names(vm: &mut Vm) -> Result<Value> {
     let mut natives: Vec<&str> = vm.state().library.natives.iter().map(|native| native.name).collect();
     natives.sort_unstable();
-    let native_names: Vec<Value> = natives.iter().map(|name| vm.intern(name)).collect();
-    rows.push(("builtin_module_names", vm.new_tuple(native_names)));
+    let names: Vec<Value> = natives.into_iter().map(|name| vm.intern(name)).collect();
+    Ok(vm.new_tuple(names))
+}
+
+fn stdlib_module_names(vm: &mut Vm) -> Result<Value> {
     let mut library: Vec<&str> = STANDARD_MODULES.to_vec();
-    library.extend(natives);
+    library.extend(vm.state().library.natives.iter().map(|native| native.name));
     library.extend(super::scripts::names().filter(|name| !name.contains('.')));
     let set_class = vm.builtin(TypeId::FrozenSet);
     let names: Vec<Value> = library.into_iter().map(|name| vm.intern(name)).collect();
     let names = vm.new_list(names);
-    rows.push(("stdlib_module_names", vm.call(&set_class, &[names])?));
-    let float = |vm: &Vm, value: f64| vm.new_float(value);
+    vm.call(&set_class, &[names])
+}
+
+fn float_info(vm: &mut Vm) -> Result<Value> {
     let values = vec![
-        float(vm, f64::MAX),
+        vm.new_float(f64::MAX),
         Value::small(1024),
         Value::small(308),
-        float(vm, f64::MIN_POSITIVE),
+        vm.new_float(f64::MIN_POSITIVE),
         Value::small(-1021),
         Value::small(-307),
         Value::small(15),
         Value::small(53),
-        float(vm, f64::EPSILON),
+        vm.new_float(f64::EPSILON),
         Value::small(2),
         Value::small(1),
     ];
-    rows.push(("float_info", structseq::make(vm, &FLOAT_INFO, &FLOAT_FIELDS, values)?));
-    let values = [30, 4, 4300, 640].map(Value::small).to_vec();
-    rows.push(("int_info", structseq::make(vm, &INT_INFO, &INT_FIELDS, values)?));
-    let algorithm = vm.new_str("foldhash");
-    let modulus = vm.new_int((1 << 61) - 1);
+    structseq::make(vm, &FLOAT_INFO, &FLOAT_FIELDS, values)
+}
+
+fn hash_info(vm: &mut Vm) -> Result<Value> {
     let values = vec![
         Value::small(64),
-        modulus,
+        vm.new_int((1 << 61) - 1),
         Value::small(314_159),
         Value::small(0),
         Value::small(1_000_003),
-        algorithm,
+        vm.new_str("foldhash"),
         Value::small(64),
         Value::small(64),
         Value::small(0),
     ];
-    rows.push(("hash_info", structseq::make(vm, &HASH_INFO, &HASH_FIELDS, values)?));
-    let values = vec![vm.new_str("pthread"), vm.new_str("mutex+cond"), Value::NONE];
-    rows.push(("thread_info", structseq::make(vm, &THREAD_INFO, &THREAD_FIELDS, values)?));
+    structseq::make(vm, &HASH_INFO, &HASH_FIELDS, values)
+}
+
+fn flags(vm: &mut Vm) -> Result<Value> {
+    let options = &vm.state().options;
     let mut flags = [0; 18].map(Value::small).to_vec();
     flags[2] = Value::small(i64::from(options.is_interactive));
     flags[4] = Value::small(i64::from(!options.write_cache));
@@ -200,17 +259,7 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     flags[14] = Value::small(1);
     flags[16] = Value::FALSE;
     flags[17] = Value::small(4300);
-    rows.push(("flags", structseq::make(vm, &FLAGS, &FLAGS_FIELDS, flags)?));
-    rows.push(("implementation", implementation(vm, &version_info)?));
-    rows.push(("version_info", version_info));
-    for (name, value) in rows {
-        vm.set_attr_str(module, name, &value)?;
-    }
-    for name in ["excepthook", "displayhook", "unraisablehook", "breakpointhook"] {
-        let hook = vm.get_attr_str(module, name)?;
-        vm.set_attr_str(module, &format!("__{name}__"), &hook)?;
-    }
-    Ok(())
+    structseq::make(vm, &FLAGS, &FLAGS_FIELDS, flags)
 }
 
 /// `types.SimpleNamespace`, as far as `sys.implementation` needs it; `types` takes its class from there.
@@ -318,12 +367,13 @@ fn compare_namespaces(vm: &mut Vm, left: &Value, right: &Value, comparison: crat
     vm.compare(&left, &right, comparison)
 }
 
-fn implementation(vm: &mut Vm, version: &Value) -> Result<Value> {
+fn implementation(vm: &mut Vm) -> Result<Value> {
     let class = vm.native_type(&SIMPLE_NAMESPACE);
+    let version = vm.sys_get("version_info")?.unwrap_or(Value::NONE);
     let rows = [
         ("name", vm.new_str("scrip")),
         ("cache_tag", Value::NONE),
-        ("version", version.clone()),
+        ("version", version),
         ("hexversion", Value::small(0x030d_00f0)),
         ("_multiarch", vm.new_str("")),
     ];

@@ -49,7 +49,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         vm.set_attr_str(module, "LockType", &lock_type)?;
         let error = vm.state().exception(ExceptionKind::RuntimeError).clone().into_value();
         vm.set_attr_str(module, "error", &error)?;
-        let hook_args = structseq::class(vm, &HOOK_ARGS, &HOOK_FIELDS)?.into_value();
+        let hook_args = vm.native_type(&HOOK_ARGS).into_value();
         vm.set_attr_str(module, "_ExceptHookArgs", &hook_args)?;
         let timeout_max = vm.new_float(lock::TIMEOUT_MAX);
         vm.set_attr_str(module, "TIMEOUT_MAX", &timeout_max)?;
@@ -73,6 +73,7 @@ static HOOK_ARGS: TypeSpec = structseq::spec(
         signature: "_ExceptHookArgs(sequence, dict=None)",
         function: |vm, args| structseq::construct(vm, args, &HOOK_FIELDS, "_thread._ExceptHookArgs"),
     }),
+    &HOOK_FIELDS,
     &[item::<0>("exc_type"), item::<1>("exc_value"), item::<2>("exc_traceback"), item::<3>("thread")],
     Slots { repr: Some(|vm, this| structseq::show(vm, this, "_thread._ExceptHookArgs", &HOOK_FIELDS)), ..Slots::NONE },
 );

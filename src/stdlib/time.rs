@@ -70,6 +70,7 @@ static STRUCT_TIME: TypeSpec = structseq::spec(
     "time.struct_time",
     "The time value as returned by gmtime(), localtime(), and strptime(), and accepted by asctime(), mktime() and strftime().",
     constructor("struct_time(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &FIELDS, "time.struct_time")),
+    &FIELDS,
     &[
         item::<0>("tm_year"),
         item::<1>("tm_mon"),
@@ -90,7 +91,6 @@ const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
 const MONTHS: [&str; 12] = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
 fn init(vm: &mut Vm, module: &Value) -> Result<()> {
-    structseq::class(vm, &STRUCT_TIME, &FIELDS)?;
     for (name, value) in [
         ("CLOCK_REALTIME", 0),
         ("CLOCK_MONOTONIC", 1),

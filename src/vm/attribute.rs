@@ -30,10 +30,11 @@ impl Vm {
 
     fn type_lookup_slow(&mut self, class: &Ref<Type>, name: &Value, place: usize) -> Option<Value> {
         let hash = self.str_hash(name);
+        self.fill_bases(class);
         let payload = class.get(self);
         let mut found = None;
         for base in &payload.mro {
-            let dict = base.get(self).dict.get(self);
+            let dict = base.get(self).dict_as_is().get(self);
             if let Some(index) = dict.find_str(name, hash) {
                 found = Some(dict.entries()[index].value.clone());
                 break;
@@ -133,9 +134,10 @@ impl Vm {
                 return Ok(if word == Word::UNBOUND { None } else { Some(unsafe { Value::from_borrowed(word) }) });
             }
         }
-        match self.existing_dict(object) {
-            Some(dict) => self.dict_get(&dict, name),
-            None => Ok(None),
+        let Some(dict) = self.existing_dict(object) else { return Ok(None) };
+        match (self.dict_get(&dict, name)?, object.downcast::<Module>()) {
+            (None, Some(module)) => self.lazy_attribute(module, name),
+            (found, _) => Ok(found),
         }
     }
 
@@ -158,6 +160,9 @@ impl Vm {
 
     /// The `__dict__` of an object, made now if need be; `None` for objects without one. A plain instance keeps its attributes in it from now on.
     pub(crate) fn instance_dict(&mut self, object: &Value) -> Result<Option<Ref<Dict>>> {
+        if let Some(module) = object.downcast::<Module>() {
+            self.complete_module(module)?;
+        }
         if let Some(dict) = self.existing_dict(object) {
             return Ok(Some(dict));
         }
@@ -448,7 +453,7 @@ impl Vm {
                 return Ok(());
             }
         }
-        let dict = class.get(self).dict.clone();
+        let dict = self.class_dict(class);
         self.class_changed(class);
         match value {
             Some(value) => {

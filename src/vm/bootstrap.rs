@@ -1,6 +1,7 @@
 //! The making of an interpreter's state: types before there are types, then names, exceptions and the first modules.
 #![allow(unsafe_code, reason = "the first objects are made before their types, which are put into their headers afterwards")]
 
+use std::cell::OnceCell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::vm::{Result, Vm};
 use crate::object::heap::{Heap, set_first_type};
 use crate::object::layout::Payload;
 use crate::object::shape::ShapeTable;
-use crate::object::type_object::{IMMUTABLE, Type, TypeParts};
+use crate::object::type_object::{IMMUTABLE, Type, TypeParts, UNFILLED};
 use crate::object::types::dict::Dict;
 use crate::object::types::{TYPES, TypeId};
 use crate::object::value::{Ref, Value};
@@ -31,7 +32,7 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
     let mut native_types = FxHashMap::default();
     for (_, spec) in TYPES {
         let parts = TypeParts {
-            flags: spec.flags | IMMUTABLE,
+            flags: spec.flags | IMMUTABLE | UNFILLED,
             extra_words: u16::from(super::class::keeps_dict_behind(spec.flags, spec.layout)),
             layout: spec.layout,
             name: Value::NONE,
@@ -50,7 +51,7 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
     for class in &types {
         set_first_type(class, &type_type);
         // SAFETY: nothing else refers to the payload yet.
-        let dict = unsafe { (*class.as_ptr()).dict.clone() };
+        let dict = unsafe { (*class.as_ptr()).dict_as_is().clone() };
         set_first_type(&dict, &dict_type);
     }
     for dict in [&builtins, &modules, &sys] {
@@ -69,7 +70,7 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
         empty_tuple: Value::NONE,
         empty_str: Value::NONE,
         empty_bytes: Value::NONE,
-        characters: Vec::new(),
+        characters: [const { OnceCell::new() }; 128],
         shapes: ShapeTable::default(),
         method_table: Vec::new(),
         type_cache: vec![TypeCacheEntry { epoch: 0, class: Word::NONE, name: Value::NONE, value: Word::UNBOUND }; TYPE_CACHE],
@@ -100,8 +101,6 @@ pub(crate) fn complete(vm: &mut Vm) -> Result<()> {
     state.empty_tuple = empty_tuple;
     state.empty_str = empty_str;
     state.empty_bytes = empty_bytes;
-    let characters: Vec<Value> = (0..128_u32).map(|code| vm.intern_text(crate::text::Text::from_code(code))).collect();
-    vm.state_mut().characters = characters;
     let names: Vec<Value> = Name::TEXTS.iter().map(|text| vm.intern(text)).collect();
     vm.state_mut().names = names;
 
@@ -120,7 +119,7 @@ pub(crate) fn complete(vm: &mut Vm) -> Result<()> {
         payload.qualname = name;
         payload.base = base;
         payload.bases = bases;
-        vm.fill_native_type(&class);
+        vm.link_native_type(&class);
     }
     crate::object::types::exception_methods::make_exception_types(vm);
     Ok(())
@@ -138,9 +137,7 @@ pub(crate) fn into_pointer(state: Box<State>) -> NonNull<State> {
 pub(crate) unsafe fn free(state: NonNull<State>) {
     // SAFETY: the caller's promise.
     let mut state = unsafe { Box::from_raw(state.as_ptr()) };
-    std::mem::forget(std::mem::take(&mut state.types));
-    std::mem::forget(std::mem::take(&mut state.exceptions));
-    std::mem::forget(std::mem::take(&mut state.native_types));
-    std::mem::forget(state.exception_group.take());
+    state.types.drain(..).chain(state.exceptions.drain(..)).chain(state.exception_group.take()).for_each(std::mem::forget);
+    state.native_types.drain().for_each(std::mem::forget);
     drop(state);
 }

@@ -10,7 +10,7 @@ use crate::object::signature::Signature;
 use crate::object::slot_wrapper;
 use crate::object::type_object::{
     BASE_TYPE, CallArgs, HAS_DICT, HAS_WEAKREFS, HEAP_TYPE, IMMUTABLE, IS_METACLASS, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, NO_NEW,
-    PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type, TypeParts, TypeSpec,
+    PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type, TypeParts, TypeSpec, UNFILLED,
 };
 use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
@@ -53,7 +53,7 @@ impl Vm {
             None => self.builtin(TypeId::Object),
         };
         let class = self.make_native_type(spec, Some(base));
-        self.fill_native_type(&class);
+        self.link_native_type(&class);
         class
     }
 
@@ -62,7 +62,7 @@ impl Vm {
         let short = spec.name.rsplit('.').next().unwrap_or(spec.name);
         let name = self.intern(short);
         let dict = self.new_dict();
-        let mut flags = spec.flags | IMMUTABLE;
+        let mut flags = spec.flags | IMMUTABLE | UNFILLED;
         let mut extra_words = 0;
         if let Some(base) = &base {
             let payload = base.get(self);
@@ -91,18 +91,51 @@ impl Vm {
         class
     }
 
-    /// The attributes, slots and MRO of a native type whose bases are complete.
-    pub(crate) fn fill_native_type(&mut self, class: &Ref<Type>) {
+    /// The slots and MRO of a native type whose bases are complete. Its attributes are made when somebody looks: [`Vm::namespace`].
+    pub(crate) fn link_native_type(&mut self, class: &Ref<Type>) {
         let Some(spec) = class.get(self).spec else { return };
-        let mut mro = vec![class.clone()];
-        if let Some(base) = class.get(self).base.clone() {
+        let base = class.get(self).base.clone();
+        let mut mro = Vec::with_capacity(1 + base.as_ref().map_or(0, |base| base.get(self).mro.len()));
+        mro.push(class.clone());
+        if let Some(base) = &base {
             mro.extend(base.get(self).mro.iter().cloned());
         }
-        let mut slots = spec.slots;
-        if spec.new.is_some() {
-            slots.new = Some(native_new);
+        let payload = class.get_mut(self);
+        payload.mro = mro;
+        payload.slots = own_slots(spec);
+        if let Some(base) = base {
+            self.inherit_slots(class, &base);
+            base.get_mut(self).subclasses.push(class.word());
         }
-        let dict = class.get(self).dict.clone();
+        let payload = class.get(self);
+        payload.set_flag(PLAIN_GETATTR, payload.slots.get_attribute.is_none());
+        payload.set_flag(PLAIN_SETATTR, payload.slots.set_attribute.is_none());
+    }
+
+    /// A class's namespace. A native type's is filled here, at the first look: most programs look at few of them.
+    #[inline]
+    pub(crate) fn class_dict(&mut self, class: &Ref<Type>) -> Ref<Dict> {
+        if class.get(self).has(UNFILLED) {
+            self.fill_native_type(class);
+        }
+        class.get(self).dict_as_is().clone()
+    }
+
+    /// Makes sure that the namespaces of a class and its bases are filled.
+    #[inline]
+    pub(crate) fn fill_bases(&mut self, class: &Ref<Type>) {
+        while let Some(unfilled) = class.get(self).mro.iter().find(|base| base.get(self).has(UNFILLED)).cloned() {
+            self.fill_native_type(&unfilled);
+        }
+    }
+
+    /// The attributes of a native type.
+    #[cold]
+    fn fill_native_type(&mut self, class: &Ref<Type>) {
+        let Some(spec) = class.get(self).spec else { return };
+        class.get(self).set_flag(UNFILLED, false);
+        let slots = own_slots(spec);
+        let dict = class.get(self).dict_as_is().clone();
         let owner: Value = (**class).clone();
         let is_object = class.get(self).base.is_none();
         for row in slot_wrapper::all() {
@@ -161,15 +194,11 @@ impl Vm {
             let doc = if spec.doc.is_empty() { Value::NONE } else { self.new_str(spec.doc) };
             self.set_in(&dict, "__doc__", doc);
         }
-        class.get_mut(self).mro = mro;
-        class.get_mut(self).slots = slots;
-        if let Some(base) = class.get(self).base.clone() {
-            self.inherit_slots(class, &base);
-            base.get_mut(self).subclasses.push(class.word());
+        if let Some(fields) = spec.fields {
+            for (name, value) in crate::object::types::structseq::class_attributes(self, fields) {
+                self.set_in(&dict, name, value);
+            }
         }
-        let payload = class.get(self);
-        payload.set_flag(PLAIN_GETATTR, payload.slots.get_attribute.is_none());
-        payload.set_flag(PLAIN_SETATTR, payload.slots.set_attribute.is_none());
     }
 
     fn set_in(&mut self, dict: &Ref<Dict>, name: &str, value: Value) {
@@ -588,7 +617,7 @@ impl Vm {
         let mut names: Vec<Value> = Vec::new();
         if class.get(self).has(HAS_DICT) {
             for base in class.get(self).mro.clone() {
-                let dict = base.get(self).dict.clone();
+                let dict = self.class_dict(&base);
                 if let Some(attributes) = self.dict_get(&dict, &name)? {
                     for attribute in self.tuple_items(&attributes) {
                         if !names.iter().any(|known| known.is(&attribute)) {
@@ -605,7 +634,7 @@ impl Vm {
     }
 
     fn call_set_names(&mut self, class: &Ref<Type>) -> Result<()> {
-        let dict = class.get(self).dict.clone();
+        let dict = self.class_dict(class);
         let items: Vec<(Value, Value)> = dict.get(self).items().map(|(key, value)| (key.clone(), value.clone())).collect();
         let set_name = self.name(Name::SetName);
         for (key, value) in items {
@@ -694,6 +723,15 @@ impl Vm {
     pub(crate) fn no_slots() -> Slots {
         Slots::NONE
     }
+}
+
+/// The slots that the type's own spec gives it.
+fn own_slots(spec: &'static TypeSpec) -> Slots {
+    let mut slots = spec.slots;
+    if spec.new.is_some() {
+        slots.new = Some(native_new);
+    }
+    slots
 }
 
 /// Whether instances of a native type keep their dict in the word behind their payload.

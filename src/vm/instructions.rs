@@ -735,11 +735,12 @@ impl Vm {
         }
         let hash = self.str_hash(name);
         let object_type = object_type?;
+        self.fill_bases(&object_type);
         let mro = &object_type.get(self).mro;
         let class = class?;
         let place = mro.iter().position(|base| base.is(&class))?;
         for base in &mro[place + 1..] {
-            let dict = base.get(self).dict.get(self);
+            let dict = base.get(self).dict_as_is().get(self);
             if let Some(found) = dict.find_str(name, hash) {
                 let value = dict.entries()[found].value.clone();
                 return value.holds::<Function>().then_some(value);

@@ -114,7 +114,7 @@ impl Vm {
         let text = text.into();
         match text.len() {
             0 => self.state().empty_str.clone(),
-            1 if text.is_ascii() => self.state().characters[text.get(0) as usize].clone(),
+            1 if text.is_ascii() => self.new_char(text.get(0)),
             _ => self.alloc(TypeId::Str, Str::new(text)).into_value(),
         }
     }
@@ -123,7 +123,7 @@ impl Vm {
     #[inline]
     pub(crate) fn new_char(&self, code: u32) -> Value {
         match self.state().characters.get(code as usize) {
-            Some(value) => value.clone(),
+            Some(known) => known.get_or_init(|| self.intern_text(Text::from_code(code))).clone(),
             None => self.alloc(TypeId::Str, Str::new(Text::from_code(code))).into_value(),
         }
     }
@@ -264,7 +264,7 @@ impl Vm {
             let key = self.name(key);
             self.dict_set(&dict, &key, value)?;
         }
-        Ok(self.alloc(TypeId::Module, Module { dict }))
+        Ok(self.alloc(TypeId::Module, Module::new(dict)))
     }
 
     /// The `TypeId`'s type.

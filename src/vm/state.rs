@@ -1,5 +1,6 @@
 //! What the threads of one interpreter share: its heap, types, modules and caches. Used by whoever holds the GIL.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -105,8 +106,8 @@ pub(crate) struct State {
     pub(crate) empty_tuple: Value,
     pub(crate) empty_str: Value,
     pub(crate) empty_bytes: Value,
-    /// The strings of one ASCII character.
-    pub(crate) characters: Vec<Value>,
+    /// The strings of one ASCII character, made when they are needed first.
+    pub(crate) characters: [OnceCell<Value>; 128],
     pub(crate) shapes: ShapeTable,
     /// Functions that method caches refer to by index.
     pub(crate) method_table: Vec<Value>,

@@ -78,8 +78,7 @@ pub(crate) fn show_unraisable(vm: &mut Vm, exception: &Value, what: &str, object
 
 /// `sys.UnraisableHookArgs`: a namespace with CPython's five names.
 fn unraisable_arguments(vm: &mut Vm, values: Vec<Value>) -> Result<Value> {
-    let sys = vm.state().sys.clone();
-    let implementation = vm.dict_get_str(&sys, "implementation")?.unwrap_or(Value::NONE);
+    let implementation = vm.sys_get("implementation")?.unwrap_or(Value::NONE);
     let class = vm.type_of(&implementation).into_value();
     let names = ["exc_type", "exc_value", "exc_traceback", "err_msg", "object"];
     let named: Vec<(&str, Value)> = names.into_iter().zip(values).collect();

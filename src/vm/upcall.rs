@@ -4,6 +4,7 @@ use super::vm::{Result, Vm};
 use crate::object::native::NativeModule;
 use crate::object::type_object::CallArgs;
 use crate::object::types::exception::ExceptionKind;
+use crate::object::types::module::Module;
 use crate::object::value::Value;
 
 impl Vm {
@@ -127,6 +128,23 @@ impl Vm {
 
     /// An entry of the `sys` module.
     pub(crate) fn sys_get(&mut self, name: &str) -> Result<Option<Value>> {
+        if let Some(known) = self.sys_peek(name)? {
+            return Ok(Some(known));
+        }
+        let modules = self.state().modules.clone();
+        let sys = self.state().sys.clone();
+        let module = self.dict_get_str(&modules, "sys")?.and_then(|module| module.into_ref::<Module>().ok());
+        match module.filter(|module| module.get(self).dict.is(&sys)) {
+            Some(module) => {
+                let name = self.intern(name);
+                self.lazy_attribute(&module, &name)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// An entry of the `sys` module, if it has been made.
+    pub(crate) fn sys_peek(&mut self, name: &str) -> Result<Option<Value>> {
         let sys = self.state().sys.clone();
         self.dict_get_str(&sys, name)
     }
@@ -140,7 +158,7 @@ impl Vm {
 
     /// Puts a native module's functions, types and constants into a module.
     pub(crate) fn fill_native_module(&mut self, native: &'static NativeModule, module: &Value) -> Result<()> {
-        let Some(payload) = module.downcast::<crate::object::types::module::Module>() else {
+        let Some(payload) = module.downcast::<Module>() else {
             return Ok(());
         };
         let dict = payload.get(self).dict.clone();

@@ -456,7 +456,7 @@ fn super_lookup(vm: &mut Vm, class: &Value, object_type: &Ref<Type>, name: &Valu
     let Some(place) = mro.iter().position(|base| base.is(class)) else { return Ok(None) };
     let rest: smallvec::SmallVec<[Ref<Type>; 8]> = mro[place + 1..].iter().cloned().collect();
     for base in rest {
-        let dict = base.get(vm).dict.clone();
+        let dict = vm.class_dict(&base);
         if let Some(found) = vm.dict_place(&dict, name, hash)? {
             return Ok(Some(dict.get(vm).entries()[found].value.clone()));
         }

@@ -193,13 +193,13 @@ pub(crate) fn make_exception_types(vm: &mut Vm) {
     for (place, kind) in ExceptionKind::ALL.iter().enumerate() {
         let base = if kind.base() == *kind { vm.builtin(TypeId::Object) } else { vm.state().exception(kind.base()).clone() };
         let class = vm.make_native_type(&SPECS[place], Some(base));
-        vm.fill_native_type(&class);
+        vm.link_native_type(&class);
         vm.state_mut().exceptions.push(class);
     }
     let group_base = vm.state().exception(ExceptionKind::BaseExceptionGroup).clone();
     let exception = vm.state().exception(ExceptionKind::Exception).clone();
     let class = vm.make_native_type(&EXCEPTION_GROUP, Some(group_base.clone()));
-    vm.fill_native_type(&class);
+    vm.link_native_type(&class);
     let bases = vm.new_tuple(vec![(*group_base).clone(), (*exception).clone()]);
     let mut mro = vec![class.clone(), group_base];
     mro.extend(exception.get(vm).mro.iter().cloned());

@@ -29,7 +29,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
 /// A module without a name; `__init__` gives it one.
 fn new(vm: &mut Vm, class: &Ref<Type>, _: CallArgs<'_>) -> Result<Value> {
     let dict = vm.new_dict();
-    Ok(vm.alloc_for(class, Module { dict }).into_value())
+    Ok(vm.alloc_for(class, Module::new(dict)).into_value())
 }
 
 fn init(vm: &mut Vm, module: &Value, arguments: CallArgs<'_>) -> Result<()> {
@@ -69,7 +69,9 @@ fn init(vm: &mut Vm, module: &Value, arguments: CallArgs<'_>) -> Result<()> {
 }
 
 fn dict_of(vm: &mut Vm, module: &Value) -> Result<Ref<Dict>> {
-    Ok(receiver::<Module>(vm, module)?.get(vm).dict.clone())
+    let module = receiver::<Module>(vm, module)?.clone();
+    vm.complete_module(&module)?;
+    Ok(module.get(vm).dict.clone())
 }
 
 fn text_entry(vm: &mut Vm, dict: &Ref<Dict>, name: &str) -> Result<Option<Value>> {

@@ -151,7 +151,7 @@ fn format(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 pub(crate) fn merge_class_names(vm: &mut Vm, names: &Ref<Dict>, class: &Value) -> Result<()> {
     if let Some(class) = class.downcast::<Type>() {
         for base in class.get(vm).mro.clone().into_iter().rev() {
-            let dict = base.get(vm).dict.clone();
+            let dict = vm.class_dict(&base);
             let keys: Vec<Value> = dict.get(vm).keys().cloned().collect();
             for key in keys {
                 vm.dict_set(names, &key, Value::NONE)?;

@@ -6,7 +6,7 @@ use crate::object::type_object::{HAS_DICT, Slots, Type, TypeSpec};
 use crate::object::types::dict::Dict;
 use crate::object::types::tuple::Tuple;
 use crate::object::types::tuple_methods;
-use crate::object::value::{Ref, Value};
+use crate::object::value::Value;
 use crate::vm::{Result, Vm};
 
 /// What a type's instances are made of.
@@ -19,8 +19,15 @@ pub(crate) struct Fields {
 
 const METHODS: &[Native] = &[native("__reduce__(self, /)", reduce), native("__replace__(self, /, **changes)", replace)];
 
-/// The spec of such a type. `getset` comes from [`getters`].
-pub(crate) const fn spec(name: &'static str, doc: &'static str, new: Option<Native>, getset: &'static [GetSetSpec], repr: Slots) -> TypeSpec {
+/// The spec of such a type. `getset` comes from [`item`].
+pub(crate) const fn spec(
+    name: &'static str,
+    doc: &'static str,
+    new: Option<Native>,
+    fields: &'static Fields,
+    getset: &'static [GetSetSpec],
+    repr: Slots,
+) -> TypeSpec {
     TypeSpec {
         name,
         doc,
@@ -31,6 +38,7 @@ pub(crate) const fn spec(name: &'static str, doc: &'static str, new: Option<Nati
         slots: repr,
         methods: METHODS,
         getset,
+        fields: Some(fields),
         ..TypeSpec::DEFAULT
     }
 }
@@ -45,7 +53,7 @@ pub(crate) const fn item<const PLACE: usize>(name: &'static str) -> GetSetSpec {
 
 /// A new instance: the items, then the values of the hidden attributes.
 pub(crate) fn make(vm: &mut Vm, spec: &'static TypeSpec, fields: &Fields, mut values: Vec<Value>) -> Result<Value> {
-    let class = class(vm, spec, fields)?;
+    let class = vm.native_type(spec);
     let hidden = values.split_off(fields.items.len().min(values.len()));
     let made = vm.alloc_for(&class, Tuple::new(values)).into_value();
     if !hidden.is_empty()
@@ -58,20 +66,17 @@ pub(crate) fn make(vm: &mut Vm, spec: &'static TypeSpec, fields: &Fields, mut va
     Ok(made)
 }
 
-/// The type, with its class attributes.
-pub(crate) fn class(vm: &mut Vm, spec: &'static TypeSpec, fields: &Fields) -> Result<Ref<Type>> {
-    let class = vm.native_type(spec);
-    let dict = class.get(vm).dict.clone();
-    if vm.dict_get_str(&dict, "n_fields")?.is_none() {
-        let visible = fields.items.len() as i64;
-        for (name, value) in [("n_sequence_fields", visible), ("n_fields", visible + fields.hidden.len() as i64), ("n_unnamed_fields", 0)] {
-            vm.dict_set_str(&dict, name, Value::small(value))?;
-        }
-        let names: Vec<Value> = fields.items.iter().map(|name| vm.intern(name)).collect();
-        let names = vm.new_tuple(names);
-        vm.dict_set_str(&dict, "__match_args__", names)?;
-    }
-    Ok(class)
+/// What the class of such tuples says of its fields.
+pub(crate) fn class_attributes(vm: &mut Vm, fields: &Fields) -> [(&'static str, Value); 4] {
+    let visible = fields.items.len() as i64;
+    let names: Vec<Value> = fields.items.iter().map(|name| vm.intern(name)).collect();
+    let names = vm.new_tuple(names);
+    [
+        ("n_sequence_fields", Value::small(visible)),
+        ("n_fields", Value::small(visible + fields.hidden.len() as i64)),
+        ("n_unnamed_fields", Value::small(0)),
+        ("__match_args__", names),
+    ]
 }
 
 /// `cls(sequence, dict)`: for the constructors of the types.

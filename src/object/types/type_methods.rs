@@ -171,8 +171,8 @@ fn dir(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn size_of_class(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let class = receiver::<Type>(vm, &args[0])?;
-    let dict = class.get(vm).dict.clone();
+    let class = receiver::<Type>(vm, &args[0])?.clone();
+    let dict = vm.class_dict(&class);
     Ok(Value::small((LAYOUTS[Layout::Type as usize].size + dict.get(vm).heap_size()) as i64))
 }
 
@@ -226,12 +226,13 @@ fn set_qualname(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()>
 
 /// What the class's own namespace has under a name.
 fn own(vm: &mut Vm, class: &Value, name: &str) -> Result<Option<Value>> {
-    let dict = receiver::<Type>(vm, class)?.get(vm).dict.clone();
+    let class = receiver::<Type>(vm, class)?.clone();
+    let dict = vm.class_dict(&class);
     vm.dict_get_str(&dict, name)
 }
 
 fn set_own(vm: &mut Vm, class: &Ref<Type>, name: &str, value: &Value) -> Result<()> {
-    let dict = class.get(vm).dict.clone();
+    let dict = vm.class_dict(class);
     vm.class_changed(class);
     vm.dict_set_str(&dict, name, value.clone())
 }
@@ -359,7 +360,7 @@ fn get_abstract_methods(vm: &mut Vm, class: &Value) -> Result<Value> {
 
 fn set_abstract_methods(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
     let class = receiver::<Type>(vm, class)?.clone();
-    let dict = class.get(vm).dict.clone();
+    let dict = vm.class_dict(&class);
     let name = vm.name(Name::AbstractMethods);
     vm.class_changed(&class);
     let is_abstract = match value {
@@ -420,7 +421,7 @@ fn set_annotations(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<
     match value {
         Some(value) => set_own(vm, &payload, "__annotations__", value),
         None => {
-            let dict = payload.get(vm).dict.clone();
+            let dict = vm.class_dict(&payload);
             let name = vm.name(Name::Annotations);
             vm.class_changed(&payload);
             if vm.dict_remove(&dict, &name)?.is_none() {
@@ -453,7 +454,8 @@ fn get_base(vm: &mut Vm, class: &Value) -> Result<Value> {
 }
 
 fn get_dict(vm: &mut Vm, class: &Value) -> Result<Value> {
-    let mapping = receiver::<Type>(vm, class)?.get(vm).dict.clone().into_value();
+    let class = receiver::<Type>(vm, class)?.clone();
+    let mapping = vm.class_dict(&class).into_value();
     Ok(vm.alloc(TypeId::MappingProxy, MappingProxy { mapping }).into_value())
 }
 
