@@ -12,7 +12,7 @@
 //! ```
 //!
 //! In reading order: `token` and `lexer` (with `layout` and `literal`) make tokens, `soft` finds the
-//! soft keywords, the generated `parser` (from `scrip.lalrpop`) reads them and calls `tree`, which
+//! soft keywords, the generated `parser` (from `scrip.lalrpop`), which `driver` drives, reads them and calls `tree`, which
 //! builds the [`ast`]; `validate` checks what needs the whole tree, `diagnose` words what the parser
 //! could not read.
 
@@ -27,6 +27,7 @@ pub mod operator;
 #[rustfmt::skip]
 mod aliases;
 mod diagnose;
+mod driver;
 mod encoding;
 mod layout;
 mod lexer;

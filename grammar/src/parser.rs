@@ -6194,7 +6194,7 @@ mod __parse__Source {
         {
             let __tokens = __tokens0.into_iter();
             let mut __tokens = __tokens.map(|t| __ToTriple::to_triple(t));
-            __state_machine::Parser::drive(
+            crate::driver::drive(
                 __StateMachine {
                     p,
                     __phantom: core::marker::PhantomData::<(&(), &())>,
@@ -36492,3 +36492,35 @@ impl<'t, 's, > __ToTriple<'t, 's, > for Result<(u32, Token, u32), ()>
         self.map_err(|error| __lalrpop_util::ParseError::User { error })
     }
 }
+
+/// The productions of one symbol that leave it as it is, by their numbers.
+pub(crate) static IDENTITY: &[bool] = &[
+    false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, false, false, false, false, false, false, false, false, false, true, true, false, false, false,
+    false, false, false, false, false, false, false, false, false, false, true, false, false, false, false, true,
+    false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, false, true, false, true, false, true, false, true, false, true, false, true, false, true,
+    false, true, true, true, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, true, false, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, false, false, false, false, false, false, true, false, true, false, false, false, false, false,
+    false, false, false, false, false, true, false, false, false, false, false, false, false, false, false, false,
+    false, false, true, false, false, false, false, false, false, false, true, false, false, false, false, false,
+    false, true, false, false, false, false, false, true, false, false, false, false, true, false, false, false,
+    false, false, false, false, false, false, true, false, false, false, false, false, false, false, false, false,
+    false, false, false, false, true, false, false, false, false, false, false, false, false, true, false, true,
+    false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, true,
+    true, false, false, false, false, true, true, false, false, false, false, true, false, false, false, false,
+    false, true, false, true, false, false, false, true, false, false, false, true, false, false, false, true,
+    false, false, false, true, false, false, false, false, false, false, true, false, false, false, false, false,
+    false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, true,
+    false, true, false, false, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, false, true, false, false, true, false, false, false, false, false, false, false, false, false,
+    false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, true, true, false, false, false, false, false, false, false, false, false, false, false, false,
+    false, false, false, true, true, true, false, false, true, true, false, false, false, false, false, false,
+    false, false, false, true, true, false, false, true, true, true, false, false, true, false, false, false,
+    false, false, false, false, false, false, false, false, false, false, false, false, true, true, false, false,
+    false, false, false, false, false, false, false, false, false, false, false, false, false, false, false, false,
+];

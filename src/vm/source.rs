@@ -35,6 +35,11 @@ impl Vm {
             Ok(parsed) => parsed,
             Err(error) => return Err(self.raise_syntax_error(&error, filename)),
         };
+        self.compile_parsed(&parsed, filename, options)
+    }
+
+    /// Compiles a program that has been read.
+    fn compile_parsed(&mut self, parsed: &scrip_grammar::Parsed, filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
         let here = 0_u8;
         let room = (std::ptr::from_ref(&here) as usize).saturating_sub(self.stack_limit);
         let compile_options = compile::Options {
@@ -42,7 +47,7 @@ impl Vm {
             top_level_await: options.top_level_await,
             stack_bytes: room.max(1 << 16),
         };
-        let unit = match compile::compile(&parsed, filename, &compile_options) {
+        let unit = match compile::compile(parsed, filename, &compile_options) {
             Ok(unit) => unit,
             Err(error) => return Err(self.raise_syntax_error(&error, filename)),
         };
@@ -72,7 +77,7 @@ impl Vm {
         }
         let grammar = scrip_grammar::Options { top_level_await: true, ..Default::default() };
         match scrip_grammar::parse_bytes(source, Mode::Module, grammar) {
-            Ok(_) => self.compile_bytes(source, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
+            Ok(parsed) => self.compile_parsed(&parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
             Err(mut error) => {
                 if let Some(name) = error.message.strip_prefix("unknown encoding: ") {
                     let message = format!("encoding problem: {name}");
