@@ -60,20 +60,20 @@ unsafe fn nothing(_: *mut Header) {}
 unsafe fn traverse_nothing(_: *mut Header, _: &mut dyn FnMut(Word)) {}
 
 macro_rules! layouts {
-    ($($name:ident => $payload:ty,)+) => {
+    ($($(#[$condition:meta])* $name:ident => $payload:ty,)+) => {
         /// The rows' names.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u16)]
         pub(crate) enum Layout {
             /// No object: a free cell.
             Free,
-            $($name),+
+            $($(#[$condition])* $name),+
         }
 
         /// The rows, by number.
         pub(crate) static LAYOUTS: &[LayoutInfo] = &[
             LayoutInfo { size: 16, is_container: false, name: "Free", drop: nothing, traverse: traverse_nothing, clear: nothing },
-            $(info::<$payload>(stringify!($name))),+
+            $($(#[$condition])* info::<$payload>(stringify!($name))),+
         ];
     };
 }
@@ -129,6 +129,9 @@ layouts! {
     MemoryView => super::types::memoryview::MemoryView,
     ScalarIterator => super::types::scalar_iterator::ScalarIterator,
     RandomGenerator => crate::stdlib::random::Generator,
+    Hash => crate::stdlib::hashes::Hash,
+    #[cfg(feature = "hashes")]
+    Blake2 => crate::stdlib::blake2::Blake2,
     Struct => crate::stdlib::structs::StructPayload,
     UnpackIterator => crate::stdlib::structs::UnpackIterator,
     FormatAnswers => crate::stdlib::string_parser::Answers,

@@ -6,6 +6,8 @@ pub(crate) mod ast;
 pub(crate) mod atexit;
 pub(crate) mod binascii;
 pub(crate) mod bisect;
+#[cfg(feature = "hashes")]
+pub(crate) mod blake2;
 pub(crate) mod builtins;
 pub(crate) mod cmath;
 pub(crate) mod codecs;
@@ -14,6 +16,7 @@ pub(crate) mod errno;
 pub(crate) mod exception_class;
 pub(crate) mod functools;
 pub(crate) mod gc;
+pub(crate) mod hashes;
 pub(crate) mod heapq;
 pub(crate) mod io;
 pub(crate) mod itertools;
@@ -24,7 +27,6 @@ pub(crate) mod os;
 pub(crate) mod os_error;
 pub(crate) mod random;
 pub(crate) mod scripts;
-pub(crate) mod sha2;
 pub(crate) mod signal;
 pub(crate) mod sre;
 pub(crate) mod streams;
@@ -52,6 +54,8 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &atexit::MODULE,
     &binascii::MODULE,
     &bisect::MODULE,
+    #[cfg(feature = "hashes")]
+    &blake2::MODULE,
     &builtins::MODULE,
     &cmath::MODULE,
     &codecs::MODULE,
@@ -59,6 +63,7 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &errno::MODULE,
     &functools::MODULE,
     &gc::MODULE,
+    &hashes::MODULE,
     &heapq::MODULE,
     &io::MODULE,
     &itertools::MODULE,
@@ -67,7 +72,6 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &operator::MODULE,
     &os::MODULE,
     &random::MODULE,
-    &sha2::MODULE,
     &signal::MODULE,
     &sre::MODULE,
     &string_parser::MODULE,
