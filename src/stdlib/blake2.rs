@@ -17,15 +17,14 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     doc: "The hash functions BLAKE2b and BLAKE2s.",
     functions: &[],
     types: &[&BLAKE2B, &BLAKE2S],
-    init: Some(|vm, module| {
+    init: Some(|vm, _| {
         for (spec, digest, salt) in [(&BLAKE2B, 64, 16), (&BLAKE2S, 32, 8)] {
             let class = vm.native_type(spec);
+            let dict = vm.class_dict(&class);
             for (name, size) in [("MAX_DIGEST_SIZE", digest), ("MAX_KEY_SIZE", digest), ("SALT_SIZE", salt), ("PERSON_SIZE", salt)] {
-                let dict = class.get(vm).dict.clone();
                 vm.dict_set_str(&dict, name, Value::small(size))?;
             }
         }
-        let _ = module;
         Ok(())
     }),
 };
