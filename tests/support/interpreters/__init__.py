@@ -1,0 +1,5 @@
+"""Interpreters in one process: not reached from scripts."""
+
+import unittest
+
+raise unittest.SkipTest("needs interpreters in scripts")
