@@ -160,4 +160,7 @@ layouts! {
     Lock => crate::thread::lock::Lock,
     ThreadObject => crate::thread::handle::ThreadObject,
     ThreadLocal => crate::thread::local::Local,
+    Socket => crate::stdlib::socket::Socket,
+    Poll => crate::stdlib::select::Poll,
+    Epoll => crate::stdlib::select::Epoll,
 }

@@ -139,3 +139,9 @@ pub(crate) const NUMBERS: &[(&str, i32)] = &[
 
 /// An argument has a value the call does not take.
 pub(crate) const INVALID_ARGUMENT: i32 = libc::EINVAL;
+/// The descriptor is not open.
+pub(crate) const BAD_DESCRIPTOR: i32 = libc::EBADF;
+/// What was named is not there.
+pub(crate) const NOT_FOUND: i32 = libc::ENOENT;
+/// It would have to wait.
+pub(crate) const TRY_AGAIN: i32 = libc::EAGAIN;

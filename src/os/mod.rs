@@ -9,5 +9,6 @@ pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod signal;
+pub(crate) mod socket;
 pub(crate) mod stack;
 pub(crate) mod thread;

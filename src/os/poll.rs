@@ -133,7 +133,6 @@ pub(crate) mod epoll {
         ("EPOLLWRNORM", libc::EPOLLWRNORM as i64),
         ("EPOLLWRBAND", libc::EPOLLWRBAND as i64),
         ("EPOLLMSG", libc::EPOLLMSG as i64),
-        ("EPOLLWAKEUP", libc::EPOLLWAKEUP as i64),
         ("EPOLL_CLOEXEC", libc::EPOLL_CLOEXEC as i64),
     ];
 

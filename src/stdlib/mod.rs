@@ -27,7 +27,9 @@ pub(crate) mod os;
 pub(crate) mod os_error;
 pub(crate) mod random;
 pub(crate) mod scripts;
+pub(crate) mod select;
 pub(crate) mod signal;
+pub(crate) mod socket;
 pub(crate) mod sre;
 pub(crate) mod streams;
 pub(crate) mod string_parser;
@@ -72,7 +74,9 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &operator::MODULE,
     &os::MODULE,
     &random::MODULE,
+    &select::MODULE,
     &signal::MODULE,
+    &socket::MODULE,
     &sre::MODULE,
     &string_parser::MODULE,
     &structs::MODULE,

@@ -42,17 +42,7 @@ pub(crate) fn blocking<T: Send>(vm: &mut Vm, mut call: impl FnMut() -> std::io::
 /// A path argument: its bytes, and whether it was given as `bytes`. `__fspath__` is asked.
 pub(crate) fn path_argument(vm: &mut Vm, value: &Value, function: &str) -> Result<(Vec<u8>, bool)> {
     let path = fs_path(vm, value, function)?;
-    let (bytes, is_bytes) = if path.holds::<Str>() {
-        match encode_os(text(vm, &path)) {
-            Some(bytes) => (bytes, false),
-            None => {
-                let made = crate::object::types::codec::encode(vm, &path, "utf-8", "surrogateescape")?;
-                (vm.bytes_vec(&made)?, false)
-            }
-        }
-    } else {
-        (vm.bytes_vec(&path)?, true)
-    };
+    let (bytes, is_bytes) = if path.holds::<Str>() { (path_bytes(vm, &path)?, false) } else { (vm.bytes_vec(&path)?, true) };
     if bytes.contains(&0) {
         return Err(vm.value_error(match function.split_once(": ") {
             Some((function, argument)) => format!("{function}: embedded null character in {argument}"),
@@ -60,6 +50,22 @@ pub(crate) fn path_argument(vm: &mut Vm, value: &Value, function: &str) -> Resul
         }));
     }
     Ok((bytes, is_bytes))
+}
+
+/// The bytes of a `str` as the system takes paths.
+pub(crate) fn path_bytes(vm: &mut Vm, path: &Value) -> Result<Vec<u8>> {
+    match encode_os(text(vm, path)) {
+        Some(bytes) => Ok(bytes),
+        None => {
+            let made = crate::object::types::codec::encode(vm, path, "utf-8", "surrogateescape")?;
+            vm.bytes_vec(&made)
+        }
+    }
+}
+
+/// Bytes that the system gave for a path as `str`.
+pub(crate) fn path_value(vm: &mut Vm, bytes: &[u8]) -> Value {
+    vm.new_str(crate::object::types::codec::decode_os(bytes))
 }
 
 /// A `str` or `bytes` of a path-like object, in the words of `function`.

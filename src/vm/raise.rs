@@ -65,6 +65,8 @@ impl Vm {
             ExceptionKind::StopIteration | ExceptionKind::SystemExit => fields[0] = arguments.first().cloned().unwrap_or(Value::NONE),
             _ if kind.is_a(ExceptionKind::ImportError) => fields[0] = arguments.first().cloned().unwrap_or(Value::NONE),
             _ if kind.is_a(ExceptionKind::SyntaxError) => fields[0] = arguments.first().cloned().unwrap_or(Value::NONE),
+            // A message alone is no error number.
+            _ if kind.is_a(ExceptionKind::OSError) && arguments.len() < 2 => {}
             _ if kind.is_a(ExceptionKind::UnicodeError) || kind.is_a(ExceptionKind::OSError) => {
                 for (field, argument) in fields.iter_mut().zip(&arguments) {
                     *field = argument.clone();
