@@ -1,12 +1,15 @@
 //! The command line.
 
+use crate::Limits;
+
 /// What the command line asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Arguments {
     pub(super) action: Action,
     /// `sys.argv`.
     pub(super) argv: Vec<String>,
     pub(super) hash_seed: Option<u64>,
+    pub(super) limits: Limits,
 }
 
 /// What to do.
@@ -40,12 +43,15 @@ Runs a script in Python 3's syntax, or starts a prompt.
   --ast FILE       print a script's tree as Python's ast.dump(tree, include_attributes=True)
   --dis FILE       print a script's instructions
   --hash-seed N    fix the order of strings in sets (0 to 18446744073709551615; also SCRIPHASHSEED)
+  --max-instructions N, --max-memory SIZE, --timeout SECONDS, --max-depth N, --max-threads N, --max-output SIZE
+                   end the script when it uses more; a SIZE is in bytes, or has a K, M or G behind it
   -B               write no compiled files beside the sources
   -V, --version    print the version
   -h, --help       print this text
 
 SCRIPPATH is a list of folders, separated by colons, that import looks in.
-Exit codes: 0; 1 after an uncaught exception; 2 for a wrong command line; what sys.exit says.
+Exit codes: 0; 1 after an uncaught exception; 2 for a wrong command line; 3 when a limit
+ended the script; what sys.exit says.
 ";
 
 /// What is wrong with a command line.
@@ -55,6 +61,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
         Some(text) if !text.is_empty() && text != "random" => Some(parse_seed("SCRIPHASHSEED", &text)?),
         _ => None,
     };
+    let mut limits = Limits::new();
     let mut action = None;
     let mut argv = Vec::new();
     while let Some(argument) = rest.next() {
@@ -90,6 +97,12 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
             "--ast" => action = Some(Action::Ast(value("--ast")?)),
             "--dis" => action = Some(Action::Disassemble(value("--dis")?)),
             "--hash-seed" => hash_seed = Some(parse_seed("--hash-seed", &value("--hash-seed")?)?),
+            "--max-instructions" => limits = limits.instructions(parse_number(&option, &value(&option)?)?),
+            "--max-memory" => limits = limits.memory(parse_size(&option, &value(&option)?)? as usize),
+            "--max-output" => limits = limits.output(parse_size(&option, &value(&option)?)?),
+            "--max-depth" => limits = limits.depth(parse_number(&option, &value(&option)?)? as usize),
+            "--max-threads" => limits = limits.threads(parse_number(&option, &value(&option)?)? as usize),
+            "--timeout" => limits = limits.wall_time(parse_seconds(&option, &value(&option)?)?),
             "-B" => {}
             "-V" | "--version" => action = Some(Action::Version),
             "-h" | "--help" => action = Some(Action::Help),
@@ -115,7 +128,29 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
     if argv.is_empty() {
         argv.push(String::new());
     }
-    Ok(Arguments { action: action.unwrap_or(Action::Input), argv, hash_seed })
+    Ok(Arguments { action: action.unwrap_or(Action::Input), argv, hash_seed, limits })
+}
+
+fn parse_number(what: &str, text: &str) -> Result<u64, String> {
+    text.replace('_', "").parse().map_err(|_| format!("{what} must be a whole number, not '{text}'"))
+}
+
+/// Bytes; `K`, `M` and `G` stand for powers of 1024.
+fn parse_size(what: &str, text: &str) -> Result<u64, String> {
+    let upper = text.to_ascii_uppercase();
+    let (digits, shift) = match upper.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if upper.ends_with('K') => (digits, 10),
+        Some(digits) if upper.ends_with('M') => (digits, 20),
+        Some(digits) => (digits, 30),
+        None => (upper.as_str(), 0),
+    };
+    let size = digits.parse::<u64>().ok().and_then(|size| size.checked_mul(1 << shift));
+    size.ok_or_else(|| format!("{what} must be a size such as 1000000 or 64M, not '{text}'"))
+}
+
+fn parse_seconds(what: &str, text: &str) -> Result<std::time::Duration, String> {
+    let seconds = text.parse::<f64>().ok().and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| format!("{what} must be a number of seconds, not '{text}'"))
 }
 
 fn parse_seed(what: &str, text: &str) -> Result<u64, String> {

@@ -64,6 +64,7 @@ fn run(mut arguments: Arguments) -> ExitCode {
     let executable = std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
     let mut builder =
         Interpreter::builder().arguments(arguments.argv).search_path(search_path).executable(executable).interactive(is_prompt).handle_signals(true);
+    builder = builder.limits(arguments.limits);
     if let Some(seed) = arguments.hash_seed {
         builder = builder.hash_seed(seed);
     }
@@ -92,7 +93,12 @@ fn run(mut arguments: Arguments) -> ExitCode {
         }
     };
     let outcome = report(&interpreter, result);
-    let flushed = interpreter.finish();
+    let finished = interpreter.finish();
+    let flushed = !matches!(finished, Ok(false));
+    let outcome = match (outcome, finished) {
+        (Outcome::Code(0), Err(error)) => report(&interpreter, Err(error)),
+        (outcome, _) => outcome,
+    };
     match outcome {
         Outcome::Interrupted => {
             crate::die_by_interrupt();
@@ -106,6 +112,9 @@ fn run(mut arguments: Arguments) -> ExitCode {
 fn code(written: bool) -> ExitCode {
     if written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// The exit code of a script that a limit ended.
+const STOPPED: u8 = 3;
 
 /// How a run ended.
 pub(super) enum Outcome {
@@ -123,6 +132,10 @@ pub(super) fn report(interpreter: &Interpreter, result: Result<(), Error>) -> Ou
     if let Error::Io { path, message, errno } = &error {
         write_stderr(&format!("scrip: can't open file '{path}': [Errno {errno}] {message}\n"));
         return Outcome::Code(2);
+    }
+    if let Error::Stopped(stopped) = &error {
+        write_stderr(stopped.traceback());
+        return Outcome::Code(STOPPED);
     }
     if let Some((text, code)) = error.raised().and_then(crate::Raised::exit_code) {
         if let Some(text) = text {

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::limits::Limit;
+use crate::gil::StopReason;
+
 /// Why running a script failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -12,6 +15,9 @@ pub enum Error {
     /// An exception was raised and not handled.
     #[error("{0}")]
     Raised(Box<Raised>),
+    /// The script was ended by a limit, or by a [`Stopper`](crate::Stopper).
+    #[error("{0}")]
+    Stopped(Box<Stopped>),
     /// A value has no counterpart of the type that was asked for.
     #[error("cannot convert a value of type '{from}' to {to}")]
     Conversion {
@@ -43,6 +49,8 @@ pub enum ErrorKind {
     Syntax,
     /// [`Error::Raised`]
     Raised,
+    /// [`Error::Stopped`]
+    Stopped,
     /// [`Error::Conversion`]
     Conversion,
     /// [`Error::Closed`]
@@ -57,6 +65,7 @@ impl Error {
         match self {
             Self::Syntax(_) => ErrorKind::Syntax,
             Self::Raised(_) => ErrorKind::Raised,
+            Self::Stopped(_) => ErrorKind::Stopped,
             Self::Conversion { .. } => ErrorKind::Conversion,
             Self::Closed => ErrorKind::Closed,
             Self::Io { .. } => ErrorKind::Io,
@@ -76,9 +85,53 @@ impl Error {
         self.raised().is_some_and(|raised| raised.is(class))
     }
 
+    /// The limit that was reached, if that is what it was: the script was ended by it, or the exception that stands for it left the script
+    /// (`MemoryError`, `RecursionError`).
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Stopped(stopped) => stopped.limit(),
+            _ if self.is("MemoryError") => Some(Limit::Memory),
+            _ if self.is("RecursionError") => Some(Limit::Depth),
+            _ => None,
+        }
+    }
+
     /// The whole report, as the program would print it: for an exception its traceback.
     pub fn pretty(&self) -> String {
-        self.raised().map_or_else(|| format!("{self}\n"), |raised| raised.traceback.clone())
+        match self {
+            Self::Stopped(stopped) => stopped.traceback.clone(),
+            _ => self.raised().map_or_else(|| format!("{self}\n"), |raised| raised.traceback.clone()),
+        }
+    }
+}
+
+/// How a script was ended.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    pub(crate) reason: StopReason,
+    pub(crate) traceback: String,
+}
+
+impl Stopped {
+    /// The limit that ended it; `None` when the host asked for it.
+    pub fn limit(&self) -> Option<Limit> {
+        match self.reason {
+            StopReason::Host(_) => None,
+            StopReason::Instructions(_) => Some(Limit::Instructions),
+            StopReason::Memory(_) => Some(Limit::Memory),
+            StopReason::WallTime(_) => Some(Limit::WallTime),
+            StopReason::Output(_) => Some(Limit::Output),
+        }
+    }
+    /// Where the script was, as a traceback; the last line says why it was ended.
+    pub fn traceback(&self) -> &str {
+        &self.traceback
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
     }
 }
 

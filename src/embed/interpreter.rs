@@ -10,8 +10,9 @@ use std::sync::Arc;
 use scrip_grammar::Mode;
 
 use super::convert::{self, Context, FromScript, IntoScript, Slot};
-use super::error::{Error, Raised as RaisedError};
-use crate::gil::{Attached, Limits, Shared};
+use super::error::{Error, Raised as RaisedError, Stopped};
+use super::limits::{Limits, Stopper};
+use crate::gil::{Attached, Shared};
 use crate::object::native::{HostFunction, NativeCode, NativeFunction, NativeKind};
 use crate::object::type_object::CallArgs;
 use crate::object::types::TypeId;
@@ -63,7 +64,7 @@ const _: () = {
 pub struct Builder {
     options: Options,
     hash_seed: Option<u64>,
-    memory: Option<usize>,
+    limits: Limits,
     handles_signals: bool,
 }
 
@@ -98,10 +99,10 @@ impl Builder {
         self.options.is_interactive = is_interactive;
         self
     }
-    /// The most bytes that one request of a script may ask for; the machine's memory by default.
+    /// What scripts may use.
     #[must_use]
-    pub fn memory_limit(mut self, bytes: usize) -> Self {
-        self.memory = Some(bytes);
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
     /// Ctrl-C and other signals of the process are this interpreter's (for programs that are an interpreter).
@@ -113,7 +114,7 @@ impl Builder {
 
     /// Makes the interpreter.
     pub fn build(self) -> Result<Interpreter, Error> {
-        let shared = Shared::new(Limits { memory: self.memory });
+        let shared = Shared::new(self.limits.limits);
         let seed = self.hash_seed.unwrap_or_else(crate::os::random::seed);
         let library = Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find };
         let main = shared.register_thread();
@@ -191,14 +192,49 @@ impl Interpreter {
         });
         let is_main = attached.thread().is_main();
         let mut vm = Vm::new(inner.state, attached.thread().clone(), is_main, crate::os::stack::limit());
+        // A call from inside a call is part of it.
+        let run = if attached.is_nested { None } else { Some(Run::new(&inner.shared, attached.thread())) };
         let result = work(&mut vm);
         vm.drain_if_dead();
+        vm.give_back_budget();
+        drop(run);
         result
+    }
+
+    /// `with` for what runs scripts: a stop is its error, whatever became of it on the way here.
+    fn run<R>(&self, work: impl FnOnce(&mut Vm) -> Result<R, Error>) -> Result<R, Error> {
+        self.with(|vm| {
+            let result = work(vm);
+            let Some((reason, traceback)) = vm.take_stop() else { return result };
+            let error = Error::Stopped(Box::new(Stopped { reason, traceback }));
+            wait_for_stop(vm);
+            Err(error)
+        })
+    }
+
+    /// A handle that stops what the interpreter runs.
+    pub fn stopper(&self) -> Stopper {
+        Stopper::new(self.inner.shared.clone())
+    }
+
+    /// How many instructions were counted since the last run began, as [`Limits::instructions`] counts them; exact when nothing runs.
+    ///
+    /// ```
+    /// let interpreter = scrip::Interpreter::builder().hash_seed(1).build()?;
+    /// let mut count = || {
+    ///     interpreter.exec("sum(i * i for i in range(1000))")?;
+    ///     Ok::<u64, scrip::Error>(interpreter.instructions_used())
+    /// };
+    /// assert_eq!(count()?, count()?);
+    /// # Ok::<(), scrip::Error>(())
+    /// ```
+    pub fn instructions_used(&self) -> u64 {
+        self.inner.shared.instructions_used()
     }
 
     /// The value of an expression, in the namespace of `__main__`.
     pub fn eval<T: FromScript>(&self, expression: &str) -> Result<T, Error> {
-        self.with(|vm| {
+        self.run(|vm| {
             let code = vm.compile_text(expression, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
             let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
             convert_out(vm, value)
@@ -213,7 +249,7 @@ impl Interpreter {
 
     /// Runs a program given as bytes in the namespace of `__main__`; `name` is its file's name in tracebacks.
     pub fn exec_named(&self, source: &[u8], name: &str) -> Result<(), Error> {
-        self.with(|vm| {
+        self.run(|vm| {
             let code = vm.compile_bytes(source, name, AWAITING).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
         })
@@ -232,7 +268,7 @@ impl Interpreter {
             Ok(_) => vec![source.to_owned()],
             Err(_) => statements(source, options).unwrap_or_else(|| vec![source.to_owned()]),
         };
-        self.with(|vm| {
+        self.run(|vm| {
             crate::vm::traceback::register_source(vm, name, source);
             for piece in &pieces {
                 let code = vm.compile_text(piece, name, SourceOptions { mode: Mode::Interactive, ..AWAITING });
@@ -251,7 +287,7 @@ impl Interpreter {
             let done = set_main(vm, "__file__", value).and_then(|()| set_main(vm, "__cached__", Value::NONE));
             done.map_err(|_| interpreter_error(vm))
         })?;
-        self.with(|vm| {
+        self.run(|vm| {
             let code = vm.compile_file(&source, &name).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
         })
@@ -259,7 +295,7 @@ impl Interpreter {
 
     /// Runs a module or package's `__main__` by its name, as `-m` does.
     pub fn run_module(&self, name: &str) -> Result<(), Error> {
-        self.with(|vm| crate::vm::import::run_module(vm, name).map_err(|_| interpreter_error(vm)))
+        self.run(|vm| crate::vm::import::run_module(vm, name).map_err(|_| interpreter_error(vm)))
     }
 
     /// Compiles a program without running it.
@@ -291,7 +327,7 @@ impl Interpreter {
     /// # Ok::<(), scrip::Error>(())
     /// ```
     pub fn call<T: FromScript>(&self, function: &str, arguments: impl IntoScript) -> Result<T, Error> {
-        self.with(|vm| {
+        self.run(|vm| {
             let Slot(arguments) = arguments.into_script(&mut Context(vm));
             let arguments = convert::arguments(vm, &arguments);
             let called = main_dict(vm).and_then(|main| {
@@ -311,7 +347,7 @@ impl Interpreter {
 
     /// Sets a name of `__main__`.
     pub fn set(&self, name: &str, value: impl IntoScript) -> Result<(), Error> {
-        self.with(|vm| {
+        self.run(|vm| {
             let Slot(value) = value.into_script(&mut Context(vm));
             set_main(vm, name, value).map_err(|_| interpreter_error(vm))
         })
@@ -366,16 +402,17 @@ impl Interpreter {
 
     /// A handle to the value of a name of `__main__`.
     pub fn handle(&self, name: &str) -> Result<Handle, Error> {
-        self.with(|vm| {
+        self.run(|vm| {
             let code = vm.compile_text(name, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
             let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
             Ok(Handle { interpreter: self.clone(), value: std::mem::ManuallyDrop::new(value) })
         })
     }
 
-    /// Runs what is due at the end of a program: non-daemon threads are joined, `atexit` functions called, output flushed. Whether all went well.
-    pub fn finish(&self) -> bool {
-        self.with(|vm| crate::stdlib::finish(vm).is_ok())
+    /// Runs what is due at the end of a program: non-daemon threads are joined, `atexit` functions called, output flushed. Whether all went well;
+    /// an error when a limit or a stop ended it.
+    pub fn finish(&self) -> Result<bool, Error> {
+        self.run(|vm| Ok(crate::stdlib::finish(vm).is_ok()))
     }
 
     /// Shows an exception by `sys.excepthook`.
@@ -410,6 +447,40 @@ fn statements(source: &str, options: scrip_grammar::Options) -> Option<Vec<Strin
     Some(pieces.into_iter().map(text).filter(|piece| !piece.trim().is_empty()).collect())
 }
 
+/// How long a stopped call waits for the script's other threads to end.
+const STOP_GRACE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Waits for the other threads that a stop ends, but not for what is stuck outside.
+fn wait_for_stop(vm: &mut Vm) {
+    let shared = vm.state().shared.clone();
+    shared.inherit_newest_stop(&vm.thread);
+    let deadline = std::time::Instant::now() + STOP_GRACE;
+    while !shared.stop_is_settled() && std::time::Instant::now() < deadline {
+        let ticket = vm.thread.wait.begin(crate::gil::Activity::OtherThreads);
+        let soon = std::time::Instant::now() + std::time::Duration::from_micros(200);
+        let _: crate::gil::Reason = shared.block(&vm.thread, ticket, Some(soon));
+    }
+}
+
+/// A host call under way.
+struct Run<'a> {
+    shared: &'a Arc<Shared>,
+    thread: crate::gil::ThreadHandle,
+}
+
+impl<'a> Run<'a> {
+    fn new(shared: &'a Arc<Shared>, thread: &crate::gil::ThreadHandle) -> Self {
+        shared.begin_run(thread);
+        Self { shared, thread: thread.clone() }
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.shared.end_run(&self.thread);
+    }
+}
+
 /// The next thread that attaches is the main one again.
 struct LeavesMain<'a>(&'a Inner);
 
@@ -427,6 +498,7 @@ impl Drop for Inner {
         crate::stdlib::tear_down(&mut vm);
         vm.drain_if_dead();
         drop(vm);
+        self.shared.end_timer();
         if !all_gone {
             // Daemons that are stuck outside may come back to find the GIL closed; what they refer to stays.
             return;

@@ -3,7 +3,9 @@
 mod convert;
 mod error;
 mod interpreter;
+mod limits;
 
 pub use convert::{FromScript, IntoScript};
-pub use error::{Error, ErrorKind, Raised};
+pub use error::{Error, ErrorKind, Raised, Stopped};
 pub use interpreter::{Builder, Compiled, Handle, Interpreter};
+pub use limits::{Limit, Limits, Stopper};

@@ -15,7 +15,8 @@ thread_local! {
 pub(crate) struct Attached {
     shared: Arc<Shared>,
     thread: ThreadHandle,
-    pub(super) is_nested: bool,
+    /// The thread was attached before.
+    pub(crate) is_nested: bool,
     outer: Option<(Arc<Shared>, ThreadHandle)>,
 }
 

@@ -16,6 +16,8 @@ pub(crate) const STOP: u32 = 8;
 pub(crate) const MAILBOX: u32 = 16;
 /// The interpreter closes: threads other than the main one leave.
 pub(crate) const QUIT: u32 = 32;
+/// More memory is in use than the limit allows.
+pub(crate) const MEMORY: u32 = 64;
 
 /// The word, on a cache line of its own. Its bits are hints: what they are about is ordered by the scheduler's queue or by atomics of its own.
 #[repr(align(128))]

@@ -3,6 +3,7 @@
 
 mod attached;
 mod breaker;
+mod limits;
 mod scheduler;
 mod sync;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 mod wait;
 
 pub(crate) use attached::Attached;
-pub(crate) use breaker::{COLLECT, MAILBOX, QUIT, SIGNAL, STOP};
-pub(crate) use scheduler::{Limits, Shared, ThreadHandle};
+pub(crate) use breaker::{COLLECT, MAILBOX, MEMORY, QUIT, SIGNAL, STOP};
+pub(crate) use limits::{Limits, StopReason};
+pub(crate) use scheduler::{Shared, ThreadHandle};
 pub(crate) use wait::{Activity, Reason, Ticket, Waiter};

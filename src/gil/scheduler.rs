@@ -15,6 +15,7 @@ use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed, Ordering::Release}
 use std::time::Duration;
 
 use super::breaker::{Breaker, DROP, QUIT, SIGNAL, STOP};
+use super::limits::{IDLE, Limits, Meter};
 use super::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Condvar, Instant, Mutex, MutexGuard};
 use super::wait::{Reason, Ticket, WaitCell};
 use crate::os::poll::Polled;
@@ -33,13 +34,6 @@ const DEFAULT_INTERVAL: u64 = 5_000_000;
 /// No slice is shorter, whatever the script asks for: a switch costs about a tenth of this.
 const INTERVAL_FLOOR: u64 = 100_000;
 
-/// What an interpreter may use.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Limits {
-    /// Bytes that one request may ask for; the machine's memory when absent.
-    pub(crate) memory: Option<usize>,
-}
-
 /// A thread as the scheduler knows it.
 pub(crate) struct Thread {
     /// Its number in the interpreter; the main thread's is 1.
@@ -57,6 +51,8 @@ pub(crate) struct Thread {
     earned_boost: AtomicBool,
     /// What is left of its slice, when it was preempted by an urgent thread; else zero.
     slice_left: AtomicU64,
+    /// The last stop that there was when it started to run: a later one ends it. `IDLE` while it runs nothing.
+    pub(super) stop_number: AtomicU64,
 }
 
 impl Thread {
@@ -117,6 +113,7 @@ pub(crate) struct Shared {
     base: Instant,
     interval: AtomicU64,
     memory_limit: AtomicUsize,
+    pub(super) meter: Meter,
     /// Whether this interpreter gets the process's signals.
     handles_signals: AtomicBool,
     is_closing: AtomicBool,
@@ -133,6 +130,7 @@ impl Shared {
             base: Instant::now(),
             interval: AtomicU64::new(DEFAULT_INTERVAL),
             memory_limit: AtomicUsize::new(memory_limit),
+            meter: Meter::new(limits),
             handles_signals: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
         })
@@ -158,6 +156,7 @@ impl Shared {
             has_asked: AtomicBool::new(false),
             earned_boost: AtomicBool::new(false),
             slice_left: AtomicU64::new(0),
+            stop_number: AtomicU64::new(IDLE),
         }));
         queue.threads.push(handle.clone());
         handle
@@ -165,7 +164,37 @@ impl Shared {
 
     /// The thread is over; it has detached.
     pub(crate) fn forget_thread(&self, thread: &ThreadHandle) {
-        self.queue.lock().threads.retain(|other| other.id != thread.id);
+        let mut queue = self.queue.lock();
+        queue.threads.retain(|other| other.id != thread.id);
+        self.settle_stop(&queue);
+    }
+
+    /// A new stop: threads that look will find that they are older, and those that wait are woken.
+    pub(super) fn raise_stop_number(&self) {
+        let queue = self.queue.lock();
+        self.meter.stop_number.fetch_add(1, Release);
+        self.breaker.set(STOP);
+        for thread in &queue.threads {
+            thread.wait.wake_any(Reason::Stopped);
+        }
+    }
+
+    /// Takes the breaker's bit back when no thread is left that has to stop.
+    fn settle_stop(&self, queue: &Queue) {
+        if self.breaker.has(STOP) && queue.threads.iter().all(|thread| !self.must_stop(thread)) {
+            self.breaker.clear(STOP);
+        }
+    }
+
+    /// Looks whether a stop is done with; whether no thread has to stop any more.
+    pub(crate) fn stop_is_settled(&self) -> bool {
+        self.settle_stop(&self.queue.lock());
+        !self.breaker.has(STOP)
+    }
+
+    /// Whether no thread runs anything.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.lock().threads.iter().all(|thread| thread.stop_number.load(Relaxed) == IDLE)
     }
 
     /// How many threads there are.
@@ -219,14 +248,6 @@ impl Shared {
         self.breaker.set(QUIT);
         for thread in &self.queue.lock().threads {
             thread.wait.wake_any(Reason::Closed);
-        }
-    }
-
-    /// The script is to end: every wait of its threads ends; what the running threads then do is theirs.
-    pub(crate) fn stop(&self) {
-        self.breaker.set(STOP);
-        for thread in &self.queue.lock().threads {
-            thread.wait.wake_any(Reason::Stopped);
         }
     }
 

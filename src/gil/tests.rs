@@ -7,7 +7,7 @@ use super::wait::{Activity, Reason, Waiter};
 use super::{Attached, Limits, Shared};
 
 fn shared() -> Arc<Shared> {
-    Shared::new(Limits { memory: Some(1 << 30) })
+    Shared::new(Limits { memory: Some(1 << 30), ..Limits::default() })
 }
 
 /// Runs `n` threads that count, attached, until told to stop; how far each came.

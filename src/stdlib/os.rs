@@ -204,6 +204,7 @@ const FUNCTIONS: [Native; 80] = [
     native("write(fd, data, /)", |vm, args| {
         let fd = int(vm, &args[0])?;
         let bytes = buffer(vm, &args[1])?;
+        vm.charge_output(fd, bytes.len())?;
         let count = vm.write_outside(fd, &bytes)?;
         // A handler that is due runs before the count is seen, as in CPython.
         vm.poll()?;
@@ -212,6 +213,7 @@ const FUNCTIONS: [Native; 80] = [
     native("pwrite(fd, data, offset, /)", |vm, args| {
         let (fd, offset) = (int(vm, &args[0])?, vm.index_i64(&args[2])?);
         let bytes = buffer(vm, &args[1])?;
+        vm.charge_output(fd, bytes.len())?;
         let count = blocking(vm, || file::write_at(fd, &bytes, offset))?;
         descriptor(vm, count).map(|count| Value::small(count as i64))
     }),

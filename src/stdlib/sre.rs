@@ -443,9 +443,11 @@ fn found(vm: &mut Vm, args: Args<'_>, mode: Mode) -> Result<Value> {
     let request = Request { mode, start, end, must_advance: false };
     let mut is_retry = false;
     loop {
-        let mut poll = vm.poll_hook(is_retry);
+        let mut hook = vm.poll_hook(is_retry);
         is_retry = true;
-        match pattern.get(vm).regex.run(subject.view(vm), request, &mut poll) {
+        let outcome = pattern.get(vm).regex.run(subject.view(vm), request, &mut || hook.poll());
+        vm.settle(&hook);
+        match outcome {
             Ok(Some(captures)) => return Ok(new_match(vm, pattern, &args[1], captures, (start, end))),
             Ok(None) => return Ok(Value::NONE),
             Err(why) => interrupted(vm, why)?,
@@ -457,9 +459,11 @@ fn found(vm: &mut Vm, args: Args<'_>, mode: Mode) -> Result<Value> {
 fn scan_next(vm: &mut Vm, pattern: &Ref<PatternPayload>, subject: &Subject, scan: &mut Scan) -> Result<Option<Captures>> {
     let mut is_retry = false;
     loop {
-        let mut poll = vm.poll_hook(is_retry);
+        let mut hook = vm.poll_hook(is_retry);
         is_retry = true;
-        match scan.next(&pattern.get(vm).regex, subject.view(vm), &mut poll) {
+        let outcome = scan.next(&pattern.get(vm).regex, subject.view(vm), &mut || hook.poll());
+        vm.settle(&hook);
+        match outcome {
             Ok(found) => return Ok(found),
             Err(why) => interrupted(vm, why)?,
         }
@@ -697,12 +701,13 @@ fn next_match(vm: &mut Vm, value: &Value) -> Result<Option<Value>> {
 
 fn try_next_match(vm: &mut Vm, value: &Value, is_retry: bool) -> Result<Option<Value>> {
     let scanner = value.downcast::<ScannerPayload>().expect("the slot's own type").clone();
-    let mut poll = vm.poll_hook(is_retry);
+    let mut hook = vm.poll_hook(is_retry);
     let payload = scanner.get(vm);
     let Some(mut scan) = payload.scan else { return Ok(None) };
     let view = subject_view(vm, &payload.string, payload.copied.as_deref());
-    let outcome = scan.next(&payload.pattern.get(vm).regex, view, &mut poll);
+    let outcome = scan.next(&payload.pattern.get(vm).regex, view, &mut || hook.poll());
     let (pattern, string, limits) = (payload.pattern.clone(), payload.string.clone(), (payload.start, payload.end));
+    vm.settle(&hook);
     scanner.get_mut(vm).scan = Some(scan);
     match outcome {
         Ok(Some(captures)) => Ok(Some(new_match(vm, &pattern, &string, captures, limits))),
@@ -720,15 +725,16 @@ fn scanned(vm: &mut Vm, value: &Value, mode: Mode) -> Result<Value> {
 
 fn try_scanned(vm: &mut Vm, value: &Value, mode: Mode, is_retry: bool) -> Result<Value> {
     let scanner = value.downcast::<ScannerPayload>().expect("the receiver is a scanner").clone();
-    let mut poll = vm.poll_hook(is_retry);
+    let mut hook = vm.poll_hook(is_retry);
     let payload = scanner.get(vm);
     if payload.next > payload.end {
         return Ok(Value::NONE);
     }
     let request = Request { mode, start: payload.next, end: payload.end, must_advance: payload.must_advance };
     let view = subject_view(vm, &payload.string, payload.copied.as_deref());
-    let outcome = payload.pattern.get(vm).regex.run(view, request, &mut poll);
+    let outcome = payload.pattern.get(vm).regex.run(view, request, &mut || hook.poll());
     let (pattern, string, limits) = (payload.pattern.clone(), payload.string.clone(), (payload.start, payload.end));
+    vm.settle(&hook);
     match outcome {
         Ok(Some(captures)) => {
             let (start, end) = captures.span();

@@ -446,7 +446,8 @@ fn set_recursion_limit(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let message = format!("cannot set the recursion limit to {limit} at the recursion depth {depth}: the limit is too low");
         return Err(vm.raise(ExceptionKind::RecursionError, message));
     }
-    vm.state_mut().recursion_limit = limit as usize;
+    let allowed = vm.state().shared.limits().depth.unwrap_or(usize::MAX);
+    vm.state_mut().recursion_limit = (limit as usize).min(allowed);
     Ok(Value::NONE)
 }
 

@@ -132,10 +132,12 @@ fn form(vm: &mut Vm, args: &Args<'_>, function: &str) -> Result<Form> {
 fn normal(vm: &mut Vm, value: &Value, form: Form) -> Result<Text> {
     let mut is_retry = false;
     loop {
-        let mut stops = vm.poll_hook(is_retry);
+        let mut hook = vm.poll_hook(is_retry);
         let source = text(vm, value);
         let mut out = TextBuilder::with_capacity(source.len());
-        if character::normalize(source, form, &mut out, || !stops()) {
+        let is_done = character::normalize(source, form, &mut out, || !hook.poll());
+        vm.settle(&hook);
+        if is_done {
             return Ok(out.finish());
         }
         vm.poll()?;

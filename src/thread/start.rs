@@ -52,7 +52,10 @@ pub(crate) fn start(vm: &mut Vm, function: Value, args: Vec<Value>, kwargs: Opti
     if shared.is_closing() {
         return Err(vm.raise(ExceptionKind::PythonFinalizationError, "can't create new thread at interpreter shutdown"));
     }
-    if shared.n_threads() >= MAX_THREADS {
+    if vm.is_stopping() {
+        return Err(vm.raise_stop());
+    }
+    if shared.n_threads() >= shared.limits().threads.unwrap_or(MAX_THREADS).min(MAX_THREADS) {
         return Err(vm.runtime_error("can't start new thread"));
     }
     let mut args = args;
@@ -64,6 +67,7 @@ pub(crate) fn start(vm: &mut Vm, function: Value, args: Vec<Value>, kwargs: Opti
         }
     }
     let thread = shared.register_thread();
+    shared.inherit_stop(&thread, &vm.thread);
     let id = thread.id;
     if let Some(handle) = &handle {
         let payload = handle.get_mut(vm);
@@ -116,7 +120,7 @@ fn live(state: &StatePointer, thread: &ThreadHandle) {
         let result = vm.call_args(&function, CallArgs { values: &args, names: &names });
         drop(args);
         if result.is_err() {
-            if vm.is_quitting() || vm.raised_is(ExceptionKind::SystemExit) {
+            if vm.is_stopping() || vm.is_quitting() || vm.raised_is(ExceptionKind::SystemExit) {
                 drop(vm.take_raised());
             } else {
                 vm.write_unraisable("Exception ignored in thread started by: ", &function);
@@ -132,6 +136,7 @@ fn live(state: &StatePointer, thread: &ThreadHandle) {
         forget_handle(vm, &handle);
     }
     vm.drain_if_dead();
+    vm.give_back_budget();
 }
 
 /// The list of handles that `shutdown` joins.

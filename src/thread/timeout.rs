@@ -46,7 +46,7 @@ impl Vm {
             Reason::Granted => Ok(Woken::Look),
             Reason::Timeout => Ok(Woken::Timeout),
             Reason::Interrupted | Reason::Stopped => {
-                self.handle_breaker()?;
+                self.after_interrupt()?;
                 Ok(Woken::Look)
             }
             Reason::Closed => Err(self.quit()),

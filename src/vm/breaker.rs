@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::vm::{Raised, Result, Vm};
-use crate::gil::{COLLECT, MAILBOX, QUIT, Reason, SIGNAL, STOP, Ticket};
+use crate::gil::{COLLECT, MAILBOX, QUIT, Reason, SIGNAL, Ticket};
 use crate::object::types::exception::ExceptionKind;
 use crate::object::value::Value;
 use crate::os::poll::Polled;
@@ -12,13 +12,25 @@ use crate::os::poll::Polled;
 pub(crate) const SIGNAL_HANDLERS: &str = "signal handlers";
 
 impl Vm {
-    /// The slow path of a check: looks at every bit of the breaker.
+    /// The slow path of a check: looks at the countdown and at every bit of the breaker.
     #[cold]
     #[inline(never)]
     pub(crate) fn handle_breaker(&mut self) -> Result<()> {
+        if self.is_stopping() {
+            return self.check_clean_up();
+        }
+        if self.budget < 0 {
+            self.refill()?;
+        }
         let shared = self.state().shared.clone();
+        if !shared.breaker.is_set() {
+            return Ok(());
+        }
         shared.yield_now(&self.thread);
         let breaker = &shared.breaker;
+        if self.must_stop() {
+            return Err(self.start_stop());
+        }
         if !self.is_main && breaker.has(QUIT) {
             return Err(self.quit());
         }
@@ -100,12 +112,18 @@ impl Vm {
         }
     }
 
+    /// What follows when a wait was interrupted or stopped: signals' handlers run. A thread that is being stopped waits for nothing more.
+    pub(crate) fn after_interrupt(&mut self) -> Result<()> {
+        self.handle_breaker()?;
+        if self.is_stopping() { Err(self.raise_stop()) } else { Ok(()) }
+    }
+
     /// Why a wait that has begun is not to be waited: what would end it has come already.
     fn ends_at_once(&self, ticket: Ticket) -> Option<Reason> {
         let shared = &self.state().shared;
         let reason = if !self.is_main && shared.is_closing() {
             Reason::Closed
-        } else if shared.breaker.has(STOP) {
+        } else if self.is_stopping() || self.must_stop() {
             Reason::Stopped
         } else if self.is_main && shared.breaker.has(SIGNAL) {
             Reason::Interrupted

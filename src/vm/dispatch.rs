@@ -37,6 +37,9 @@ pub(crate) enum Outcome {
     Yielded,
 }
 
+/// What it costs to go on in a generator, in instructions.
+const RESUME_COST: i64 = 2;
+
 /// The payload of a word that is a pointer to an object of layout `T`.
 #[inline(always)]
 unsafe fn payload<T>(word: Word) -> *mut T {
@@ -82,6 +85,7 @@ impl Vm {
         let shared = self.state().shared.clone();
         let breaker = shared.breaker.word();
         let mut pending = raised;
+        let mut is_entry = !raised;
 
         macro_rules! load_state {
             () => {{
@@ -178,14 +182,32 @@ impl Vm {
                         Window::new(base, code)
                     };
                 }
+                // The countdown and the breaker: what is ahead costs so many instructions.
+                macro_rules! check {
+                    ($cost:expr) => {{
+                        #[cfg(not(feature = "unmetered"))]
+                        let is_used_up = {
+                            let left = self.budget - $cost;
+                            self.budget = left;
+                            left < 0
+                        };
+                        #[cfg(feature = "unmetered")]
+                        let is_used_up = false;
+                        if is_used_up | (breaker.load(std::sync::atomic::Ordering::Relaxed) != 0) {
+                            slow!(self.handle_breaker());
+                        }
+                    }};
+                }
                 macro_rules! jump {
                     ($instruction:expr) => {{
                         let offset = $instruction.jump();
+                        if offset < 0 {
+                            // A turn of the loop costs the instructions that the jump goes back over. What the check raises is raised by the jump,
+                            // which the loop's handlers cover, so `pc` moves after it.
+                            check!(-i64::from(offset));
+                        }
                         // SAFETY: jump targets are inside the code.
                         pc = unsafe { pc.offset(offset as isize) };
-                        if offset < 0 && breaker.load(std::sync::atomic::Ordering::Relaxed) != 0 {
-                            slow!(self.handle_breaker());
-                        }
                     }};
                 }
                 macro_rules! arithmetic {
@@ -275,10 +297,18 @@ impl Vm {
                 macro_rules! enter {
                     () => {{
                         load_state!();
-                        if breaker.load(std::sync::atomic::Ordering::Relaxed) != 0 {
-                            slow!(self.handle_breaker());
-                        }
+                        check!(entry_cost!());
                     }};
+                }
+                // A call costs the instructions of its body; going on in a generator costs little, since its body was paid for when it was made.
+                macro_rules! entry_cost {
+                    () => {
+                        // SAFETY: the record's code lives (F2).
+                        if in_generator { RESUME_COST } else { unsafe { (&(*code).instructions).len() as i64 } }
+                    };
+                }
+                if std::mem::take(&mut is_entry) {
+                    check!(entry_cost!());
                 }
                 macro_rules! start_call {
                     ($callable:expr, $argc:expr, $names:expr) => {{
@@ -328,9 +358,7 @@ impl Vm {
                                     code = callee;
                                     n_locals = callee_ref.n_locals;
                                     self.frames.records.push(Record { pc, base, code, frame_object: Word::UNBOUND, aux: Word::UNBOUND, flags: 0 });
-                                    if breaker.load(std::sync::atomic::Ordering::Relaxed) != 0 {
-                                        slow!(self.handle_breaker());
-                                    }
+                                    check!(callee_ref.instructions.len() as i64);
                                     continue;
                                 }
                             }
@@ -1159,11 +1187,7 @@ impl Vm {
                         Opcode::SetupAnnotations => slow!(self.setup_annotations(window!())),
                         Opcode::Intrinsic => slow!(self.intrinsic(window!(), i)),
                         Opcode::Intrinsic2 => slow!(self.intrinsic2(window!(), i)),
-                        Opcode::Nop => {
-                            if breaker.load(std::sync::atomic::Ordering::Relaxed) != 0 {
-                                slow!(self.handle_breaker());
-                            }
-                        }
+                        Opcode::Nop => check!(1),
                     }
                 }
             };

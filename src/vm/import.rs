@@ -91,7 +91,7 @@ impl Vm {
             self.state_mut().import_locks.waiting.retain(|(thread, ..)| *thread != own);
             match reason {
                 Reason::Granted | Reason::Timeout => {}
-                Reason::Interrupted | Reason::Stopped => self.handle_breaker()?,
+                Reason::Interrupted | Reason::Stopped => self.after_interrupt()?,
                 Reason::Closed => return Err(self.quit()),
             }
         }

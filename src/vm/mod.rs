@@ -18,6 +18,7 @@ pub(crate) mod outside;
 pub(crate) mod raise;
 pub(crate) mod source;
 pub(crate) mod state;
+pub(crate) mod stop;
 pub(crate) mod suspend;
 pub(crate) mod traceback;
 pub(crate) mod unwind;

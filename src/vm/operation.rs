@@ -59,6 +59,9 @@ pub(crate) fn reflected(comparison: Comparison) -> Comparison {
     }
 }
 
+/// What an item that a native takes from an iterator stands for in instructions.
+const NEXT_STEPS: usize = 2;
+
 impl Vm {
     // ---- arithmetic
 
@@ -463,8 +466,10 @@ impl Vm {
     }
 
     /// The next item; `None` at the end, with or without a `StopIteration`.
+    /// Looks at the breaker, so that every native loop over an iterator ends when it should.
     #[inline]
     pub(crate) fn next(&mut self, iterator: &Value) -> Result<Option<Value>> {
+        self.poll_after(NEXT_STEPS)?;
         let next = self.next_or_stop(iterator);
         if next.is_err() && self.clear_if(ExceptionKind::StopIteration) {
             return Ok(None);

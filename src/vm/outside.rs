@@ -20,7 +20,7 @@ impl Vm {
             match self.block_on(ticket, polled, deadline) {
                 Reason::Granted => return Ok(true),
                 Reason::Timeout => return Ok(false),
-                Reason::Interrupted | Reason::Stopped => self.handle_breaker()?,
+                Reason::Interrupted | Reason::Stopped => self.after_interrupt()?,
                 Reason::Closed => return Err(self.quit()),
             }
         }
@@ -50,7 +50,7 @@ impl Vm {
         }
         loop {
             match self.block(ticket, None) {
-                Reason::Interrupted | Reason::Stopped => self.handle_breaker()?,
+                Reason::Interrupted | Reason::Stopped => self.after_interrupt()?,
                 Reason::Closed => return Err(self.quit()),
                 Reason::Granted | Reason::Timeout => {}
             }

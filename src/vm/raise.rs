@@ -234,6 +234,9 @@ impl Vm {
 
     /// Shows an exception that nobody can handle (in `__del__`, a callback): `sys.unraisablehook`'s words on stderr.
     pub(crate) fn write_unraisable(&mut self, what: &str, object: &Value) {
+        if self.swallows_stop() {
+            return;
+        }
         let exception = self.take_raised();
         let handled = std::mem::replace(&mut self.handled, Value::NONE);
         let _ = super::traceback::show_unraisable(self, &exception, what, object);

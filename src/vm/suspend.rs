@@ -53,6 +53,7 @@ impl Vm {
             }
         }
         words.push(Word::UNBOUND);
+        self.spend(code.instructions.len());
         let flags = code.unit.flags;
         let (kind, id) = if flags.is_async_generator {
             (GeneratorKind::AsyncGenerator, TypeId::AsyncGenerator)
@@ -811,7 +812,8 @@ impl Vm {
         Ok(())
     }
 
-    fn restore_handled(&mut self, previous: Value) {
+    /// What was handled before is handled again; whether a stop was handled meanwhile.
+    fn restore_handled(&mut self, previous: Value) -> bool {
         let previous = if previous.is_unbound() {
             match self.frames.records.last().and_then(Record::generator) {
                 Some(generator) => generator.downcast::<Generator>().map_or(Value::NONE, |generator| generator.get(self).caller_handled.clone()),
@@ -821,20 +823,26 @@ impl Vm {
             previous
         };
         let old = std::mem::replace(&mut self.handled, previous);
-        drop(old);
+        self.leaves_stop_handler(&old)
     }
 
     pub(crate) fn pop_handled(&mut self, window: Window, i: Instruction) -> Result<()> {
         let previous = window.take_temporary(i.a());
-        self.restore_handled(previous);
+        if self.restore_handled(previous) {
+            // A `finally` clause that returns, or an exit method that says it has handled the exception, does not end a stop.
+            return Err(self.raise_stop());
+        }
         Ok(())
     }
 
     pub(crate) fn reraise_instruction(&mut self, window: Window, i: Instruction) -> Raised {
         let exception = window.take_temporary(i.a());
         let previous = window.take_temporary(i.b());
-        self.restore_handled(previous);
         self.skip_traceback = true;
+        if self.restore_handled(previous) {
+            // Nor does one that raises something else.
+            return self.raise_stop();
+        }
         self.reraise(exception)
     }
 }

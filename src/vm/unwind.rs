@@ -3,6 +3,7 @@
 
 use super::frame::{ENTRY, FAR, GENERATOR, INIT, NAMESPACE};
 use super::vm::Vm;
+use crate::code::unit::{Handler, HandlerKind};
 use crate::object::heap::release;
 use crate::object::types::TypeId;
 use crate::object::types::exception::Exception;
@@ -38,9 +39,10 @@ impl Vm {
             }
             // SAFETY: the record's code lives (F2).
             let payload = unsafe { &*code };
-            let handler = payload.unit.handlers.iter().find(|row| row.start <= instruction && instruction < row.end).copied();
-            // A thread that leaves a closing interpreter runs no script code on its way.
-            if let Some(handler) = handler.filter(|_| self.is_main || !self.is_quitting()) {
+            let is_stop = self.raised_is_stop();
+            let covers = |row: &&Handler| row.start <= instruction && instruction < row.end && !(is_stop && row.kind == HandlerKind::Except);
+            let handler = payload.unit.handlers.iter().find(covers).copied();
+            if let Some(handler) = handler.filter(|_| !self.skips_all_handlers()) {
                 for index in usize::from(handler.depth)..usize::from(payload.n_registers) {
                     // SAFETY: the window owns its temporaries (F3).
                     unsafe {

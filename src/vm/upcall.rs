@@ -7,6 +7,41 @@ use crate::object::types::exception::ExceptionKind;
 use crate::object::types::module::Module;
 use crate::object::value::Value;
 
+/// What a poll stands for in instructions.
+const POLL_STEPS: usize = 1000;
+/// How much memory is written in the time of an instruction.
+const BYTES_PER_STEP: usize = 64;
+
+/// Tells long work in the pure layers, which know no `Vm`, whether to stop. The caller then looks with `poll`, and tries again when that raised nothing; a
+/// retry is broken off by Ctrl-C, a stop or a limit only, else a timer that is faster than the work would keep it from ever ending.
+pub(crate) struct PollHook {
+    shared: std::sync::Arc<crate::gil::Shared>,
+    thread: crate::gil::ThreadHandle,
+    is_main: bool,
+    is_retry: bool,
+    /// Instructions that are left to all of the interpreter.
+    left: i64,
+    n_polls: usize,
+}
+
+impl PollHook {
+    /// To be called every thousand steps or so; whether to stop.
+    pub(crate) fn poll(&mut self) -> bool {
+        self.n_polls += 1;
+        if (self.n_polls.saturating_mul(POLL_STEPS)) as i64 > self.left {
+            return true;
+        }
+        if !self.shared.breaker.is_set() {
+            return false;
+        }
+        if self.shared.breaker.has(crate::gil::STOP) && self.shared.must_stop(&self.thread) {
+            return true;
+        }
+        let is_wanted = !self.is_retry || crate::os::signal::is_pending(crate::os::signal::INTERRUPT);
+        if self.is_main { self.shared.breaker.wants_interrupt() && is_wanted } else { self.shared.is_closing() }
+    }
+}
+
 impl Vm {
     /// `function(*arguments)`.
     #[inline]
@@ -85,30 +120,58 @@ impl Vm {
         if bytes > self.state().shared.memory_limit() {
             return Err(self.memory_error());
         }
+        // Whoever allocates writes too.
+        self.spend(bytes / BYTES_PER_STEP);
         Ok(())
     }
 
-    /// What long native loops call every thousand steps or so: signals, hand-over of the GIL, stops.
+    /// Charges output about to be written to a descriptor; the end of the run when it is more than the host allows.
+    pub(crate) fn charge_output(&mut self, descriptor: i32, bytes: usize) -> Result<()> {
+        let is_standard = descriptor == 1 || descriptor == 2;
+        let shared = self.state().shared.clone();
+        if is_standard && !shared.charge_output(bytes) {
+            return Err(self.stop_all(crate::gil::StopReason::Output(shared.limits().output.unwrap_or(0))));
+        }
+        Ok(())
+    }
+
+    /// What long native loops call every thousand steps or so: signals, hand-over of the GIL, stops, limits.
     #[inline]
     pub(crate) fn poll(&mut self) -> Result<()> {
-        if self.state().shared.breaker.is_set() {
+        self.poll_after(POLL_STEPS)
+    }
+
+    /// `poll` after so many steps, each about as long as an instruction.
+    #[inline]
+    pub(crate) fn poll_after(&mut self, steps: usize) -> Result<()> {
+        self.spend(steps);
+        if (self.budget < 0) | self.state().shared.breaker.is_set() {
             return self.handle_breaker();
         }
         Ok(())
     }
 
-    /// A poll callback for the pure layers: whether to stop. The caller then looks with `poll`, and tries again when that raised nothing; a retry is
-    /// broken off by Ctrl-C only, else a timer that is faster than the work would keep it from ever ending.
-    pub(crate) fn poll_hook(&self, is_retry: bool) -> impl FnMut() -> bool + use<> {
-        let shared = self.state().shared.clone();
-        let is_main = self.is_main;
-        move || {
-            if !shared.breaker.is_set() {
-                return false;
-            }
-            let is_wanted = !is_retry || crate::os::signal::is_pending(crate::os::signal::INTERRUPT);
-            if is_main { shared.breaker.wants_interrupt() && is_wanted } else { shared.is_closing() }
+    /// Subtracts native work from the countdown; the next check looks whether it was too much.
+    #[inline]
+    pub(crate) fn spend(&mut self, steps: usize) {
+        self.budget = self.budget.saturating_sub(steps as i64);
+    }
+
+    /// A poll callback for the pure layers.
+    pub(crate) fn poll_hook(&self, is_retry: bool) -> PollHook {
+        PollHook {
+            shared: self.state().shared.clone(),
+            thread: self.thread.clone(),
+            is_main: self.is_main,
+            is_retry,
+            left: if self.is_stopping() { self.budget } else { self.budget.saturating_add(self.state().shared.instructions_left()) },
+            n_polls: 0,
         }
+    }
+
+    /// Counts the work that was done under the hook.
+    pub(crate) fn settle(&mut self, hook: &PollHook) {
+        self.spend(hook.n_polls.saturating_mul(POLL_STEPS));
     }
 
     /// Runs `work` with the GIL given away. It must touch no values.

@@ -44,6 +44,10 @@ pub(crate) struct Vm {
     pub(crate) handled: Value,
     /// Objects whose `repr` is being computed, by address.
     pub(super) in_repr: Vec<u64>,
+    /// The countdown: instructions that are left of the thread's slice (see `gil/limits.rs`). Every check subtracts from it.
+    pub(crate) budget: i64,
+    /// The stop that ends this thread.
+    pub(super) stop: Option<Box<super::stop::Stopping>>,
     /// The lowest address the native stack may reach.
     pub(crate) stack_limit: usize,
     /// This thread's place in the scheduler.
@@ -71,6 +75,8 @@ impl Vm {
             raised: None,
             handled: Value::NONE,
             in_repr: Vec::new(),
+            budget: 0,
+            stop: None,
             stack_limit,
             thread,
             draining: false,
@@ -94,6 +100,14 @@ impl Vm {
     pub(crate) fn state_mut(&mut self) -> &mut State {
         // SAFETY: as in `state`, and `self` is borrowed exclusively.
         unsafe { self.state.as_mut() }
+    }
+
+    /// Gives what is left of the thread's slice back: it runs nothing for a while.
+    pub(crate) fn give_back_budget(&mut self) {
+        let rest = std::mem::take(&mut self.budget);
+        if self.stop.is_none() {
+            self.state().shared.give_back_instructions(rest);
+        }
     }
 
     /// The heap.

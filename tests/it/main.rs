@@ -2,4 +2,5 @@
 
 mod cli;
 mod layers;
+mod limits;
 mod prompt;

@@ -475,6 +475,7 @@ fn all_small(items: &[Value]) -> Option<Vec<i64>> {
 /// Numbers that are told apart only by their value need no stability.
 fn sort_numbers(vm: &mut Vm, numbers: &mut [i64]) -> Result<()> {
     if numbers.len() < 1 << 20 {
+        vm.spend(numbers.len());
         numbers.sort_unstable();
         return Ok(());
     }
@@ -488,7 +489,7 @@ fn sort_numbers(vm: &mut Vm, numbers: &mut [i64]) -> Result<()> {
 #[inline]
 fn count_step(vm: &mut Vm, steps: &mut u32) -> Result<()> {
     *steps += 1;
-    if *steps & 0xffff == 0 { vm.poll() } else { Ok(()) }
+    if *steps & 0xffff == 0 { vm.poll_after(0x10000) } else { Ok(()) }
 }
 
 /// Puts the items into the given order, which is complete even when the sort was broken off.

@@ -63,10 +63,13 @@ pub(crate) fn checked<T>(vm: &mut Vm, result: number::Result<T>) -> Result<T> {
     result.map_err(|error| number_error(vm, error))
 }
 
+/// What the piece of arithmetic between two polls stands for in instructions.
+const PIECE: usize = 100;
+
 /// Runs arithmetic that may take long: signals and stops reach it by the poll it is given.
 pub(crate) fn polled<T>(vm: &mut Vm, work: impl FnOnce(&mut Poll<'_>) -> number::Result<T>) -> Result<T> {
     let mut raised = None;
-    let result = work(&mut || match vm.poll() {
+    let result = work(&mut || match vm.poll_after(PIECE) {
         Ok(()) => false,
         Err(stop) => {
             raised = Some(stop);

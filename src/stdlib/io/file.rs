@@ -383,6 +383,7 @@ pub(crate) fn read_all(vm: &mut Vm, fd: i32) -> Result<Option<Vec<u8>>> {
 
 /// Writes; how much of it. `None` when a non-blocking descriptor takes nothing.
 pub(crate) fn write(vm: &mut Vm, fd: i32, bytes: &[u8]) -> Result<Option<usize>> {
+    vm.charge_output(fd, bytes.len())?;
     match vm.write_outside(fd, bytes)? {
         Ok(count) => Ok(Some(count)),
         Err(error) if would_block(&error) => Ok(None),
