@@ -1,16 +1,16 @@
-//! Lists the library's scripts, to be embedded in the program, and says how the program is linked.
+//! Lists the library's scripts, to be embedded in the program, says how the program is linked, and numbers the compiler.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-fn scripts_below(folder: &Path, found: &mut Vec<PathBuf>) {
+fn files_below(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     println!("cargo::rerun-if-changed={}", folder.display());
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
-            scripts_below(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "scr") {
+            files_below(&path, ending, found);
+        } else if path.extension().is_some_and(|extension| extension == ending) {
             found.push(path);
         }
     }
@@ -25,12 +25,29 @@ fn link() {
     }
 }
 
+/// A number that changes with the compiler: what an older one made of a source is not what this one would make.
+fn fingerprint(root: &Path) {
+    let mut files = Vec::new();
+    for folder in ["src/compile", "src/code", "grammar/src"] {
+        files_below(&root.join(folder), "rs", &mut files);
+    }
+    files.sort();
+    // FNV-1a.
+    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+    for byte in files.iter().flat_map(|file| std::fs::read(file).unwrap_or_default()).chain(env!("CARGO_PKG_VERSION").bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    }
+    println!("cargo::rustc-env=SCRIP_COMPILER={hash}");
+}
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     link();
-    let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("stdlib");
+    let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    fingerprint(&root);
+    let root = root.join("stdlib");
     let mut scripts = Vec::new();
-    scripts_below(&root, &mut scripts);
+    files_below(&root, "scr", &mut scripts);
     let mut rows: Vec<(String, PathBuf, bool)> = scripts
         .into_iter()
         .map(|path| {

@@ -106,7 +106,7 @@ struct Printed {
 /// Runs `script` and compares; the error is the report.
 fn check(script: &Path, options: &Options) -> Result<(), String> {
     let directives = Directives::of(script);
-    let printed = run(&options.binary, &[], script, &directives, "<stdlib>")?;
+    let printed = run(&options.binary, &["-B"], script, &directives, "<stdlib>")?;
     let reference = match &options.reference {
         Some((python, library)) if !directives.differs => Some(run(python, &["-B"], script, &directives, library)?),
         _ => None,

@@ -9,6 +9,8 @@ pub(super) struct Arguments {
     /// `sys.argv`.
     pub(super) argv: Vec<String>,
     pub(super) hash_seed: Option<u64>,
+    /// Compiled modules are kept beside their sources.
+    pub(super) writes_cache: bool,
     pub(super) limits: Limits,
 }
 
@@ -45,7 +47,7 @@ Runs a script in Python 3's syntax, or starts a prompt.
   --hash-seed N    fix the order of strings in sets (0 to 18446744073709551615; also SCRIPHASHSEED)
   --max-instructions N, --max-memory SIZE, --timeout SECONDS, --max-depth N, --max-threads N, --max-output SIZE
                    end the script when it uses more; a SIZE is in bytes, or has a K, M or G behind it
-  -B               write no compiled files beside the sources
+  -B               write no compiled files (__scrcache__) beside the sources
   -V, --version    print the version
   -h, --help       print this text
 
@@ -61,6 +63,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
         Some(text) if !text.is_empty() && text != "random" => Some(parse_seed("SCRIPHASHSEED", &text)?),
         _ => None,
     };
+    let mut writes_cache = true;
     let mut limits = Limits::new();
     let mut action = None;
     let mut argv = Vec::new();
@@ -103,7 +106,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
             "--max-depth" => limits = limits.depth(parse_number(&option, &value(&option)?)? as usize),
             "--max-threads" => limits = limits.threads(parse_number(&option, &value(&option)?)? as usize),
             "--timeout" => limits = limits.wall_time(parse_seconds(&option, &value(&option)?)?),
-            "-B" => {}
+            "-B" => writes_cache = false,
             "-V" | "--version" => action = Some(Action::Version),
             "-h" | "--help" => action = Some(Action::Help),
             _ if option.starts_with("-c") && !option.starts_with("--") => {
@@ -128,7 +131,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
     if argv.is_empty() {
         argv.push(String::new());
     }
-    Ok(Arguments { action: action.unwrap_or(Action::Input), argv, hash_seed, limits })
+    Ok(Arguments { action: action.unwrap_or(Action::Input), argv, hash_seed, writes_cache, limits })
 }
 
 fn parse_number(what: &str, text: &str) -> Result<u64, String> {

@@ -62,9 +62,14 @@ fn run(mut arguments: Arguments) -> ExitCode {
     }
     let is_prompt = arguments.action == Action::Input && std::io::stdin().is_terminal();
     let executable = std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut builder =
-        Interpreter::builder().arguments(arguments.argv).search_path(search_path).executable(executable).interactive(is_prompt).handle_signals(true);
-    builder = builder.limits(arguments.limits);
+    let mut builder = Interpreter::builder()
+        .arguments(arguments.argv)
+        .search_path(search_path)
+        .executable(executable)
+        .interactive(is_prompt)
+        .write_cache(arguments.writes_cache)
+        .handle_signals(true)
+        .limits(arguments.limits);
     if let Some(seed) = arguments.hash_seed {
         builder = builder.hash_seed(seed);
     }

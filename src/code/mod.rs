@@ -2,10 +2,8 @@
 
 pub(crate) mod disassemble;
 pub(crate) mod instruction;
-#[cfg(test)]
 pub(crate) mod marshal;
 #[cfg(test)]
 pub(crate) mod reference;
 pub(crate) mod unit;
-#[cfg(any(test, debug_assertions))]
 pub(crate) mod verify;

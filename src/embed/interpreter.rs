@@ -93,6 +93,13 @@ impl Builder {
         self.options.executable = path;
         self
     }
+    /// Whether the compiled form of an imported file is kept beside it, as `__scrcache__/NAME.scrc`, and read from there the next time; by default
+    /// nothing is written. (A file that is there is read in any case.)
+    #[must_use]
+    pub fn write_cache(mut self, yes: bool) -> Self {
+        self.options.write_cache = yes;
+        self
+    }
     /// The program is a prompt (`sys.flags.interactive`).
     #[must_use]
     pub fn interactive(mut self, is_interactive: bool) -> Self {

@@ -4,10 +4,14 @@
 //! `__init__` file is a package; the library that is embedded in the program, whose files show as `<stdlib>/NAME.scr`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::cache;
 use super::source::SourceOptions;
 use super::state::Name;
 use super::vm::{Raised, Result, Vm};
+use crate::code::marshal::Stamp;
+use crate::code::unit::Unit;
 use crate::gil::{Activity, Reason, Waiter};
 use crate::object::layout::Layout;
 use crate::object::type_object::{BASE_TYPE, HAS_DICT, HAS_WEAKREFS, Slots, TypeSpec};
@@ -705,7 +709,7 @@ fn set_module_attributes(vm: &mut Vm, dict: &Ref<Dict>, spec: &Value, package: &
 
 fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>) -> Result<Value> {
     let parent = text.rsplit_once('.').map_or("", |(parent, _)| parent);
-    let (bytes, file, is_package) = match found {
+    let (program, file, is_package) = match found {
         Found::Native(native) => {
             let module = vm.make_native_module(native)?;
             let origin = vm.new_str("built-in");
@@ -727,23 +731,8 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
             vm.dict_set(modules, name, module.clone())?;
             return Ok(module);
         }
-        Found::Library(source, file, is_package) => (std::borrow::Cow::Borrowed(source.as_bytes()), file, is_package),
-        Found::File(path, is_package) => {
-            let read = vm.detached(|| std::fs::read(&path));
-            let file = path.to_string_lossy().into_owned();
-            match read {
-                Ok(bytes) => (std::borrow::Cow::Owned(bytes), file, is_package),
-                Err(error) => {
-                    let number = vm.new_int(i64::from(error.raw_os_error().unwrap_or(5)));
-                    let reason = error.to_string();
-                    let reason = vm.new_str(reason.split(" (os error").next().unwrap_or_default());
-                    let file = vm.new_str(file);
-                    let class = vm.state().exception(ExceptionKind::OSError).clone();
-                    let exception = vm.call(&class, &[number, reason, file])?;
-                    return Err(vm.raise_value(exception));
-                }
-            }
-        }
+        Found::Library(source, file, is_package) => (Program::Library(source), file, is_package),
+        Found::File(path, is_package) => (read_program(vm, &path)?, path.to_string_lossy().into_owned(), is_package),
     };
     let module = vm.new_module(text, Value::NONE)?;
     let dict = module.get(vm).dict.clone();
@@ -757,10 +746,18 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
     let spec = make_spec(vm, name, Some(file_value.clone()), path.clone().map(|path| vec![path]), true)?;
     let path_list = path.map(|path| vm.new_list(vec![path]));
     set_module_attributes(vm, &dict, &spec, if is_package { text } else { parent }, Some(file_value), path_list)?;
+    if !matches!(program, Program::Library(_))
+        && let Some(place) = cache::place_of(Path::new(&file))
+    {
+        let place = vm.new_str(&*place.to_string_lossy());
+        vm.set_attr_str(&spec, "cached", &place)?;
+        let key = vm.name(Name::Cached);
+        vm.dict_set(&dict, &key, place)?;
+    }
     vm.set_attr_str(&spec, "_initializing", &Value::TRUE)?;
     let module = module.into_value();
     vm.dict_set(modules, name, module.clone())?;
-    let result = run_source(vm, &bytes, &file, &dict);
+    let result = run_program(vm, program, &file, &dict);
     match result {
         Ok(()) => {
             vm.set_attr_str(&spec, "_initializing", &Value::FALSE)?;
@@ -780,11 +777,67 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
     }
 }
 
-fn run_source(vm: &mut Vm, bytes: &[u8], file: &str, dict: &Ref<Dict>) -> Result<()> {
-    let code = vm.compile_bytes(bytes, file, SourceOptions::MODULE)?;
+/// A module's text, or what was made of it.
+enum Program {
+    Library(&'static str),
+    File { bytes: Vec<u8>, stamp: Option<Stamp> },
+    Compiled(Arc<Unit>),
+}
+
+/// Reads a module's file, or what is kept of it.
+fn read_program(vm: &mut Vm, path: &Path) -> Result<Program> {
+    let read = vm.detached(|| {
+        let stamp = cache::stamp_of(path);
+        match stamp.and_then(|stamp| cache::load(path, stamp)) {
+            Some(unit) => Ok(Program::Compiled(unit)),
+            None => std::fs::read(path).map(|bytes| Program::File { bytes, stamp }),
+        }
+    });
+    match read {
+        Ok(program) => Ok(program),
+        Err(error) => {
+            let number = vm.new_int(i64::from(error.raw_os_error().unwrap_or(5)));
+            let reason = error.to_string();
+            let reason = vm.new_str(reason.split(" (os error").next().unwrap_or_default());
+            let file = vm.new_str(&*path.to_string_lossy());
+            let class = vm.state().exception(ExceptionKind::OSError).clone();
+            let exception = vm.call(&class, &[number, reason, file])?;
+            Err(vm.raise_value(exception))
+        }
+    }
+}
+
+fn run_program(vm: &mut Vm, program: Program, file: &str, dict: &Ref<Dict>) -> Result<()> {
+    let code = match program {
+        Program::Compiled(unit) => vm.make_code(unit),
+        Program::Library(source) => vm.compile_bytes(source.as_bytes(), file, SourceOptions::MODULE)?,
+        Program::File { bytes, stamp } => {
+            let code = vm.compile_bytes(&bytes, file, SourceOptions::MODULE)?;
+            if let Some(stamp) = stamp
+                && writes_cache(vm)?
+            {
+                let unit = code.get(vm).unit.clone();
+                vm.detached(|| cache::store(Path::new(file), stamp, &unit));
+            }
+            code
+        }
+    };
     let function = vm.new_function(code, dict.clone())?;
     vm.run_code(&function, dict)?;
     Ok(())
+}
+
+/// Whether compiled modules are to be kept: `not sys.dont_write_bytecode`.
+fn writes_cache(vm: &mut Vm) -> Result<bool> {
+    if !vm.state().options.write_cache {
+        return Ok(false);
+    }
+    let modules = vm.state().modules.clone();
+    let Some(sys) = vm.dict_get_str(&modules, "sys")? else { return Ok(true) };
+    match vm.find_attr_str(&sys, "dont_write_bytecode")? {
+        Some(keeps_none) => Ok(!vm.is_true(&keeps_none)?),
+        None => Ok(true),
+    }
 }
 
 /// Runs a module by its name as `__main__`, a package by its `__main__` submodule: what `-m` does.
@@ -805,16 +858,13 @@ pub(crate) fn run_module(vm: &mut Vm, name: &str) -> Result<()> {
             None => None,
         };
         let found = find(vm, &full, &tail, search)?;
-        let (bytes, file) = match found {
+        let (program, file) = match found {
             Some(Found::Library(_, _, true) | Found::File(_, true) | Found::Namespace(_)) => {
                 full.push_str(".__main__");
                 continue;
             }
-            Some(Found::Library(source, file, false)) => (source.as_bytes().to_vec(), file),
-            Some(Found::File(path, false)) => {
-                let bytes = vm.detached(|| std::fs::read(&path)).unwrap_or_default();
-                (bytes, path.to_string_lossy().into_owned())
-            }
+            Some(Found::Library(source, file, false)) => (Program::Library(source), file),
+            Some(Found::File(path, false)) => (read_program(vm, &path)?, path.to_string_lossy().into_owned()),
             Some(Found::Native(_)) | None => {
                 let message = format!("No module named {full}");
                 return Err(vm.raise(ExceptionKind::ImportError, message));
@@ -835,6 +885,6 @@ pub(crate) fn run_module(vm: &mut Vm, name: &str) -> Result<()> {
                 vm.set_item(&argv, &Value::small(0), &file_value)?;
             }
         }
-        return run_source(vm, &bytes, &file, &dict);
+        return run_program(vm, program, &file, &dict);
     }
 }

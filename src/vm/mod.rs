@@ -4,6 +4,7 @@ pub(crate) mod arithmetic;
 pub(crate) mod attribute;
 pub(crate) mod bootstrap;
 pub(crate) mod breaker;
+pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod class;
 pub(crate) mod convert;

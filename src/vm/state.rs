@@ -146,6 +146,7 @@ pub(crate) struct Library {
 pub(crate) struct Options {
     pub(crate) arguments: Vec<String>,
     pub(crate) search_path: Vec<String>,
+    /// Compiled modules are kept beside their sources.
     pub(crate) write_cache: bool,
     pub(crate) executable: String,
     pub(crate) is_interactive: bool,

@@ -1,5 +1,6 @@
 //! The tests that are not scripts, in one binary.
 
+mod cache;
 mod cli;
 mod layers;
 mod limits;
