@@ -12,6 +12,8 @@ pub(super) struct Arguments {
     /// Compiled modules are kept beside their sources.
     pub(super) writes_cache: bool,
     pub(super) limits: Limits,
+    /// What the threads did is printed at the end.
+    pub(super) gil_stats: bool,
 }
 
 /// What to do.
@@ -48,6 +50,7 @@ Runs a script in Python 3's syntax, or starts a prompt.
   --max-instructions N, --max-memory SIZE, --timeout SECONDS, --max-depth N, --max-threads N, --max-output SIZE
                    end the script when it uses more; a SIZE is in bytes, or has a K, M or G behind it
   -B               write no compiled files (__scrcache__) beside the sources
+  --gil-stats      print at the end what the threads did: who held the GIL, who waited for what
   -V, --version    print the version
   -h, --help       print this text
 
@@ -66,6 +69,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
     let mut writes_cache = true;
     let mut limits = Limits::new();
     let mut action = None;
+    let mut gil_stats = false;
     let mut argv = Vec::new();
     while let Some(argument) = rest.next() {
         let (option, inline) = match argument.split_once('=') {
@@ -107,6 +111,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
             "--max-threads" => limits = limits.threads(parse_number(&option, &value(&option)?)? as usize),
             "--timeout" => limits = limits.wall_time(parse_seconds(&option, &value(&option)?)?),
             "-B" => writes_cache = false,
+            "--gil-stats" => gil_stats = true,
             "-V" | "--version" => action = Some(Action::Version),
             "-h" | "--help" => action = Some(Action::Help),
             _ if option.starts_with("-c") && !option.starts_with("--") => {
@@ -131,7 +136,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<St
     if argv.is_empty() {
         argv.push(String::new());
     }
-    Ok(Arguments { action: action.unwrap_or(Action::Input), argv, hash_seed, writes_cache, limits })
+    Ok(Arguments { action: action.unwrap_or(Action::Input), argv, hash_seed, writes_cache, limits, gil_stats })
 }
 
 fn parse_number(what: &str, text: &str) -> Result<u64, String> {

@@ -70,6 +70,9 @@ fn run(mut arguments: Arguments) -> ExitCode {
         .write_cache(arguments.writes_cache)
         .handle_signals(true)
         .limits(arguments.limits);
+    if arguments.gil_stats {
+        builder = builder.observe_threads(true);
+    }
     if let Some(seed) = arguments.hash_seed {
         builder = builder.hash_seed(seed);
     }
@@ -104,6 +107,9 @@ fn run(mut arguments: Arguments) -> ExitCode {
         (Outcome::Code(0), Err(error)) => report(&interpreter, Err(error)),
         (outcome, _) => outcome,
     };
+    if arguments.gil_stats {
+        write_stderr(&interpreter.thread_report());
+    }
     match outcome {
         Outcome::Interrupted => {
             crate::die_by_interrupt();

@@ -66,6 +66,7 @@ pub struct Builder {
     hash_seed: Option<u64>,
     limits: Limits,
     handles_signals: bool,
+    observes_threads: bool,
 }
 
 impl Builder {
@@ -119,12 +120,23 @@ impl Builder {
         self
     }
 
+    /// What the threads do is noted, at some cost for each hand-over of the GIL, for [`Interpreter::thread_report`].
+    #[must_use]
+    pub fn observe_threads(mut self, yes: bool) -> Self {
+        self.observes_threads = yes;
+        self
+    }
+
     /// Makes the interpreter.
     pub fn build(self) -> Result<Interpreter, Error> {
         let shared = Shared::new(self.limits.limits);
         let seed = self.hash_seed.unwrap_or_else(crate::os::random::seed);
         let library = Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find };
+        if self.observes_threads {
+            shared.observe();
+        }
         let main = shared.register_thread();
+        main.set_name("MainThread".to_owned());
         if self.handles_signals {
             shared.install_signals().map_err(|error| io_error("signals", &error))?;
         }
@@ -201,6 +213,7 @@ impl Interpreter {
         let mut vm = Vm::new(inner.state, attached.thread().clone(), is_main, crate::os::stack::limit());
         // A call from inside a call is part of it.
         let run = if attached.is_nested { None } else { Some(Run::new(&inner.shared, attached.thread())) };
+        vm.enter();
         let result = work(&mut vm);
         vm.drain_if_dead();
         vm.give_back_budget();
@@ -420,6 +433,12 @@ impl Interpreter {
     /// an error when a limit or a stop ended it.
     pub fn finish(&self) -> Result<bool, Error> {
         self.run(|vm| Ok(crate::stdlib::finish(vm).is_ok()))
+    }
+
+    /// What the threads have done so far, as text: how long each ran, waited for the GIL, was blocked and was outside; why the GIL was handed over;
+    /// the longest hold, and the locks that were waited for most. Empty of figures unless [`Builder::observe_threads`] was asked for.
+    pub fn thread_report(&self) -> String {
+        self.inner.shared.report()
     }
 
     /// Shows an exception by `sys.excepthook`.

@@ -18,6 +18,8 @@ pub(crate) struct Attached {
     /// The thread was attached before.
     pub(crate) is_nested: bool,
     outer: Option<(Arc<Shared>, ThreadHandle)>,
+    /// The thread is not forgotten when it detaches.
+    stays_known: bool,
 }
 
 impl Attached {
@@ -27,15 +29,23 @@ impl Attached {
         if let Some((known, thread)) = &outer
             && Arc::ptr_eq(known, shared)
         {
-            return Self { shared: shared.clone(), thread: thread.clone(), is_nested: true, outer: None };
+            return Self { shared: shared.clone(), thread: thread.clone(), is_nested: true, outer: None, stays_known: true };
         }
-        let thread = make_thread();
+        // It may be attached to this interpreter further out: then it is the same thread that comes back.
+        let known = ATTACHED.with_borrow(|attached| attached.iter().find(|(other, _)| Arc::ptr_eq(other, shared)).map(|(_, thread)| thread.clone()));
+        let stays_known = known.is_some();
+        let thread = known.unwrap_or_else(make_thread);
         if let Some((other, thread)) = &outer {
             other.detach(thread);
         }
         shared.attach(&thread);
         ATTACHED.with_borrow_mut(|attached| attached.push((shared.clone(), thread.clone())));
-        Self { shared: shared.clone(), thread, is_nested: false, outer }
+        Self { shared: shared.clone(), thread, is_nested: false, outer, stays_known }
+    }
+
+    /// Detaches a thread that comes back: the scheduler goes on knowing it.
+    pub(crate) fn leave(mut self) {
+        self.stays_known = true;
     }
 
     /// The thread's place in the scheduler.
@@ -51,7 +61,7 @@ impl Drop for Attached {
         }
         ATTACHED.with_borrow_mut(Vec::pop);
         self.shared.detach(&self.thread);
-        if !self.thread.is_main() {
+        if !self.thread.is_main() && !self.stays_known {
             self.shared.forget_thread(&self.thread);
         }
         if let Some((other, thread)) = &self.outer {

@@ -237,7 +237,7 @@ impl Timer {
             }
             None => {
                 let (own, shared) = (timer.clone(), Arc::downgrade(shared));
-                crate::os::thread::spawn("timer", 64 * 1024, move || own.watch(&shared))?;
+                crate::os::thread::spawn(64 * 1024, move || own.watch(&shared))?;
                 state.looks_at = Some(deadline);
             }
         }

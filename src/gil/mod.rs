@@ -5,6 +5,7 @@ mod attached;
 mod breaker;
 mod limits;
 mod scheduler;
+mod stats;
 mod sync;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::breaker::{Breaker, DROP, QUIT, SIGNAL, STOP};
 use super::limits::{IDLE, Limits, Meter};
+use super::stats::{Cause, Phase, ThreadTimes, Totals};
 use super::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Condvar, Instant, Mutex, MutexGuard};
 use super::wait::{Reason, Ticket, WaitCell};
 use crate::os::poll::Polled;
@@ -26,6 +27,8 @@ const LOCKED: u32 = 1;
 const WAITERS: u32 = 2;
 /// Set for good by `close`: the main thread has the GIL and keeps it.
 const CLOSED: u32 = 4;
+/// Set for good by `observe`: every attach and detach goes the slow way, where what the threads do is noted.
+const OBSERVED: u32 = 8;
 
 /// The slice that a thread has for sure before a thread that comes back from a wait may preempt it. In nanoseconds.
 const MIN_SLICE: u64 = 100_000;
@@ -53,12 +56,38 @@ pub(crate) struct Thread {
     slice_left: AtomicU64,
     /// The last stop that there was when it started to run: a later one ends it. `IDLE` while it runs nothing.
     pub(super) stop_number: AtomicU64,
+    /// The detach that comes next is for a wait, not for going outside.
+    will_block: AtomicBool,
+    times: Mutex<ThreadTimes>,
+    name: Mutex<String>,
+    /// Who it is to the system (`threading.get_ident`); zero until it has attached.
+    ident: AtomicU64,
 }
 
 impl Thread {
     /// Whether it is the interpreter's main thread.
     pub(crate) fn is_main(&self) -> bool {
         self.id == MAIN
+    }
+
+    /// What scripts call it.
+    pub(crate) fn name(&self) -> String {
+        self.name.lock().clone()
+    }
+
+    /// Sets what scripts call it.
+    pub(crate) fn set_name(&self, name: String) {
+        *self.name.lock() = name;
+    }
+
+    /// Who it is to the system; zero until it has attached.
+    pub(crate) fn ident(&self) -> u64 {
+        self.ident.load(Relaxed)
+    }
+
+    /// Says who it is to the system.
+    pub(crate) fn set_ident(&self, ident: u64) {
+        self.ident.store(ident, Relaxed);
     }
 }
 
@@ -89,6 +118,7 @@ struct Queue {
     threads: Vec<ThreadHandle>,
     next_id: u64,
     hand_overs: u64,
+    totals: Totals,
 }
 
 impl Queue {
@@ -157,9 +187,75 @@ impl Shared {
             earned_boost: AtomicBool::new(false),
             slice_left: AtomicU64::new(0),
             stop_number: AtomicU64::new(IDLE),
+            will_block: AtomicBool::new(false),
+            times: Mutex::default(),
+            name: Mutex::default(),
+            ident: AtomicU64::new(0),
         }));
         queue.threads.push(handle.clone());
         handle
+    }
+
+    /// As `register_thread`; `None` once the interpreter closes.
+    pub(crate) fn register_unless_closing(&self) -> Option<ThreadHandle> {
+        // A thread that is registered before `start_closing` is waited for; `is_closing` is set before that looks at the threads.
+        let handle = self.register_thread();
+        if self.is_closing() {
+            self.forget_thread(&handle);
+            return None;
+        }
+        Some(handle)
+    }
+
+    /// The threads there are, the oldest first.
+    pub(crate) fn threads(&self) -> Vec<ThreadHandle> {
+        self.queue.lock().threads.clone()
+    }
+
+    /// From now on what the threads do is noted; before any thread has attached.
+    pub(crate) fn observe(&self) {
+        self.gil.word.store(OBSERVED, Relaxed);
+    }
+
+    /// Whether what the threads do is noted.
+    #[inline]
+    pub(crate) fn is_observed(&self) -> bool {
+        self.gil.word.load(Relaxed) & OBSERVED != 0
+    }
+
+    /// What the threads have done so far, as text.
+    pub(crate) fn report(&self) -> String {
+        let queue = self.queue.lock();
+        let now = self.now();
+        let living = queue.threads.iter().map(|thread| {
+            let mut times = thread.times.lock();
+            let phase = times.phase;
+            times.change(phase, now);
+            (thread.id, thread.name(), times.clone())
+        });
+        let living = living.collect();
+        queue.totals.report(living)
+    }
+
+    /// The thread, which holds the GIL, is about to let it go: where the script is, when that ends its longest hold so far.
+    pub(crate) fn note_place(&self, thread: &ThreadHandle, place: impl FnOnce() -> String) {
+        if thread.times.lock().is_longest(self.now()) {
+            let place = place();
+            thread.times.lock().set_place(place);
+        }
+    }
+
+    /// A thread has waited for a lock.
+    pub(crate) fn note_contention(&self, place: String, waited: Duration) {
+        let nanoseconds = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        self.queue.lock().totals.note_contention(place, nanoseconds);
+    }
+
+    /// Under the queue's lock: the thread does something else from now on.
+    fn change(&self, thread: &Thread, phase: Phase, now: u64) {
+        if self.is_observed() {
+            thread.times.lock().change(phase, now);
+        }
     }
 
     /// The thread is over; it has detached.
@@ -167,6 +263,10 @@ impl Shared {
         let mut queue = self.queue.lock();
         queue.threads.retain(|other| other.id != thread.id);
         self.settle_stop(&queue);
+        if self.is_observed() {
+            let times = thread.times.lock().clone();
+            queue.totals.ended.push((thread.id, thread.name(), times));
+        }
     }
 
     /// A new stop: threads that look will find that they are older, and those that wait are woken.
@@ -257,7 +357,7 @@ impl Shared {
         queue.is_closed = true;
         queue.urgent.clear();
         queue.ordinary.clear();
-        self.gil.word.store(LOCKED | CLOSED, Relaxed);
+        self.gil.word.fetch_or(LOCKED | CLOSED, Relaxed);
         self.breaker.clear(DROP);
     }
 
@@ -303,9 +403,12 @@ impl Shared {
         let mut word = self.gil.word.load(Relaxed);
         loop {
             if word & LOCKED == 0 {
-                match self.gil.word.compare_exchange(word, LOCKED, Acquire, Relaxed) {
+                match self.gil.word.compare_exchange(word, word | LOCKED, Acquire, Relaxed) {
                     Ok(_) => {
                         self.gil.start.store(0, Relaxed);
+                        if word & OBSERVED != 0 {
+                            self.change(thread, Phase::Running, self.now());
+                        }
                         return;
                     }
                     Err(now) => word = now,
@@ -318,6 +421,9 @@ impl Shared {
             } else {
                 break;
             }
+        }
+        if word & OBSERVED != 0 {
+            self.change(thread, Phase::Ready, self.now());
         }
         let urgent = thread.earned_boost.swap(false, Relaxed);
         thread.is_urgent.store(urgent, Relaxed);
@@ -355,10 +461,15 @@ impl Shared {
         let used = if start == 0 { 0 } else { self.now().saturating_sub(start) };
         thread.earned_boost.store(used < self.interval() / 2, Relaxed);
         thread.slice_left.store(0, Relaxed);
+        let observed = self.gil.word.load(Relaxed) & OBSERVED;
+        let will_block = thread.will_block.swap(false, Relaxed);
+        if observed != 0 {
+            self.change(thread, if will_block { Phase::Blocked } else { Phase::Outside }, self.now());
+        }
         if queue.is_empty() {
-            self.gil.word.store(0, Release);
+            self.gil.word.store(observed, Release);
         } else {
-            self.grant(&mut queue, true);
+            self.grant(&mut queue, if will_block { Cause::Blocked } else { Cause::Outside });
         }
     }
 
@@ -374,6 +485,10 @@ impl Shared {
         let used = if start == 0 { 0 } else { self.now().saturating_sub(start) };
         let left = queue.slice.saturating_sub(used);
         thread.is_urgent.store(false, Relaxed);
+        if self.is_observed() {
+            self.change(thread, Phase::Ready, self.now());
+        }
+        let cause = if queue.urgent.is_empty() { Cause::Slice } else { Cause::Boost };
         if !queue.urgent.is_empty() && start != 0 && left > MIN_SLICE {
             thread.slice_left.store(left, Relaxed);
             queue.ordinary.push_front(thread.clone());
@@ -381,12 +496,12 @@ impl Shared {
             thread.slice_left.store(0, Relaxed);
             queue.ordinary.push_back(thread.clone());
         }
-        self.grant(&mut queue, false);
+        self.grant(&mut queue, cause);
         self.wait(queue, thread);
     }
 
     /// Hands the GIL to the head of the queue, which is not empty. The word stays locked throughout (G2).
-    fn grant(&self, queue: &mut MutexGuard<'_, Queue>, is_voluntary: bool) {
+    fn grant(&self, queue: &mut MutexGuard<'_, Queue>, cause: Cause) {
         let now = self.now();
         // Threads that do nothing but wake each other would keep the others out for ever.
         let is_starved = !queue.ordinary.is_empty() && queue.starved_since != 0 && now - queue.starved_since >= self.interval();
@@ -406,6 +521,8 @@ impl Shared {
             queue.has_timer = false;
         }
         queue.hand_overs += 1;
+        queue.totals.hand_overs[cause as usize] += 1;
+        self.change(&head, Phase::Running, now);
         self.breaker.clear(DROP);
         self.gil.start.store(now, Relaxed);
         let left = head.slice_left.swap(0, Relaxed);
@@ -413,7 +530,7 @@ impl Shared {
         let was_protected = queue.protected;
         queue.protected = if is_starved { queue.slice } else { MIN_SLICE };
         if queue.is_empty() {
-            self.gil.word.store(LOCKED, Relaxed);
+            self.gil.word.fetch_and(!WAITERS, Relaxed);
         } else {
             // G3: an urgent head that has asked already must ask again; without one, somebody has to take the timer's role.
             match queue.urgent.front() {
@@ -423,6 +540,7 @@ impl Shared {
                 }
                 _ => {}
             }
+            let is_voluntary = matches!(cause, Cause::Blocked | Cause::Outside);
             if is_voluntary && !queue.has_timer {
                 if let Some(ordinary) = queue.ordinary.front() {
                     ordinary.granted_or_poked.notify_one();
@@ -476,6 +594,7 @@ impl Shared {
 
     /// Waits, with the GIL given away, until somebody wakes this wait of the thread or its deadline passes.
     pub(crate) fn block(&self, thread: &ThreadHandle, ticket: Ticket, deadline: Option<Instant>) -> Reason {
+        thread.will_block.store(true, Relaxed);
         self.detach(thread);
         let reason = thread.wait.park(ticket, deadline);
         self.attach(thread);

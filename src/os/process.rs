@@ -173,6 +173,19 @@ pub(crate) fn exit_code(status: i32) -> Option<i32> {
     }
 }
 
+/// Writes to the process's standard error, past every buffer.
+pub(crate) fn write_error(text: &str) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match super::file::write(2, rest) {
+            Ok(count) if count > 0 => rest = &rest[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // There is nobody to tell.
+            _ => return,
+        }
+    }
+}
+
 /// Ends the process by SIGABRT.
 pub(crate) fn abort() -> ! {
     std::process::abort()

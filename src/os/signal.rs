@@ -9,7 +9,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Ctrl-C's number.
@@ -28,12 +28,71 @@ static READER_IS_DUE: AtomicBool = AtomicBool::new(false);
 /// A descriptor that gets each signal's number as a byte, for event loops (`set_wakeup_fd`).
 static WAKEUP: AtomicI32 = AtomicI32::new(-1);
 
+/// A request that is to be heeded within [`PATIENCE`]: Ctrl-C, and `SIGQUIT` for the stacks of all threads.
+struct Request {
+    is_pending: AtomicBool,
+    /// When it was made; meaningful while it is pending. In nanoseconds of the monotonic clock.
+    since: AtomicU64,
+}
+
+/// How long a request may stay without effect before making it again ends the process. In nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
+
+static INTERRUPT_REQUEST: Request = Request::new();
+static STACKS_REQUEST: Request = Request::new();
+
+impl Request {
+    const fn new() -> Self {
+        Self { is_pending: AtomicBool::new(false), since: AtomicU64::new(0) }
+    }
+
+    /// The request is made, by the signal of this number whose handler runs: when it has stayed without effect for too long already, the
+    /// process ends by that signal. For a handler: it does nothing but what is allowed in one (S1).
+    fn make(&self, number: libc::c_int) {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the structure is ours.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+        let now = (time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64;
+        if !self.is_pending.swap(true, SeqCst) {
+            self.since.store(now, Relaxed);
+        } else if now.saturating_sub(self.since.load(Relaxed)) >= PATIENCE {
+            let _ = set_action(number, Action::Default);
+            // Held back until the handler returns.
+            let _ = raise(number);
+        }
+    }
+
+    /// The request has had its effect; whether there was one.
+    fn take(&self) -> bool {
+        self.is_pending.load(Relaxed) && self.is_pending.swap(false, AcqRel)
+    }
+}
+
+/// `SIGQUIT` when no script handles it: the stacks of all threads are wanted.
+extern "C" fn want_stacks(number: libc::c_int) {
+    STACKS_REQUEST.make(number);
+    tell(0);
+}
+
+/// Whether the stacks of all threads were asked for since this was called last.
+pub(crate) fn stacks_are_wanted() -> bool {
+    STACKS_REQUEST.take()
+}
+
 extern "C" fn note(number: libc::c_int) {
-    // SAFETY: errno is the thread's own and put back as it was (S1).
-    let errno = unsafe { *libc::__errno_location() };
+    if number == INTERRUPT {
+        INTERRUPT_REQUEST.make(number);
+    }
     if let Some(pending) = PENDING.get(number as usize) {
         pending.store(true, SeqCst);
     }
+    tell(number);
+}
+
+/// Sets the breaker and writes to the pipes; in a handler.
+fn tell(number: libc::c_int) {
+    // SAFETY: errno is the thread's own and put back as it was (S1).
+    let errno = unsafe { *libc::__errno_location() };
     let breaker = BREAKER.load(Acquire);
     if !breaker.is_null() {
         // SAFETY: S2.
@@ -54,7 +113,8 @@ extern "C" fn note(number: libc::c_int) {
 type Reader = Box<dyn Fn() + Send>;
 
 /// Directs the process's signals to one interpreter, Ctrl-C first of all: a signal sets `bit` in `word` at once, and while somebody waits (see
-/// [`start_reader`]) a thread calls `wake`. Output to a closed pipe is an error from now on, no signal.
+/// [`start_reader`]) a thread calls `wake`. Output to a closed pipe is an error from now on, no signal. `SIGQUIT` asks for the stacks of all threads.
+/// A second Ctrl-C ends the process when the first had no effect for a second.
 pub(crate) fn install<T: Send + Sync + 'static>(shared: &Arc<T>, word: fn(&T) -> &AtomicU32, bit: u32, wake: fn(&T)) -> io::Result<()> {
     BREAKER_BIT.store(bit, Relaxed);
     // Never given back (S2).
@@ -67,6 +127,9 @@ pub(crate) fn install<T: Send + Sync + 'static>(shared: &Arc<T>, word: fn(&T) ->
     set_action(libc::SIGXFSZ, Action::Ignore)?;
     if action(libc::SIGINT)? == Action::Default {
         set_action(libc::SIGINT, Action::Note)?;
+    }
+    if action(libc::SIGQUIT)? == Action::Default {
+        set_action(libc::SIGQUIT, Action::ShowStacks)?;
     }
     Ok(())
 }
@@ -96,7 +159,7 @@ fn start_reader_now() {
     // SAFETY: a descriptor of ours; the handler must never block on it.
     unsafe { libc::fcntl(to, libc::F_SETFL, libc::O_NONBLOCK) };
     // A failure to start leaves the pipe unread, which harms nobody.
-    let _ = super::thread::spawn("signals", 64 * 1024, move || {
+    let _ = super::thread::spawn(64 * 1024, move || {
         let mut bytes = [0_u8; 64];
         loop {
             // SAFETY: the buffer is as long as we say.
@@ -112,7 +175,7 @@ fn start_reader_now() {
     });
     PIPE.store(to, SeqCst);
     // What came before the handler knew the pipe ends the wait that is about to begin.
-    if (1..COUNT).any(|number| PENDING[number as usize].load(SeqCst)) {
+    if STACKS_REQUEST.is_pending.load(SeqCst) || (1..COUNT).any(|number| PENDING[number as usize].load(SeqCst)) {
         // SAFETY: one byte of ours to a descriptor that does not block.
         unsafe { libc::write(to, [0_u8].as_ptr().cast(), 1) };
     }
@@ -120,7 +183,11 @@ fn start_reader_now() {
 
 /// One signal that came and was not taken yet; the lowest number first.
 pub(crate) fn take_pending() -> Option<i32> {
-    (1..COUNT).find(|&number| PENDING[number as usize].load(Relaxed) && PENDING[number as usize].swap(false, AcqRel))
+    let taken = (1..COUNT).find(|&number| PENDING[number as usize].load(Relaxed) && PENDING[number as usize].swap(false, AcqRel));
+    if taken == Some(INTERRUPT) {
+        INTERRUPT_REQUEST.take();
+    }
+    taken
 }
 
 /// Whether the signal came and was not taken yet.
@@ -142,6 +209,8 @@ pub(crate) enum Action {
     Ignore,
     /// It is noted for the script's handler.
     Note,
+    /// The stacks of all threads are printed.
+    ShowStacks,
     /// Somebody else's handler.
     Foreign,
 }
@@ -161,6 +230,8 @@ pub(crate) fn action(number: i32) -> io::Result<Action> {
         Action::Ignore
     } else if handler == note as extern "C" fn(libc::c_int) as usize {
         Action::Note
+    } else if handler == want_stacks as extern "C" fn(libc::c_int) as usize {
+        Action::ShowStacks
     } else {
         Action::Foreign
     })
@@ -172,6 +243,7 @@ pub(crate) fn set_action(number: i32, action: Action) -> io::Result<()> {
         Action::Default => libc::SIG_DFL,
         Action::Ignore => libc::SIG_IGN,
         Action::Note => note as extern "C" fn(libc::c_int) as usize,
+        Action::ShowStacks => want_stacks as extern "C" fn(libc::c_int) as usize,
         Action::Foreign => return Ok(()),
     };
     // SAFETY: all zeros is a valid structure: no flags, an empty mask. System calls are not restarted, so that waits can end.
@@ -249,6 +321,11 @@ pub(crate) fn interval_timer(which: i32, new: Option<(f64, f64)>) -> io::Result<
     let old = unsafe { old.assume_init() };
     let join = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     Ok((join(old.it_value), join(old.it_interval)))
+}
+
+/// Whether the signal means that the process itself is broken.
+pub(crate) fn is_fatal(number: i32) -> bool {
+    matches!(number, libc::SIGSEGV | libc::SIGFPE | libc::SIGABRT | libc::SIGBUS | libc::SIGILL)
 }
 
 /// Whether a signal of this number can be sent.

@@ -14,6 +14,7 @@ pub(crate) mod codecs;
 pub(crate) mod collections;
 pub(crate) mod errno;
 pub(crate) mod exception_class;
+pub(crate) mod faulthandler;
 pub(crate) mod functools;
 pub(crate) mod gc;
 pub(crate) mod hashes;
@@ -63,6 +64,7 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &codecs::MODULE,
     &collections::MODULE,
     &errno::MODULE,
+    &faulthandler::MODULE,
     &functools::MODULE,
     &gc::MODULE,
     &hashes::MODULE,

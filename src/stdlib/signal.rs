@@ -51,7 +51,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         let mut handlers = vec![Value::NONE; signal::COUNT as usize];
         for number in 1..signal::COUNT {
             handlers[number as usize] = match signal::action(number) {
-                Ok(Action::Default) => Value::small(0),
+                Ok(Action::Default | Action::ShowStacks) => Value::small(0),
                 Ok(Action::Ignore) => Value::small(1),
                 Ok(Action::Note) if number == signal::INTERRUPT => default_interrupt.clone(),
                 _ => Value::NONE,

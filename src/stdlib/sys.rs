@@ -527,15 +527,9 @@ fn get_frame_module_name(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn current_frames(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
     let frames = vm.new_dict();
-    if let Some(frame) = vm.frame_at(0) {
-        let ident = match vm.import("_thread").and_then(|thread| vm.call_method(&thread, "get_ident", &[])) {
-            Ok(ident) => ident,
-            Err(_) => {
-                vm.take_raised();
-                Value::small(0)
-            }
-        };
-        vm.dict_set(&frames, &ident, frame.into_value())?;
+    for (ident, frame) in vm.current_frames() {
+        let ident = vm.new_int(ident as i64);
+        vm.dict_set(&frames, &ident, frame)?;
     }
     Ok(frames.into_value())
 }

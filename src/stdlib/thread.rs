@@ -26,6 +26,11 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("interrupt_main(signum=signal.SIGINT, /)", interrupt_main),
         native("get_ident()", |vm, _| Ok(vm.new_int(crate::os::thread::ident() as i64))),
         native("get_native_id()", |vm, _| Ok(vm.new_int(crate::os::thread::native_id()))),
+        native("set_name(name)", |vm, args| {
+            let name = vm.expect_string(&args[0], "set_name() argument 'name'")?;
+            vm.thread.set_name(name);
+            Ok(Value::NONE)
+        }),
         native("_count()", |vm, _| {
             let n_threads = vm.state().shared.n_threads();
             Ok(Value::small(n_threads.saturating_sub(1) as i64))

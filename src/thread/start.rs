@@ -83,7 +83,7 @@ pub(crate) fn start(vm: &mut Vm, function: Value, args: Vec<Value>, kwargs: Opti
     let spawned = {
         let shared = shared.clone();
         let thread = thread.clone();
-        crate::os::thread::spawn("script", size, move || {
+        crate::os::thread::spawn(size, move || {
             let attached = Attached::new(&shared, || thread);
             live(&state, attached.thread());
         })
@@ -115,6 +115,7 @@ fn take_start(vm: &mut Vm, thread: u64) -> Option<Start> {
 fn live(state: &StatePointer, thread: &ThreadHandle) {
     let mut vm = state.attached_vm(thread.clone(), crate::os::stack::limit());
     let vm = &mut vm;
+    vm.enter();
     let Some(Start { function, args, names, handle, .. }) = take_start(vm, thread.id) else { return };
     if !vm.is_quitting() {
         let result = vm.call_args(&function, CallArgs { values: &args, names: &names });

@@ -86,6 +86,9 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
         int_max_str_digits: 4300,
         import_function: None,
         collector: crate::object::cycle::Collector::default(),
+        live: Vec::new(),
+        watchdog: None,
+        spare_stacks: Vec::new(),
         import_locks: super::import::ImportLocks::default(),
         heap,
     })

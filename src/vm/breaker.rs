@@ -26,6 +26,7 @@ impl Vm {
         if !shared.breaker.is_set() {
             return Ok(());
         }
+        self.note_hold();
         shared.yield_now(&self.thread);
         let breaker = &shared.breaker;
         if self.must_stop() {
@@ -33,6 +34,10 @@ impl Vm {
         }
         if !self.is_main && breaker.has(QUIT) {
             return Err(self.quit());
+        }
+        if breaker.has(SIGNAL) && shared.handles_signals() && crate::os::signal::stacks_are_wanted() {
+            let stacks = self.all_stacks();
+            crate::os::process::write_error(&stacks);
         }
         breaker.take(MAILBOX);
         if breaker.has(SIGNAL) && self.is_main {
@@ -42,6 +47,14 @@ impl Vm {
             crate::object::cycle::collect_automatically(self);
         }
         Ok(())
+    }
+
+    /// The thread is about to let the GIL go: notes where it is, if that is wanted.
+    #[inline]
+    pub(crate) fn note_hold(&self) {
+        if self.state().shared.is_observed() {
+            self.state().shared.note_place(&self.thread, || self.place());
+        }
     }
 
     /// Runs the handlers of the signals that came. In the main thread only.
@@ -99,7 +112,10 @@ impl Vm {
         let shared = self.state().shared.clone();
         match self.ends_at_once(ticket) {
             Some(reason) => reason,
-            None => shared.block(&self.thread, ticket, deadline),
+            None => {
+                self.note_hold();
+                shared.block(&self.thread, ticket, deadline)
+            }
         }
     }
 
@@ -108,7 +124,10 @@ impl Vm {
         let shared = self.state().shared.clone();
         match self.ends_at_once(ticket) {
             Some(reason) => reason,
-            None => shared.block_on(&self.thread, ticket, polled, deadline),
+            None => {
+                self.note_hold();
+                shared.block_on(&self.thread, ticket, polled, deadline)
+            }
         }
     }
 

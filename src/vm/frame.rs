@@ -49,6 +49,10 @@ pub(crate) struct Record {
 /// Words in a thread's register stack. Memory is taken as it is used.
 const STACK_WORDS: usize = 6 << 20;
 
+/// How many words are made usable at a time, at least and at most.
+const LEAST_EXTENSION: usize = 128;
+const MOST_EXTENSION: usize = 2048;
+
 /// The register stack and the records.
 pub(crate) struct FrameStack {
     pub(crate) records: Vec<Record>,
@@ -90,9 +94,11 @@ impl FrameStack {
         if end >= self.end {
             return false;
         }
+        // More is made usable the more was: a thread that does little touches little memory.
         // SAFETY: inside the block.
         unsafe {
-            let target = end.add(2048).min(self.end);
+            let more = (self.initialised.offset_from(self.start) as usize).clamp(LEAST_EXTENSION, MOST_EXTENSION);
+            let target = end.add(more.min(self.end.offset_from(end) as usize));
             while self.initialised < target {
                 self.initialised.write(Word::UNBOUND);
                 self.initialised = self.initialised.add(1);
@@ -291,7 +297,11 @@ impl Vm {
     pub(crate) fn frame_instruction(&self, frame: &Ref<Frame>) -> u32 {
         match self.record_of(frame) {
             Some(index) => self.frames.records[index].instruction(),
-            None => frame.get(self).instruction,
+            None => {
+                let payload = frame.get(self);
+                let elsewhere = if payload.is_live() { self.instruction_elsewhere(payload.window) } else { None };
+                elsewhere.unwrap_or(payload.instruction)
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use crate::code::instruction::{Conversion, Intrinsic, Word as Instruction};
 use crate::code::unit::{Capture, Constant, Unit};
 use crate::object::heap::release;
 use crate::object::instance::{DICT_MODE, Instance};
+use crate::object::native::{NativeFunction, NativeKind};
 use crate::object::type_object::{CallArgs, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, PLAIN_GETATTR, PLAIN_SETATTR, Type};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
@@ -1448,7 +1449,8 @@ impl Vm {
             return Err(self.type_error(message));
         };
         for (attribute, place) in [(enter, i.a() + 2), (exit, i.a())] {
-            if attribute.holds::<Function>() {
+            let is_native_method = attribute.downcast::<NativeFunction>().is_some_and(|native| native.get(self).kind == NativeKind::Method);
+            if is_native_method || attribute.holds::<Function>() {
                 window.set(place, attribute);
                 window.set(place + 1, manager.clone());
             } else {

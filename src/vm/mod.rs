@@ -18,6 +18,7 @@ pub(crate) mod operation;
 pub(crate) mod outside;
 pub(crate) mod raise;
 pub(crate) mod source;
+pub(crate) mod stacks;
 pub(crate) mod state;
 pub(crate) mod stop;
 pub(crate) mod suspend;

@@ -38,7 +38,7 @@ impl Vm {
         // What came of it, and whom to wake: a signal's handler may have run, and another wait begun, since it started.
         let shared: Arc<Mutex<(Option<R>, Waiter)>> = Arc::new(Mutex::new((None, Waiter::new(thread.clone(), ticket))));
         let for_helper = shared.clone();
-        let spawned = crate::os::thread::spawn("helper", 256 * 1024, move || {
+        let spawned = crate::os::thread::spawn(256 * 1024, move || {
             let result = work();
             let mut place = for_helper.lock().unwrap_or_else(PoisonError::into_inner);
             place.0 = Some(result);

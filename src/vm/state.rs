@@ -129,6 +129,12 @@ pub(crate) struct State {
     /// Threads that have not attached yet, with what they are to do.
     pub(crate) starting: Vec<crate::thread::start::Start>,
     pub(crate) import_locks: super::import::ImportLocks,
+    /// Register stacks of threads that have ended, for those that come.
+    pub(crate) spare_stacks: Vec<super::frame::FrameStack>,
+    /// The wait of the thread that shows the stacks later, if there is one.
+    pub(crate) watchdog: Option<crate::gil::Waiter>,
+    /// The threads that are attached, or were and come back.
+    pub(crate) live: Vec<super::stacks::Live>,
     /// Last, since fields are dropped in order: every value must be gone before.
     pub(crate) heap: Box<Heap>,
 }

@@ -177,6 +177,7 @@ impl Vm {
     /// Runs `work` with the GIL given away. It must touch no values.
     pub(crate) fn detached<R: Send>(&mut self, work: impl FnOnce() -> R + Send) -> R {
         let shared = self.state().shared.clone();
+        self.note_hold();
         shared.detach(&self.thread);
         let result = work();
         shared.attach(&self.thread);

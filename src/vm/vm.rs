@@ -71,7 +71,8 @@ impl Vm {
     pub(crate) fn new(state: NonNull<State>, thread: crate::gil::ThreadHandle, is_main: bool, stack_limit: usize) -> Self {
         Self {
             state,
-            frames: FrameStack::new(),
+            // SAFETY: the caller has attached, so the state is this thread's alone.
+            frames: unsafe { &mut *state.as_ptr() }.spare_stacks.pop().unwrap_or_else(FrameStack::new),
             raised: None,
             handled: Value::NONE,
             in_repr: Vec::new(),

@@ -55,6 +55,7 @@ const UNSAFE_FILES: &[&str] = &[
     "vm/frame.rs",
     "vm/instructions.rs",
     "vm/make.rs",
+    "vm/stacks.rs",
     "vm/suspend.rs",
     "vm/unwind.rs",
     "vm/vm.rs",

@@ -80,6 +80,12 @@ fn get_back(vm: &mut Vm, frame: &Value) -> Result<Value> {
             None => Value::NONE,
         });
     }
+    if frame.get(vm).is_live() {
+        let window = frame.get(vm).window;
+        if let Some(back) = vm.back_elsewhere(window) {
+            return Ok(back);
+        }
+    }
     Ok(frame.get(vm).back.clone().map_or(Value::NONE, Ref::into_value))
 }
 
