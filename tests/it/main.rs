@@ -4,4 +4,5 @@ mod cache;
 mod cli;
 mod layers;
 mod limits;
+mod memory;
 mod prompt;
