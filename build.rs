@@ -16,12 +16,23 @@ fn files_below(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The program lies at a fixed address: otherwise the loader writes ten thousand addresses into 290 KB of tables at every start. The library that
-/// others embed is not concerned.
-fn link() {
-    let target = |key: &str| std::env::var(key).unwrap_or_default();
-    if std::env::var_os("CARGO_FEATURE_CLI").is_some() && target("CARGO_CFG_TARGET_OS") == "linux" && target("CARGO_CFG_TARGET_ENV") == "gnu" {
-        println!("cargo::rustc-link-arg-bin=scrip=-no-pie");
+/// How the program is linked, where that is known to work; the library that others embed is not concerned.
+///
+/// It lies at a fixed address: otherwise the loader writes ten thousand addresses into 290 KB of tables at every start. And the functions that run at
+/// every start lie side by side, so that the system brings a few hundred KB of code into memory instead of three MB.
+fn link(package: &Path) {
+    let order = package.join("link/start.ld");
+    println!("cargo::rerun-if-changed={}", order.display());
+    let is = |key: &str, value: &str| std::env::var(key).is_ok_and(|known| known == value);
+    if std::env::var_os("CARGO_FEATURE_CLI").is_none() || !is("CARGO_CFG_TARGET_OS", "linux") || !is("CARGO_CFG_TARGET_ENV", "gnu") {
+        return;
+    }
+    println!("cargo::rustc-link-arg-bin=scrip=-no-pie");
+    // Whoever has chosen a linker may have chosen one that reads no scripts.
+    let has_own_linker =
+        std::env::var_os("RUSTC_LINKER").is_some() || std::env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("link"));
+    if !has_own_linker && !is("OPT_LEVEL", "0") {
+        println!("cargo::rustc-link-arg-bin=scrip=-T{}", order.display());
     }
 }
 
@@ -42,8 +53,8 @@ fn fingerprint(root: &Path) {
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    link();
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    link(&root);
     fingerprint(&root);
     let root = root.join("stdlib");
     let mut scripts = Vec::new();

@@ -131,7 +131,8 @@ impl Builder {
     pub fn build(self) -> Result<Interpreter, Error> {
         let shared = Shared::new(self.limits.limits);
         let seed = self.hash_seed.unwrap_or_else(crate::os::random::seed);
-        let library = Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find };
+        let library =
+            Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find, script_unit: crate::stdlib::scripts::unit };
         if self.observes_threads {
             shared.observe();
         }

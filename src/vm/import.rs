@@ -4,7 +4,7 @@
 //! `__init__` file is a package; the library that is embedded in the program, whose files show as `<stdlib>/NAME.scr`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::cache;
 use super::source::SourceOptions;
@@ -731,7 +731,7 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
             vm.dict_set(modules, name, module.clone())?;
             return Ok(module);
         }
-        Found::Library(source, file, is_package) => (Program::Library(source), file, is_package),
+        Found::Library(source, file, is_package) => (Program::Library(source, (vm.state().library.script_unit)(text)), file, is_package),
         Found::File(path, is_package) => (read_program(vm, &path)?, path.to_string_lossy().into_owned(), is_package),
     };
     let module = vm.new_module(text, Value::NONE)?;
@@ -746,7 +746,7 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
     let spec = make_spec(vm, name, Some(file_value.clone()), path.clone().map(|path| vec![path]), true)?;
     let path_list = path.map(|path| vm.new_list(vec![path]));
     set_module_attributes(vm, &dict, &spec, if is_package { text } else { parent }, Some(file_value), path_list)?;
-    if !matches!(program, Program::Library(_))
+    if !matches!(program, Program::Library(..))
         && let Some(place) = cache::place_of(Path::new(&file))
     {
         let place = vm.new_str(&*place.to_string_lossy());
@@ -779,7 +779,8 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
 
 /// A module's text, or what was made of it.
 enum Program {
-    Library(&'static str),
+    /// A text of the library, and where its unit is, or will be, kept.
+    Library(&'static str, Option<&'static OnceLock<Arc<Unit>>>),
     File { bytes: Vec<u8>, stamp: Option<Stamp> },
     Compiled(Arc<Unit>),
 }
@@ -810,7 +811,17 @@ fn read_program(vm: &mut Vm, path: &Path) -> Result<Program> {
 fn run_program(vm: &mut Vm, program: Program, file: &str, dict: &Ref<Dict>) -> Result<()> {
     let code = match program {
         Program::Compiled(unit) => vm.make_code(unit),
-        Program::Library(source) => vm.compile_bytes(source.as_bytes(), file, SourceOptions::MODULE)?,
+        Program::Library(source, known) => match known.and_then(OnceLock::get) {
+            Some(unit) => vm.make_code(unit.clone()),
+            None => {
+                let code = vm.compile_bytes(source.as_bytes(), file, SourceOptions::MODULE)?;
+                if let Some(known) = known {
+                    // Another interpreter may have been faster, with the same.
+                    let _ = known.set(code.get(vm).unit.clone());
+                }
+                code
+            }
+        },
         Program::File { bytes, stamp } => {
             let code = vm.compile_bytes(&bytes, file, SourceOptions::MODULE)?;
             if let Some(stamp) = stamp
@@ -863,7 +874,7 @@ pub(crate) fn run_module(vm: &mut Vm, name: &str) -> Result<()> {
                 full.push_str(".__main__");
                 continue;
             }
-            Some(Found::Library(source, file, false)) => (Program::Library(source), file),
+            Some(Found::Library(source, file, false)) => (Program::Library(source, None), file),
             Some(Found::File(path, false)) => (read_program(vm, &path)?, path.to_string_lossy().into_owned()),
             Some(Found::Native(_)) | None => {
                 let message = format!("No module named {full}");

@@ -1,10 +1,11 @@
 //! What the threads of one interpreter share: its heap, types, modules and caches. Used by whoever holds the GIL.
 
 use std::cell::OnceCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
+use crate::code::unit::Unit;
 use crate::object::heap::Heap;
 use crate::object::shape::ShapeTable;
 use crate::object::type_object::{Type, TypeSpec};
@@ -145,6 +146,8 @@ pub(crate) struct Library {
     pub(crate) natives: &'static [&'static crate::object::native::NativeModule],
     /// The source of a module's script half, and whether it is a package.
     pub(crate) find_script: fn(&str) -> Option<(&'static str, bool)>,
+    /// Where the unit of that half is kept once it has been compiled, for all interpreters of the process.
+    pub(crate) script_unit: fn(&str) -> Option<&'static OnceLock<Arc<Unit>>>,
 }
 
 /// How the interpreter was configured.
