@@ -35,12 +35,18 @@ use crate::vm::{Result as VmResult, Vm, bootstrap};
 #[derive(Clone)]
 pub struct Interpreter {
     inner: Arc<Inner>,
+    /// Shared by the handles that keep the interpreter open; absent in one that a [`WeakInterpreter`] lends out.
+    owner: Option<Arc<Owner>>,
 }
+
+/// Lives as long as somebody owns the interpreter.
+struct Owner;
 
 struct Inner {
     state: NonNull<State>,
     shared: Arc<Shared>,
     main: crate::gil::ThreadHandle,
+    mailbox: Arc<crate::object::mailbox::Mailbox>,
     /// Whether some thread is attached as the main one.
     main_is_busy: std::sync::atomic::AtomicBool,
 }
@@ -142,7 +148,12 @@ impl Builder {
             shared.install_signals().map_err(|error| io_error("signals", &error))?;
         }
         let state = bootstrap::into_pointer(bootstrap::new_state(shared.clone(), seed, self.options, library));
-        let interpreter = Interpreter { inner: Arc::new(Inner { state, shared, main, main_is_busy: std::sync::atomic::AtomicBool::new(false) }) };
+        // SAFETY: just made, and nobody else has it yet.
+        let mailbox = unsafe { state.as_ref() }.mailbox.clone();
+        let interpreter = Interpreter {
+            owner: Some(Arc::new(Owner)),
+            inner: Arc::new(Inner { state, shared, main, mailbox, main_is_busy: std::sync::atomic::AtomicBool::new(false) }),
+        };
         interpreter.with(|vm| {
             let done = bootstrap::complete(vm).and_then(|()| crate::stdlib::initialize(vm));
             done.map_err(|_| interpreter_error(vm))
@@ -178,12 +189,12 @@ unsafe impl Sync for Handle {}
 impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: taken once, here.
-        let word = unsafe { std::mem::ManuallyDrop::take(&mut self.value) }.into_word();
-        self.interpreter.with(|vm| {
-            // SAFETY: the handle owned it.
-            drop(unsafe { Value::from_owned(word) });
-            vm.drain_if_dead();
-        });
+        let value = unsafe { std::mem::ManuallyDrop::take(&mut self.value) };
+        let inner = &self.interpreter.inner;
+        inner.mailbox.post(value);
+        inner.shared.breaker.set(crate::gil::MAILBOX);
+        // Where somebody runs scripts, that thread takes it at its next check: the host's need not wait for it.
+        self.interpreter.try_with(Vm::drain_mailbox);
     }
 }
 
@@ -200,21 +211,29 @@ impl Interpreter {
 
     /// Attaches the calling thread, and runs `work` with its `Vm`.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Vm) -> R) -> R {
-        let inner = &self.inner;
         // Declared before `attached`, so dropped after it.
         let mut leaves_main = None;
-        let attached = Attached::new(&inner.shared, || {
-            if inner.main_is_busy.swap(true, std::sync::atomic::Ordering::Acquire) {
-                return inner.shared.register_thread();
-            }
-            leaves_main = Some(LeavesMain(inner));
-            inner.main.clone()
-        });
+        let attached = Attached::new(&self.inner.shared, || self.inner.take_place(&mut leaves_main));
+        self.with_attached(&attached, work)
+    }
+
+    /// As `with`, if that needs no waiting for the GIL.
+    fn try_with<R>(&self, work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
+        let mut leaves_main = None;
+        let attached = Attached::try_new(&self.inner.shared, || self.inner.take_place(&mut leaves_main))?;
+        Some(self.with_attached(&attached, work))
+    }
+
+    fn with_attached<R>(&self, attached: &Attached, work: impl FnOnce(&mut Vm) -> R) -> R {
+        let inner = &self.inner;
         let is_main = attached.thread().is_main();
         let mut vm = Vm::new(inner.state, attached.thread().clone(), is_main, crate::os::stack::limit());
         // A call from inside a call is part of it.
         let run = if attached.is_nested { None } else { Some(Run::new(&inner.shared, attached.thread())) };
         vm.enter();
+        if inner.shared.breaker.take(crate::gil::MAILBOX) {
+            vm.drain_mailbox();
+        }
         let result = work(&mut vm);
         vm.drain_if_dead();
         vm.give_back_budget();
@@ -231,6 +250,47 @@ impl Interpreter {
             wait_for_stop(vm);
             Err(error)
         })
+    }
+
+    /// Keeps the calling thread attached while `work` runs, so that all calls to the interpreter in it happen without another thread's in between
+    /// (but for those that scripts let run). Attaching nests; attaching to a second interpreter gives away the first one's GIL meanwhile.
+    ///
+    /// ```
+    /// let interpreter = scrip::Interpreter::new()?;
+    /// interpreter.set("n", 1)?;
+    /// let n: i64 = interpreter.attach(|| {
+    ///     interpreter.exec("n += 1")?;
+    ///     interpreter.get("n")
+    /// })?;
+    /// assert_eq!(n, 2);
+    /// # Ok::<(), scrip::Error>(())
+    /// ```
+    pub fn attach<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.with(|_| work())
+    }
+
+    /// Gives the GIL away while `work` runs: for host functions that take long or wait, so that other threads' scripts run meanwhile. `work` may attach
+    /// again. A thread that is not attached just runs it.
+    ///
+    /// ```
+    /// let interpreter = scrip::Interpreter::new()?;
+    /// let own = interpreter.clone();
+    /// interpreter.register("wait", move |(): ()| {
+    ///     own.detach(|| std::thread::yield_now());
+    ///     Ok::<_, std::convert::Infallible>(())
+    /// })?;
+    /// interpreter.exec("wait()")?;
+    /// # Ok::<(), scrip::Error>(())
+    /// ```
+    pub fn detach<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        let _away = crate::gil::Away::new(&self.inner.shared);
+        work()
+    }
+
+    /// A handle that does not keep the interpreter from ending: for host threads that outlive it.
+    pub fn downgrade(&self) -> WeakInterpreter {
+        let owner = self.owner.as_ref().map_or_else(std::sync::Weak::new, Arc::downgrade);
+        WeakInterpreter { inner: Arc::downgrade(&self.inner), owner }
     }
 
     /// A handle that stops what the interpreter runs.
@@ -508,6 +568,51 @@ impl Drop for Run<'_> {
     }
 }
 
+/// A handle to an interpreter that may end meanwhile.
+///
+/// ```
+/// let interpreter = scrip::Interpreter::new()?;
+/// let weak = interpreter.downgrade();
+/// assert_eq!(weak.attach(|interpreter| interpreter.eval::<i64>("6 * 7"))??, 42);
+/// drop(interpreter);
+/// assert!(matches!(weak.attach(|_| ()), Err(scrip::Error::Closed)));
+/// # Ok::<(), scrip::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct WeakInterpreter {
+    inner: std::sync::Weak<Inner>,
+    owner: std::sync::Weak<Owner>,
+}
+
+impl WeakInterpreter {
+    /// The interpreter, which does not end while the result lives; `None` once it closes.
+    pub fn upgrade(&self) -> Option<Interpreter> {
+        let owner = Some(self.owner.upgrade()?);
+        Some(Interpreter { inner: self.inner.upgrade()?, owner })
+    }
+
+    /// Keeps the calling thread attached while `work` runs; [`Error::Closed`] once the interpreter closes.
+    pub fn attach<R>(&self, work: impl FnOnce(&Interpreter) -> R) -> Result<R, Error> {
+        // Not as an owner: threads that attach again and again must not keep the interpreter from closing.
+        if self.owner.strong_count() == 0 {
+            return Err(Error::Closed);
+        }
+        let interpreter = Interpreter { inner: self.inner.upgrade().ok_or(Error::Closed)?, owner: None };
+        Ok(interpreter.attach(|| work(&interpreter)))
+    }
+}
+
+impl Inner {
+    /// The calling thread's place in the scheduler: the main one unless another thread has that.
+    fn take_place<'a>(&'a self, leaves_main: &mut Option<LeavesMain<'a>>) -> crate::gil::ThreadHandle {
+        if self.main_is_busy.swap(true, std::sync::atomic::Ordering::Acquire) {
+            return self.shared.register_thread();
+        }
+        *leaves_main = Some(LeavesMain(self));
+        self.main.clone()
+    }
+}
+
 /// The next thread that attaches is the main one again.
 struct LeavesMain<'a>(&'a Inner);
 
@@ -521,6 +626,8 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.attach(&self.main);
         let mut vm = Vm::new(self.state, self.main.clone(), true, crate::os::stack::limit());
+        vm.enter();
+        vm.drain_mailbox();
         let all_gone = crate::thread::start::end_daemons(&mut vm);
         crate::stdlib::tear_down(&mut vm);
         vm.drain_if_dead();

@@ -6,18 +6,37 @@ use std::sync::Arc;
 
 use super::scheduler::{Shared, ThreadHandle};
 
+/// An attach of the calling thread that is not over.
+#[derive(Clone)]
+struct Entry {
+    shared: Arc<Shared>,
+    thread: ThreadHandle,
+    /// The host has given the GIL away for a while.
+    is_away: bool,
+}
+
 thread_local! {
-    /// The innermost last.
-    static ATTACHED: RefCell<Vec<(Arc<Shared>, ThreadHandle)>> = const { RefCell::new(Vec::new()) };
+    /// The innermost last; it alone may hold its GIL.
+    static ATTACHED: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The innermost entry, if its GIL is held.
+fn held() -> Option<Entry> {
+    ATTACHED.with_borrow(|attached| attached.last().filter(|entry| !entry.is_away).cloned())
+}
+
+/// The calling thread's place in an interpreter's scheduler, if it is attached further out: it is the same thread that comes back.
+fn known(shared: &Arc<Shared>) -> Option<ThreadHandle> {
+    ATTACHED.with_borrow(|attached| attached.iter().find(|entry| Arc::ptr_eq(&entry.shared, shared)).map(|entry| entry.thread.clone()))
 }
 
 /// The calling thread is attached while this lives. Dropped by a panic too: nobody else must wait for this thread for ever.
 pub(crate) struct Attached {
     shared: Arc<Shared>,
     thread: ThreadHandle,
-    /// The thread was attached before.
     pub(crate) is_nested: bool,
-    outer: Option<(Arc<Shared>, ThreadHandle)>,
+    /// Another interpreter's GIL that was given away.
+    outer: Option<Entry>,
     /// The thread is not forgotten when it detaches.
     stays_known: bool,
 }
@@ -25,21 +44,44 @@ pub(crate) struct Attached {
 impl Attached {
     /// Attaches as the thread that `make_thread` gives, unless the thread is attached to that interpreter already.
     pub(crate) fn new(shared: &Arc<Shared>, make_thread: impl FnOnce() -> ThreadHandle) -> Self {
-        let outer = ATTACHED.with_borrow(|attached| attached.last().cloned());
-        if let Some((known, thread)) = &outer
-            && Arc::ptr_eq(known, shared)
+        let outer = held();
+        if let Some(entry) = &outer
+            && Arc::ptr_eq(&entry.shared, shared)
         {
-            return Self { shared: shared.clone(), thread: thread.clone(), is_nested: true, outer: None, stays_known: true };
+            return Self { shared: shared.clone(), thread: entry.thread.clone(), is_nested: true, outer: None, stays_known: true };
         }
-        // It may be attached to this interpreter further out: then it is the same thread that comes back.
-        let known = ATTACHED.with_borrow(|attached| attached.iter().find(|(other, _)| Arc::ptr_eq(other, shared)).map(|(_, thread)| thread.clone()));
+        let known = known(shared);
         let stays_known = known.is_some();
         let thread = known.unwrap_or_else(make_thread);
-        if let Some((other, thread)) = &outer {
-            other.detach(thread);
+        if let Some(outer) = &outer {
+            outer.shared.detach(&outer.thread);
         }
         shared.attach(&thread);
-        ATTACHED.with_borrow_mut(|attached| attached.push((shared.clone(), thread.clone())));
+        Self::enter(shared, thread, outer, stays_known)
+    }
+
+    /// Attaches if that needs no waiting.
+    pub(crate) fn try_new(shared: &Arc<Shared>, make_thread: impl FnOnce() -> ThreadHandle) -> Option<Self> {
+        if held().is_some_and(|entry| Arc::ptr_eq(&entry.shared, shared)) {
+            return Some(Self::new(shared, make_thread));
+        }
+        // Giving another interpreter's GIL away may mean to wait for it afterwards.
+        if held().is_some() || known(shared).is_some() || !shared.is_free() {
+            return None;
+        }
+        let thread = make_thread();
+        if shared.try_attach() {
+            return Some(Self::enter(shared, thread, None, false));
+        }
+        if !thread.is_main() {
+            shared.forget_thread(&thread);
+        }
+        None
+    }
+
+    fn enter(shared: &Arc<Shared>, thread: ThreadHandle, outer: Option<Entry>, stays_known: bool) -> Self {
+        let entry = Entry { shared: shared.clone(), thread: thread.clone(), is_away: false };
+        ATTACHED.with_borrow_mut(|attached| attached.push(entry));
         Self { shared: shared.clone(), thread, is_nested: false, outer, stays_known }
     }
 
@@ -64,8 +106,36 @@ impl Drop for Attached {
         if !self.thread.is_main() && !self.stays_known {
             self.shared.forget_thread(&self.thread);
         }
-        if let Some((other, thread)) = &self.outer {
-            other.attach(thread);
+        if let Some(outer) = &self.outer {
+            outer.shared.attach(&outer.thread);
         }
+    }
+}
+
+/// The calling thread has given the GIL away while this lives; a panic gives it back too.
+pub(crate) struct Away(Entry);
+
+impl Away {
+    /// Gives the interpreter's GIL away; `None` when the calling thread does not hold it.
+    pub(crate) fn new(shared: &Arc<Shared>) -> Option<Self> {
+        let entry = held().filter(|entry| Arc::ptr_eq(&entry.shared, shared))?;
+        ATTACHED.with_borrow_mut(|attached| {
+            if let Some(last) = attached.last_mut() {
+                last.is_away = true;
+            }
+        });
+        entry.shared.detach(&entry.thread);
+        Some(Self(entry))
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        self.0.shared.attach(&self.0.thread);
+        ATTACHED.with_borrow_mut(|attached| {
+            if let Some(last) = attached.last_mut() {
+                last.is_away = false;
+            }
+        });
     }
 }

@@ -11,7 +11,7 @@ mod sync;
 mod tests;
 mod wait;
 
-pub(crate) use attached::Attached;
+pub(crate) use attached::{Attached, Away};
 pub(crate) use breaker::{COLLECT, MAILBOX, MEMORY, QUIT, SIGNAL, STOP};
 pub(crate) use limits::{Limits, StopReason};
 pub(crate) use scheduler::{Shared, ThreadHandle};

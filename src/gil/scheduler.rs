@@ -391,6 +391,20 @@ impl Shared {
         self.attach_slow(thread);
     }
 
+    /// Takes the GIL if nobody has it and nobody waits for it.
+    pub(crate) fn try_attach(&self) -> bool {
+        let taken = self.gil.word.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok();
+        if taken {
+            self.gil.start.store(0, Relaxed);
+        }
+        taken
+    }
+
+    /// Whether nobody has the GIL, as far as one can tell without taking it.
+    pub(crate) fn is_free(&self) -> bool {
+        self.gil.word.load(Relaxed) == 0
+    }
+
     #[cold]
     fn attach_slow(&self, thread: &ThreadHandle) {
         let mut queue = self.queue.lock();

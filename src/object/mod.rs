@@ -5,6 +5,7 @@ pub(crate) mod heap;
 pub(crate) mod instance;
 pub(crate) mod intern;
 pub(crate) mod layout;
+pub(crate) mod mailbox;
 pub(crate) mod native;
 pub(crate) mod sequence;
 pub(crate) mod shape;

@@ -88,6 +88,7 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
         collector: crate::object::cycle::Collector::default(),
         live: Vec::new(),
         watchdog: None,
+        mailbox: Arc::default(),
         spare_stacks: Vec::new(),
         import_locks: super::import::ImportLocks::default(),
         heap,

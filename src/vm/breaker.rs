@@ -39,7 +39,9 @@ impl Vm {
             let stacks = self.all_stacks();
             crate::os::process::write_error(&stacks);
         }
-        breaker.take(MAILBOX);
+        if breaker.take(MAILBOX) {
+            self.drain_mailbox();
+        }
         if breaker.has(SIGNAL) && self.is_main {
             self.run_signal_handlers()?;
         }
@@ -55,6 +57,13 @@ impl Vm {
         if self.state().shared.is_observed() {
             self.state().shared.note_place(&self.thread, || self.place());
         }
+    }
+
+    /// Drops what hosts let go of without the GIL.
+    pub(crate) fn drain_mailbox(&mut self) {
+        let mailed = self.state().mailbox.take();
+        drop(mailed);
+        self.drain_if_dead();
     }
 
     /// Runs the handlers of the signals that came. In the main thread only.

@@ -134,6 +134,8 @@ pub(crate) struct State {
     pub(crate) spare_stacks: Vec<super::frame::FrameStack>,
     /// The wait of the thread that shows the stacks later, if there is one.
     pub(crate) watchdog: Option<crate::gil::Waiter>,
+    /// Values that hosts let go of without the GIL.
+    pub(crate) mailbox: Arc<crate::object::mailbox::Mailbox>,
     /// The threads that are attached, or were and come back.
     pub(crate) live: Vec<super::stacks::Live>,
     /// Last, since fields are dropped in order: every value must be gone before.

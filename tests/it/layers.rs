@@ -38,6 +38,7 @@ const UNSAFE_FILES: &[&str] = &[
     "object/instance.rs",
     "object/intern.rs",
     "object/layout.rs",
+    "object/mailbox.rs",
     "object/type_object.rs",
     "object/types/dict.rs",
     "object/types/function_methods.rs",

@@ -6,3 +6,4 @@ mod layers;
 mod limits;
 mod memory;
 mod prompt;
+mod threads;
