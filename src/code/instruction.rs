@@ -587,6 +587,21 @@ instructions! {
     StoreAttributeSlot { object: Src @ a, src: Src @ b, site: Site @ c },
     /// `LoadMethod` of a function of a plain instance's class; the cache holds shape and the index of the function.
     LoadMethodCached { base: Dst @ a, object: Src @ b, site: Site @ c },
+    /// `LoadMethod` of a function or native method of the object's type, whose instances have no attributes of their own; the cache holds the type's
+    /// version and the index of the function.
+    LoadMethodType { base: Dst @ a, object: Src @ b, site: Site @ c },
+    /// `LoadMethod` of a module's attribute; the cache holds the version of its namespace and the entry's place.
+    LoadMethodModule { base: Dst @ a, object: Src @ b, site: Site @ c },
+    /// `LoadMethod` of a class's attribute; the cache holds the class's version, and which entry of which class of its MRO it is.
+    LoadMethodClass { base: Dst @ a, object: Src @ b, site: Site @ c },
+    /// `LoadAttribute` of a module.
+    LoadAttributeModule { dst: Dst @ a, object: Src @ b, site: Site @ c },
+    /// `LoadAttribute` of a class.
+    LoadAttributeClass { dst: Dst @ a, object: Src @ b, site: Site @ c },
+    /// `LoadAttribute` of a plain instance whose class has the attribute; the cache holds the shape, and the entry as in `LoadMethodClass`.
+    LoadAttributeShared { dst: Dst @ a, object: Src @ b, site: Site @ c },
+    /// `StoreAttribute` that gives a plain instance an attribute more; the cache holds its shape before and after.
+    StoreAttributeAdd { object: Src @ a, src: Src @ b, site: Site @ c },
     /// `LoadGlobal` whose cache holds the version of the globals and the entry's place.
     LoadGlobalCached { dst: Dst @ a, site: Site @ c },
 }

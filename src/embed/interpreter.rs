@@ -475,7 +475,7 @@ impl Interpreter {
         let host = HostFunction { name: name.to_owned(), function: Box::new(host) };
         self.with(|vm| {
             let owner = vm.intern("__main__");
-            let payload = NativeFunction { kind: NativeKind::Function, code: NativeCode::Host(std::rc::Rc::new(host)), receiver: None, owner };
+            let payload = NativeFunction::new(NativeKind::Function, NativeCode::Host(std::rc::Rc::new(host)), None, owner);
             let value = vm.alloc(TypeId::BuiltinFunction, payload).into_value();
             set_main(vm, name, value).map_err(|_| interpreter_error(vm))
         })

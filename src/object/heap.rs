@@ -118,6 +118,26 @@ pub(crate) fn release(word: Word) {
     }
 }
 
+/// Gives one count of the object in `word`, a pointer, back; whether that was the last one. Then the caller frees it with [`free_last`].
+#[inline(always)]
+pub(crate) fn give_back(word: Word) -> bool {
+    // SAFETY: the caller owned a count of it, so it lives until here (H1, H2).
+    let count = unsafe { &(*(word.bits() as *mut Header)).count };
+    let left = count.load(Relaxed).wrapping_sub(1);
+    count.store(left, Relaxed);
+    left == 0
+}
+
+/// Frees the object in `word`, of which [`give_back`] gave the last count back.
+///
+/// # Safety
+/// `give_back` said so, and nothing has happened since.
+#[inline(always)]
+pub(crate) unsafe fn free_last(word: Word) {
+    // SAFETY: the caller's promise.
+    unsafe { free_unreferenced(word.bits() as *mut Header) };
+}
+
 #[repr(C)]
 struct PageHeader {
     heap: *const Heap,
@@ -379,7 +399,6 @@ pub(super) fn cell_number(header: NonNull<Header>) -> usize {
 
 /// # Safety
 /// The object's count is zero and nobody refers to it.
-#[cold]
 #[inline(never)]
 unsafe fn free_unreferenced(header: *mut Header) {
     // SAFETY: the object is intact until freed.
@@ -426,6 +445,7 @@ pub(crate) unsafe fn destroy(header: *mut Header) {
     heap.free_depth.set(depth);
 }
 
+#[inline(always)]
 unsafe fn destroy_one(heap: &Heap, header: *mut Header) {
     // SAFETY: intact; after `drop_contents` only the cell is left.
     unsafe {
@@ -447,6 +467,7 @@ unsafe fn destroy_one(heap: &Heap, header: *mut Header) {
 }
 
 /// Drops payload, extra words and the count of the type.
+#[inline(always)]
 unsafe fn drop_contents(header: *mut Header) {
     // SAFETY: the header is intact; the layout says which payload follows (H4); types outlive their instances.
     unsafe {

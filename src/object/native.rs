@@ -1,6 +1,6 @@
 //! What Rust offers to scripts: functions with a signature in Python's own syntax, attributes of native types, modules.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Deref;
 
 use super::layout::{Layout, Payload};
@@ -92,10 +92,30 @@ pub(crate) enum NativeKind {
     BoundSlotWrapper,
 }
 
+/// How many arguments a native function takes when it can be called with its arguments as they lie in the caller's window; found out at its first call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arity {
+    pub(crate) least: u8,
+    pub(crate) most: u8,
+}
+
+impl Arity {
+    /// Not known, or the arguments have to be bound by the signature: no number of arguments fits.
+    pub(crate) const UNKNOWN: Self = Self { least: u8::MAX, most: 0 };
+    /// `send` of generators and coroutines, which the VM does itself.
+    pub(crate) const SEND: Self = Self { least: u8::MAX - 1, most: 0 };
+    /// The built-in `next`, likewise.
+    pub(crate) const NEXT: Self = Self { least: u8::MAX - 2, most: 0 };
+    /// The most arguments of such a function.
+    pub(crate) const MAX: usize = 8;
+}
+
 /// A native function as an object.
 pub(crate) struct NativeFunction {
     pub(crate) kind: NativeKind,
     pub(crate) code: NativeCode,
+    /// The receiver of a method counts.
+    pub(crate) arity: Cell<Arity>,
     /// The bound first argument: an instance or a class.
     pub(crate) receiver: Option<Value>,
     /// The class it belongs to, for methods; the module's name, for functions.
@@ -120,6 +140,11 @@ pub(crate) struct HostFunction {
 }
 
 impl NativeFunction {
+    /// One that has not been called yet.
+    pub(crate) fn new(kind: NativeKind, code: NativeCode, receiver: Option<Value>, owner: Value) -> Self {
+        Self { kind, code, arity: Cell::new(Arity::UNKNOWN), receiver, owner }
+    }
+
     /// `__name__`.
     pub(crate) fn name(&self) -> &str {
         match &self.code {

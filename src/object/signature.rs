@@ -121,6 +121,16 @@ impl Signature {
         Self { has_receiver: false, ..Self::parse(text) }
     }
 
+    /// With how many arguments, none of them named, a function with this signature can be called without binding.
+    pub(crate) fn arity(&self) -> super::native::Arity {
+        use super::native::Arity;
+        if self.positional == self.parameters.len() && self.positional <= Arity::MAX {
+            Arity { least: self.required as u8, most: self.positional as u8 }
+        } else {
+            Arity::UNKNOWN
+        }
+    }
+
     /// Binds the arguments and calls `native` with them. `owner` is the class or the module's name.
     pub(crate) fn call(&self, vm: &mut Vm, native: &Native, owner: &Value, arguments: CallArgs<'_>) -> Result<Value> {
         if arguments.names.is_empty() && self.positional == self.parameters.len() {
@@ -229,9 +239,10 @@ impl Signature {
     }
 
     fn too_many(&self, vm: &mut Vm, owner: &Value, given: usize, named: usize) -> Raised {
-        if self.name == "int" {
-            // The one type whose fast way in words it so.
-            return vm.type_error(format!("int expected at most 2 arguments, got {}", given - self.receiver_offset()));
+        if matches!(self.name, "int" | "str") && self.is_constructor {
+            // The types whose fast way in words it so.
+            let most = self.positional - self.receiver_offset();
+            return vm.type_error(format!("{} expected at most {most} arguments, got {}", self.name, given - self.receiver_offset()));
         }
         let offset = self.receiver_offset();
         let (most, least, given) = (self.positional - offset, self.required.max(offset) - offset, given.max(offset) - offset);

@@ -1,7 +1,8 @@
 //! Classes: the payload of `type` objects, the slots that operators go through, and the specs by which Rust declares types.
 #![allow(unsafe_code, reason = "none of its own: `flags` and `extra_words` are read by heap.rs through raw type pointers")]
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 
 use super::layout::{Layout, Payload};
 use super::native::{GetSetSpec, Native, NativeFn};
@@ -73,6 +74,10 @@ pub(crate) struct Type {
     pub(crate) subclasses: Vec<Word>,
     /// The declaration, for a type that Rust provides.
     pub(crate) spec: Option<&'static TypeSpec>,
+    /// A number no other class ever has, for inline caches; 0 while nobody asked for one.
+    pub(crate) version: Cell<u32>,
+    /// The constructor's row and its parsed signature, for a type that Rust provides.
+    pub(crate) constructor: OnceCell<(&'static Native, Rc<super::signature::Signature>)>,
 }
 
 /// What a `Type` is made of.
@@ -107,6 +112,8 @@ impl Type {
             fixed_slots: parts.fixed_slots,
             subclasses: Vec::new(),
             spec: parts.spec,
+            version: Cell::new(0),
+            constructor: OnceCell::new(),
         }
     }
 

@@ -28,8 +28,11 @@ pub(crate) const SMALL_MAX: i64 = (1 << 62) - 1;
 /// The smallest integer a word can hold.
 pub(crate) const SMALL_MIN: i64 = -(1 << 62);
 
-/// The word for 0.0, which the float encoding has no room for otherwise.
-const ZERO_FLOAT: u64 = 0x8000_0000_0000_0002;
+/// The word for 0.0, which the float encoding has no room for otherwise: the float it would be the word of lives on the heap.
+const ZERO_FLOAT: u64 = 2;
+
+/// Subtracted from a float's bits, this leaves zeros in bits 61 and 62 when its exponent is near enough to 1.0's.
+const FLOAT_BIAS: u64 = 3 << 60;
 
 impl Word {
     /// What an unassigned local, an empty cell and a missing argument hold; scripts never see it.
@@ -107,10 +110,10 @@ impl Word {
     #[inline(always)]
     pub(crate) fn from_float(value: f64) -> Option<Self> {
         let bits = value.to_bits();
-        // The three bits below the sign are 011 or 100 for exponents near zero.
-        let top = (bits >> 60) as u32 & 7;
-        if bits != 0x3000_0000_0000_0000 && (top == 3 || top == 4) {
-            Some(Self(NonZeroU64::new(bits.rotate_left(3) & !3 | 2).expect("bit 1 is set")))
+        // The three bits below the sign are 011 or 100 for exponents near zero: less 011, only the last of them can be set.
+        let rotated = bits.wrapping_sub(FLOAT_BIAS).rotate_left(3);
+        if rotated & 3 == 0 && rotated != 0 {
+            Some(Self(NonZeroU64::new(rotated | 2).expect("bit 1 is set")))
         } else if bits == 0 {
             Some(Self(NonZeroU64::new(ZERO_FLOAT).expect("not zero")))
         } else {
@@ -130,9 +133,7 @@ impl Word {
         if bits == ZERO_FLOAT {
             return 0.0;
         }
-        // Bit 63 tells which of 011 and 100 the three bits were; the low two of the rotated form follow from it.
-        let low = 2 - (bits >> 63);
-        f64::from_bits((bits & !3 | low).rotate_right(3))
+        f64::from_bits((bits - 2).rotate_right(3).wrapping_add(FLOAT_BIAS))
     }
 
     /// The float, if it is one inside the word.
@@ -168,12 +169,31 @@ mod tests {
 
     #[test]
     fn floats_come_back_bit_for_bit() {
-        for value in [0.0, 1.0, -1.0, 0.5, 1.5e10, -2.25e-30, 3.0e70, f64::MIN_POSITIVE, f64::MAX, -0.0, f64::INFINITY, 1e-77, 2e77] {
+        for value in [
+            0.0,
+            1.0,
+            -1.0,
+            0.5,
+            1.5e10,
+            -2.25e-30,
+            3.0e70,
+            f64::MIN_POSITIVE,
+            f64::MAX,
+            -0.0,
+            f64::INFINITY,
+            1e-77,
+            2e77,
+            f64::from_bits(3 << 60),
+            f64::from_bits((3 << 60) + 1),
+            f64::from_bits((5 << 60) - 1),
+            f64::from_bits(5 << 60),
+        ] {
             if let Some(word) = Word::from_float(value) {
                 assert!(word.is_float() && !word.is_small() && !word.is_pointer());
                 assert_eq!(word.float_value().to_bits(), value.to_bits(), "{value:?}");
             }
         }
+        assert!(Word::from_float(f64::from_bits(3 << 60)).is_none() && Word::from_float(f64::from_bits((5 << 60) - 1)).is_some());
         assert!(Word::from_float(1.0).is_some() && Word::from_float(-0.0).is_none() && Word::from_float(f64::NAN).is_none());
     }
 

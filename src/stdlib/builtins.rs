@@ -505,7 +505,10 @@ fn sum(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             };
             vm.poll()?;
             if vm.is_exact(&item, TypeId::Float) {
-                let value = vm.float(&item)?;
+                let value = match item.word().as_float() {
+                    Some(value) => value,
+                    None => vm.float(&item)?,
+                };
                 let sum = high + value;
                 low += if high.abs() >= value.abs() { (high - sum) + value } else { (value - sum) + high };
                 high = sum;

@@ -14,6 +14,8 @@ use crate::object::types::structseq::{self, Fields, item};
 use crate::object::value::Value;
 use crate::os::file::{self, EntryKind, Status};
 use crate::os::{process, random};
+use crate::text::Text;
+use crate::text::path::normalized;
 use crate::vm::{ExceptionKind, Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
@@ -24,7 +26,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     init: Some(init),
 };
 
-const FUNCTIONS: [Native; 80] = [
+const FUNCTIONS: [Native; 81] = [
     // files by path
     native("stat(path, *, dir_fd=None, follow_symlinks=True)", |vm, args| {
         let follow = flag(vm, args, 2, true)?;
@@ -166,6 +168,7 @@ const FUNCTIONS: [Native; 80] = [
         Ok(path_value(vm, &folder, true))
     }),
     native("fspath(path)", |vm, args| os_fspath(vm, &args[0])),
+    native("_normpath(path)", normalize_path),
     // descriptors
     native("close(fd)", |vm, args| {
         let fd = int(vm, &args[0])?;
@@ -524,6 +527,23 @@ fn no_folder(vm: &mut Vm, args: Args<'_>, index: usize) -> Result<()> {
         Some(_) => Err(vm.raise(ExceptionKind::NotImplementedError, "dir_fd unavailable on this platform")),
         None => Ok(()),
     }
+}
+
+/// `_normpath(path)`: `os.path.normpath`.
+fn normalize_path(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let path = os_fspath(vm, &args[0])?;
+    if let Some(text) = vm.text_of(&path) {
+        let text = match text.as_ascii() {
+            Some(ascii) => Text::from_ascii(&normalized(ascii.as_bytes(), b'/', b'.')),
+            None => {
+                let codes: Vec<u32> = text.codes().collect();
+                Text::from_ucs4(&normalized(&codes, u32::from('/'), u32::from('.')))
+            }
+        };
+        return Ok(vm.new_str(text));
+    }
+    let bytes = vm.bytes_vec(&path)?;
+    Ok(vm.new_bytes(normalized(&bytes, b'/', b'.')))
 }
 
 /// A path as scripts see it: `bytes` when they asked with `bytes`.

@@ -20,6 +20,7 @@ pub(crate) mod case;
 pub(crate) mod codec;
 pub(crate) mod format_spec;
 pub(crate) mod pad;
+pub(crate) mod path;
 pub(crate) mod percent;
 pub(crate) mod regex;
 pub(crate) mod repr;

@@ -115,6 +115,77 @@ impl Text {
         Self::from_canonical(units)
     }
 
+    /// The decimal digits of a number, with its sign.
+    pub(crate) fn from_decimal(value: i64) -> Self {
+        let mut digits = [0_u8; 20];
+        let mut start = digits.len();
+        let mut rest = value.unsigned_abs();
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if value < 0 {
+            start -= 1;
+            digits[start] = b'-';
+        }
+        Self::from_canonical(&digits[start..])
+    }
+
+    /// Some texts one after another.
+    pub(crate) fn concat_all<'a>(parts: impl Iterator<Item = &'a Text> + Clone) -> Result<Text, TextTooLarge> {
+        let mut len = 0_usize;
+        let mut width = 1;
+        for part in parts.clone() {
+            len = len.checked_add(part.len()).ok_or(TextTooLarge)?;
+            width = width.max(part.width());
+        }
+        let mut text = match width {
+            1 => Self::with_room::<u8>(len)?,
+            2 => Self::with_room::<u16>(len)?,
+            _ => Self::with_room::<u32>(len)?,
+        };
+        for part in parts {
+            match (width, part.view()) {
+                (1, TextView::Ascii(units)) => text.extend_ascii(units)?,
+                (_, view) => text.try_push_view(view)?,
+            }
+        }
+        Ok(text)
+    }
+
+    /// Appends to a text that is ASCII units that are ASCII too.
+    #[inline]
+    fn extend_ascii(&mut self, units: &[u8]) -> Result<(), TextTooLarge> {
+        let tag = self.tag();
+        assert!(tag < u16::INLINE || tag == <u8 as Kind>::HEAP, "the kind was looked at before");
+        let len = self.len();
+        if tag < HEAP {
+            if units.len() <= u8::INLINE_MAX - len {
+                // SAFETY: `len + units.len()` is at most `INLINE_MAX`, and the units are initialised up to the new length (T1).
+                unsafe { (&raw mut self.0.inline.units).cast::<u8>().add(len).copy_from_nonoverlapping(units.as_ptr(), units.len()) };
+                self.set_tag(u8::INLINE + (len + units.len()) as u8);
+                return Ok(());
+            }
+        } else {
+            // SAFETY: a heap text (T2).
+            let heap = unsafe { &mut self.0.heap };
+            if units.len() <= heap.capacity() - len {
+                // SAFETY: the buffer has room for them behind `len` (T2); they lie elsewhere, since `self` is borrowed exclusively.
+                unsafe { heap.ptr.as_ptr().add(len).copy_from_nonoverlapping(units.as_ptr(), units.len()) };
+                heap.len = (len + units.len()) as u64;
+                return Ok(());
+            }
+        }
+        let mut all = self.take_vec::<u8>(units.len())?;
+        all.extend_from_slice(units);
+        *self = Self::from_vec(all);
+        Ok(())
+    }
+
     /// From UTF-8; the buffer is kept when it is ASCII and too long to stand inline.
     pub(crate) fn from_string(string: String) -> Self {
         if !string.is_ascii() {
@@ -376,7 +447,7 @@ impl Text {
         if let TextView::Ascii(units) = other {
             assert!(units.is_ascii(), "bytes are not text");
             return match self.width() {
-                1 => self.extend_same(units.len(), units.iter().copied()),
+                1 => self.extend_ascii(units),
                 2 => self.extend_same(units.len(), units.iter().map(|&unit| u16::from(unit))),
                 _ => self.extend_same(units.len(), units.iter().map(|&unit| u32::from(unit))),
             };
@@ -396,15 +467,7 @@ impl Text {
 
     /// One text after another.
     pub(crate) fn concat(&self, other: &Text) -> Result<Text, TextTooLarge> {
-        let len = self.len().checked_add(other.len()).ok_or(TextTooLarge)?;
-        let mut text = match self.width().max(other.width()) {
-            1 => Self::with_room::<u8>(len)?,
-            2 => Self::with_room::<u16>(len)?,
-            _ => Self::with_room::<u32>(len)?,
-        };
-        text.try_push_view(self.view())?;
-        text.try_push_view(other.view())?;
-        Ok(text)
+        Self::concat_all([self, other].into_iter())
     }
 
     /// `count` copies one after another.
@@ -759,7 +822,8 @@ impl PartialEq for Text {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
         match (self.view(), other.view()) {
-            (TextView::Ascii(left), TextView::Ascii(right)) => left == right,
+            // Most texts that are compared differ in their lengths or first characters.
+            (TextView::Ascii(left), TextView::Ascii(right)) => left.len() == right.len() && left.first() == right.first() && left == right,
             (TextView::Ucs2(left), TextView::Ucs2(right)) => left == right,
             (TextView::Ucs4(left), TextView::Ucs4(right)) => left == right,
             // Equal texts have equal kinds (T3).

@@ -12,9 +12,20 @@ use crate::object::value::Value;
 
 impl Vm {
     /// `dst = left OP right` for two registers.
+    #[inline(never)]
     pub(crate) fn arithmetic(&mut self, window: Window, i: Instruction, operator: BinaryOperator) -> Result<()> {
         if operator == BinaryOperator::Add && i.a() == i.b() && self.append_in_place(window, i)? {
             return Ok(());
+        }
+        if operator == BinaryOperator::Add {
+            // SAFETY: nothing runs a script while these are used.
+            let (left, right) = unsafe { (window.borrow(i.b()), window.borrow(i.d())) };
+            if let Some(whole) = self.quick_concat(left, right)? {
+                window.consume(i.b());
+                window.consume(i.d());
+                window.set(i.a(), whole);
+                return Ok(());
+            }
         }
         let left = window.take(self, i.b())?;
         let right = window.take(self, i.d())?;
@@ -23,6 +34,30 @@ impl Vm {
         drop(right);
         window.set(i.a(), result);
         Ok(())
+    }
+
+    /// The two strings one after the other; `None` for anything but plain strings.
+    #[inline(always)]
+    fn quick_concat(&mut self, left: &Value, right: &Value) -> Result<Option<Value>> {
+        let (Some(first), Some(second)) = (left.downcast::<Str>(), right.downcast::<Str>()) else { return Ok(None) };
+        if !self.is_exact(left, TypeId::Str) || !self.is_exact(right, TypeId::Str) {
+            return Ok(None);
+        }
+        let size = {
+            let (first, second) = (&first.get(self).text, &second.get(self).text);
+            if second.is_empty() {
+                return Ok(Some(left.clone()));
+            }
+            if first.is_empty() {
+                return Ok(Some(right.clone()));
+            }
+            first.heap_size() + second.heap_size()
+        };
+        self.charge(size)?;
+        match first.get(self).text.concat(&second.get(self).text) {
+            Ok(whole) => Ok(Some(self.new_str(whole))),
+            Err(_) => Err(self.memory_error()),
+        }
     }
 
     /// `s += t` for a string that only this register holds: grows it where it is.
@@ -87,6 +122,7 @@ impl Vm {
     }
 
     /// `dst = left OP constant`.
+    #[inline(never)]
     pub(crate) fn arithmetic_immediate(&mut self, window: Window, i: Instruction, operator: BinaryOperator) -> Result<()> {
         let left = window.take(self, i.b())?;
         let right = Value::small(i64::from(i.d() as i16));
@@ -96,6 +132,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn negate_register(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let result = self.negative(&value)?;
@@ -104,6 +141,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn plus_register(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let result = self.positive(&value)?;
@@ -112,6 +150,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn invert_register(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let result = self.invert(&value)?;
@@ -121,53 +160,84 @@ impl Vm {
     }
 
     /// The truth of a comparison of two registers, which are consumed.
+    #[inline(never)]
     pub(crate) fn compare_registers(&mut self, window: Window, left: u16, right: u16, comparison: Comparison) -> Result<bool> {
-        let left = window.take(self, left)?;
-        let right = window.take(self, right)?;
-        self.compare_truth(&left, &right, comparison)
-    }
-
-    /// The truth of a comparison, the common types first.
-    fn compare_truth(&mut self, left: &Value, right: &Value, comparison: Comparison) -> Result<bool> {
-        if let (Some(l), Some(r)) = (left.downcast::<Str>(), right.downcast::<Str>()) {
-            if self.is_exact(left, TypeId::Str) && self.is_exact(right, TypeId::Str) {
-                let (l, r) = (&l.get(self).text, &r.get(self).text);
-                return Ok(match comparison {
-                    Comparison::Equal => left.is(right) || l == r,
-                    Comparison::NotEqual => !left.is(right) && l != r,
-                    Comparison::Less => l < r,
-                    Comparison::LessEqual => l <= r,
-                    Comparison::Greater => l > r,
-                    _ => l >= r,
-                });
+        {
+            // SAFETY: nothing runs a script while these are used.
+            let (l, r) = unsafe { (window.borrow(left), window.borrow(right)) };
+            if let Some(truth) = self.quick_compare(l, r, comparison) {
+                window.consume(left);
+                window.consume(right);
+                return Ok(truth);
             }
         }
-        let numbers = match (left.word().as_float(), right.word().as_float()) {
-            (Some(l), None) => right.as_small().and_then(exact_float).map(|r| (l, r)),
-            (None, Some(r)) => left.as_small().and_then(exact_float).map(|l| (l, r)),
-            _ => None,
-        };
-        if let Some((l, r)) = numbers {
-            return Ok(match comparison {
-                Comparison::Equal => l == r,
-                Comparison::NotEqual => l != r,
+        let left = window.take(self, left)?;
+        let right = window.take(self, right)?;
+        self.compare_bool(&left, &right, comparison)
+    }
+
+    /// The truth of a comparison of two strings, or of a float and an integer; `None` for all others.
+    #[inline(always)]
+    fn quick_compare(&self, left: &Value, right: &Value, comparison: Comparison) -> Option<bool> {
+        if let (Some(l), Some(r)) = (left.downcast::<Str>(), right.downcast::<Str>()) {
+            if !self.is_exact(left, TypeId::Str) || !self.is_exact(right, TypeId::Str) {
+                return None;
+            }
+            let (l, r) = (&l.get(self).text, &r.get(self).text);
+            return Some(match comparison {
+                Comparison::Equal => left.is(right) || l == r,
+                Comparison::NotEqual => !left.is(right) && l != r,
                 Comparison::Less => l < r,
                 Comparison::LessEqual => l <= r,
                 Comparison::Greater => l > r,
                 _ => l >= r,
             });
         }
-        self.compare_bool(left, right, comparison)
+        let (l, r) = match (left.word().as_float(), right.word().as_float()) {
+            (Some(l), None) => (l, exact_float(right.as_small()?)?),
+            (None, Some(r)) => (exact_float(left.as_small()?)?, r),
+            _ => return None,
+        };
+        Some(match comparison {
+            Comparison::Equal => l == r,
+            Comparison::NotEqual => l != r,
+            Comparison::Less => l < r,
+            Comparison::LessEqual => l <= r,
+            Comparison::Greater => l > r,
+            _ => l >= r,
+        })
     }
 
     /// The truth of a comparison of a register, which is consumed, with a small constant.
+    #[inline(never)]
     pub(crate) fn compare_immediate(&mut self, window: Window, left: u16, right: i64, comparison: Comparison) -> Result<bool> {
         let left = window.take(self, left)?;
-        self.compare_truth(&left, &Value::small(right), comparison)
+        let right = Value::small(right);
+        match self.quick_compare(&left, &right, comparison) {
+            Some(truth) => Ok(truth),
+            None => self.compare_bool(&left, &right, comparison),
+        }
     }
 
     /// `Compare`.
+    #[inline(never)]
     pub(crate) fn compare_to(&mut self, window: Window, i: Instruction) -> Result<()> {
+        {
+            // SAFETY: nothing runs a script while these are used.
+            let (left, right) = unsafe { (window.borrow(i.b()), window.borrow(i.d())) };
+            let truth = match Comparison::ALL[usize::from(i.k())] {
+                Comparison::Is | Comparison::IsNot => None,
+                Comparison::In => self.quick_contains(right, left),
+                Comparison::NotIn => self.quick_contains(right, left).map(|found| !found),
+                comparison => self.quick_compare(left, right, comparison),
+            };
+            if let Some(truth) = truth {
+                window.consume(i.b());
+                window.consume(i.d());
+                window.set(i.a(), Value::from_bool(truth));
+                return Ok(());
+            }
+        }
         let left = window.take(self, i.b())?;
         let right = window.take(self, i.d())?;
         let comparison = Comparison::ALL[usize::from(i.k())];

@@ -5,7 +5,7 @@ use super::state::{Name, TYPE_CACHE, TypeCacheEntry};
 use super::vm::{Raised, Result, Vm};
 use crate::object::heap::extra_word;
 use crate::object::instance::{DICT_MODE, Instance};
-use crate::object::type_object::{CACHED, HAS_DICT, IMMUTABLE, PLAIN_GETATTR, Type};
+use crate::object::type_object::{CACHED, HAS_DICT, HEAP_TYPE, IMMUTABLE, PLAIN_GETATTR, Type};
 use crate::object::types::dict::Dict;
 use crate::object::types::exception::ExceptionKind;
 use crate::object::types::function::Function;
@@ -54,6 +54,12 @@ impl Vm {
     #[inline]
     pub(crate) fn str_hash(&self, name: &Value) -> i64 {
         name.downcast::<Str>().map_or(0, |string| string.get(self).hash(self.state().hash_seed))
+    }
+
+    /// The value of an attribute of some class changes, and nothing else that caches rely on.
+    fn class_value_changed(&mut self) {
+        let state = self.state_mut();
+        state.type_epoch = state.type_epoch.wrapping_add(1);
     }
 
     /// A class's namespace is about to change, or has changed: nothing cached about classes holds any more.
@@ -454,7 +460,15 @@ impl Vm {
             }
         }
         let dict = self.class_dict(class);
-        self.class_changed(class);
+        if value.is_some_and(|value| self.is_quiet_change(class, name, value)) {
+            self.class_value_changed();
+        } else {
+            self.class_changed(class);
+            if text.starts_with("__") && ["__get__", "__set__", "__delete__"].iter().any(|special| *text == **special) {
+                // Values of this class were no descriptors when caches were filled.
+                self.flush_inline_caches();
+            }
+        }
         match value {
             Some(value) => {
                 self.dict_set(&dict, name, value.clone())?;
@@ -470,6 +484,19 @@ impl Vm {
             self.update_slots_below(class);
         }
         Ok(())
+    }
+
+    /// Whether giving a class attribute this value changes nothing that inline caches rely on: they look the value up again, but remember where it
+    /// stands and that it is no descriptor.
+    fn is_quiet_change(&self, class: &Ref<Type>, name: &Value, value: &Value) -> bool {
+        let is_plain = |value: &Value| {
+            let class = self.type_payload(value);
+            !class.has(HEAP_TYPE) && class.slots.descriptor_get.is_none() && class.slots.descriptor_set.is_none()
+        };
+        let dict = class.get(self).dict_as_is().get(self);
+        let Some(place) = dict.find_str(name, self.str_hash(name)) else { return false };
+        let is_special = self.text_of(name).and_then(|text| text.as_ascii()).is_none_or(|text| text.starts_with("__"));
+        !is_special && is_plain(&dict.entries()[place].value) && is_plain(value)
     }
 
     /// The attribute of a module, with the module's own `__getattr__`.

@@ -7,12 +7,13 @@ use super::frame::{ENTRY, INIT, NAMESPACE, Record};
 use super::state::Name;
 use super::vm::{Raised, Result, Vm};
 use crate::object::heap::release;
-use crate::object::native::{NativeCode, NativeFunction, NativeKind};
+use crate::object::native::{Args, Arity, NativeCode, NativeFunction, NativeKind};
 use crate::object::type_object::{ABSTRACT, CallArgs, Type};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
 use crate::object::types::function::{BoundMethod, Function};
+use crate::object::types::generator::Generator;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
@@ -49,9 +50,17 @@ impl Vm {
     ///
     /// # Safety
     /// `callable` points into the top frame's window (or to the stack's top), and the words are owned by it. `pc` of the top record is saved.
+    #[inline(never)]
     pub(crate) unsafe fn start_call(&mut self, callable: *mut Word, argc: usize, names: Option<&Value>) -> Result<Called> {
-        // SAFETY: as promised; a clone keeps the callable alive while it is looked at.
-        let target = unsafe { Value::from_borrowed(callable.read()) };
+        // SAFETY: as promised: the slot keeps the callable while it is called, unless it is replaced below.
+        let target = unsafe { &*callable.cast::<Value>() };
+        if let Some(native) = target.downcast::<NativeFunction>() {
+            if names.is_none() {
+                // SAFETY: as promised; natives do not touch their caller's window.
+                return unsafe { self.call_direct(native, callable, argc) };
+            }
+        }
+        let target = target.clone();
         if let Some(function) = target.downcast::<Function>() {
             // SAFETY: as promised.
             return unsafe { self.enter_function(function, callable, argc, names) };
@@ -103,6 +112,90 @@ impl Vm {
             let result = self.call_args(&target, CallArgs { values: arguments, names: &list });
             self.finish_native(callable, argc, result)
         }
+    }
+
+    /// Calls a native function without named arguments: where its parameters allow it, with the arguments as they lie in the window.
+    ///
+    /// # Safety
+    /// As for `start_call`; `native` is what `callable` holds.
+    unsafe fn call_direct(&mut self, native: &Ref<NativeFunction>, callable: *mut Word, argc: usize) -> Result<Called> {
+        // SAFETY: the callable's slot keeps the native alive during the call; its payload is only read, and has no references into it after this block.
+        let payload = unsafe { &*native.as_ptr() };
+        let arity = payload.arity.get();
+        // SAFETY: as promised.
+        let window = unsafe { callable.add(1) };
+        let mut words = [Word::UNBOUND; Arity::MAX];
+        let mut first = 0;
+        if let (NativeKind::Bound, Some(receiver)) = (payload.kind, &payload.receiver) {
+            words[0] = receiver.word();
+            first = 1;
+        }
+        let given = argc + first;
+        if given >= usize::from(arity.least) && given <= usize::from(arity.most) {
+            // SAFETY: the words are owned by the window, or by the native, and stay as they are during the call.
+            let fits = match payload.kind {
+                NativeKind::Function | NativeKind::Bound => true,
+                NativeKind::Method => {
+                    argc > 0 && payload.owner.downcast::<Type>().is_none_or(|owner| self.is_instance(unsafe { &*window.cast::<Value>() }, owner))
+                }
+                NativeKind::SlotWrapper | NativeKind::ClassMethod | NativeKind::BoundSlotWrapper => false,
+            };
+            if let (true, NativeCode::Table(row, _)) = (fits, &payload.code) {
+                let function = row.function;
+                // SAFETY: as above; `words` has room for the most arguments there may be.
+                return unsafe {
+                    let result = if first == 0 && argc == usize::from(arity.most) {
+                        function(self, Args(Value::borrow_slice(window, argc)))
+                    } else {
+                        std::ptr::copy_nonoverlapping(window, words.as_mut_ptr().add(first), argc);
+                        function(self, Args(Value::borrow_slice(words.as_ptr(), usize::from(arity.most))))
+                    };
+                    self.finish_native(callable, argc, result)
+                };
+            }
+        }
+        if arity.most == 0 && arity.least != u8::MAX {
+            // SAFETY: as promised.
+            if let Some(called) = unsafe { self.call_resumption(arity, callable, argc)? } {
+                return Ok(called);
+            }
+        }
+        // SAFETY: as promised.
+        unsafe {
+            let native = native.clone();
+            let result = self.call_native(&native, CallArgs { values: Value::borrow_slice(window, argc), names: &[] });
+            self.finish_native(callable, argc, result)
+        }
+    }
+
+    /// `generator.send(value)` and `next(generator)`, where the generator can be resumed: its frame is pushed, and its next item or its end is the call's.
+    unsafe fn call_resumption(&mut self, arity: Arity, callable: *mut Word, argc: usize) -> Result<Option<Called>> {
+        // SAFETY: the arguments stand behind the callable.
+        let (receiver, argument) = unsafe {
+            match (arity, argc) {
+                (Arity::SEND, 2) => (callable.add(1), Some(callable.add(2))),
+                (Arity::NEXT, 1) => (callable.add(1), None),
+                _ => return Ok(None),
+            }
+        };
+        // SAFETY: owned by the window.
+        let receiver = unsafe { Value::from_borrowed(receiver.read()) };
+        let Some(generator) = receiver.downcast::<Generator>() else { return Ok(None) };
+        // SAFETY: as above.
+        let is_none = argument.is_none_or(|argument| unsafe { argument.read() } == Word::NONE);
+        if !self.can_resume(generator, is_none, arity == Arity::NEXT) {
+            return Ok(None);
+        }
+        // SAFETY: the window owned the arguments, and gives them up; the callable's place gets the result.
+        unsafe {
+            let value = match argument {
+                Some(argument) => Value::from_owned(std::ptr::replace(argument, Word::UNBOUND)),
+                None => Value::NONE,
+            };
+            drop(Value::from_owned(std::ptr::replace(callable.add(1), Word::UNBOUND)));
+            self.enter_resumable(generator, value)?;
+        }
+        Ok(Some(Called::Entered))
     }
 
     fn name_list(&self, names: Option<&Value>) -> Values {
@@ -178,6 +271,14 @@ impl Vm {
                     }
                 });
                 let owner = native.get(self).owner.clone();
+                let arity = if crate::object::types::generator_methods::is_send(row) {
+                    Arity::SEND
+                } else if is_function && row.signature == "next(iterator, default=None, /)" {
+                    Arity::NEXT
+                } else {
+                    signature.arity()
+                };
+                native.get(self).arity.set(arity);
                 signature.call(self, row, &owner, arguments)
             }
             NativeCode::Slot(method) => {
@@ -353,7 +454,7 @@ impl Vm {
         // SAFETY: the window is on the stack's top.
         unsafe {
             self.reserve_stack(window.add(usize::from(payload.n_registers) + argc + 2))?;
-            if !(payload.is_simple && names.is_none() && argc == usize::from(payload.n_arguments)) {
+            if !(payload.is_plain && names.is_none() && argc == usize::from(payload.n_arguments)) {
                 if let Err(raised) = self.bind_arguments(function, payload, window, argc, names) {
                     if is_moved {
                         self.drop_arguments(window.sub(1), 1);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::state::Name;
 use super::vm::{Result, Vm};
 use crate::object::layout::Layout;
-use crate::object::native::{GetSet, Member, Native, NativeCode, NativeFunction, NativeKind};
+use crate::object::native::{Args, Arity, GetSet, Member, Native, NativeCode, NativeFunction, NativeKind};
 use crate::object::signature::Signature;
 use crate::object::slot_wrapper;
 use crate::object::type_object::{
@@ -21,12 +21,29 @@ use crate::object::value::{Ref, Value};
 
 /// `cls(…)` for native types: binds the arguments by the constructor's signature.
 fn native_new(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Value> {
-    let native = class.get(vm).mro.iter().find_map(|base| base.get(vm).spec.and_then(|spec| spec.new.as_ref()));
-    let Some(native) = native else {
-        let message = format!("cannot create '{}' instances", vm.class_full_name(class));
-        return Err(vm.type_error(message));
+    let (native, signature) = match class.get(vm).constructor.get() {
+        Some((native, signature)) => (*native, signature.clone()),
+        None => {
+            let native = class.get(vm).mro.iter().find_map(|base| base.get(vm).spec.and_then(|spec| spec.new.as_ref()));
+            let Some(native) = native else {
+                let message = format!("cannot create '{}' instances", vm.class_full_name(class));
+                return Err(vm.type_error(message));
+            };
+            let signature = vm.constructor_signature(native);
+            if class.get(vm).spec.is_some() {
+                let _ = class.get(vm).constructor.set((native, signature.clone()));
+            }
+            (native, signature)
+        }
     };
-    let signature = vm.constructor_signature(native);
+    let arity = signature.arity();
+    let given = arguments.values.len() + 1;
+    if arguments.names.is_empty() && given >= usize::from(arity.least) && given <= usize::from(arity.most) {
+        let mut values = [Value::UNBOUND; Arity::MAX];
+        values[0] = (**class).clone();
+        values[1..given].clone_from_slice(arguments.values);
+        return (native.function)(vm, Args(&values[..usize::from(arity.most)]));
+    }
     let mut values: smallvec::SmallVec<[Value; 6]> = smallvec::smallvec![(**class).clone()];
     values.extend(arguments.values.iter().cloned());
     signature.call(vm, native, &Value::NONE, CallArgs { values: &values, names: arguments.names })
@@ -143,7 +160,7 @@ impl Vm {
             // What has a length is true when it is not empty: CPython's sized types have no `__bool__` but for ranges.
             let is_implied = slots.len.is_some() && (row.name == "__radd__" || row.name == "__bool__" && spec.name != "range");
             if is_own && !is_implied && !(row.name == "__hash__" && slots.hash.is_none()) {
-                let function = NativeFunction { kind: NativeKind::SlotWrapper, code: NativeCode::Slot(row), receiver: None, owner: owner.clone() };
+                let function = NativeFunction::new(NativeKind::SlotWrapper, NativeCode::Slot(row), None, owner.clone());
                 let value = self.alloc(TypeId::SlotWrapper, function).into_value();
                 self.set_in(&dict, row.name, value);
             }
@@ -152,8 +169,7 @@ impl Vm {
             self.set_in(&dict, "__hash__", Value::NONE);
         }
         if slots.new.is_some() {
-            let function =
-                NativeFunction { kind: NativeKind::Function, code: NativeCode::Slot(&slot_wrapper::NEW), receiver: None, owner: owner.clone() };
+            let function = NativeFunction::new(NativeKind::Function, NativeCode::Slot(&slot_wrapper::NEW), None, owner.clone());
             let value = self.alloc(TypeId::BuiltinFunction, function).into_value();
             self.set_in(&dict, "__new__", value);
         }
@@ -162,14 +178,13 @@ impl Vm {
             (spec.class_methods, NativeKind::ClassMethod, TypeId::ClassMethodDescriptor),
         ] {
             for native in rows {
-                let function = NativeFunction { kind, code: NativeCode::Table(native, Rc::default()), receiver: None, owner: owner.clone() };
+                let function = NativeFunction::new(kind, NativeCode::Table(native, Rc::default()), None, owner.clone());
                 let value = self.alloc(id, function).into_value();
                 self.set_in(&dict, native.name(), value);
             }
         }
         for native in spec.static_methods {
-            let function =
-                NativeFunction { kind: NativeKind::Function, code: NativeCode::Table(native, Rc::default()), receiver: None, owner: owner.clone() };
+            let function = NativeFunction::new(NativeKind::Function, NativeCode::Table(native, Rc::default()), None, owner.clone());
             let value = self.alloc(TypeId::BuiltinFunction, function).into_value();
             let value = crate::object::types::descriptor::new_staticmethod(self, value);
             self.set_in(&dict, native.name(), value);

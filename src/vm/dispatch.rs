@@ -14,15 +14,17 @@ use super::instructions::Window;
 use super::vm::{Result, Vm};
 use crate::code::instruction::{Comparison, Opcode, Word as Instruction};
 use crate::number::int;
-use crate::object::heap::{Object, release, retain};
+use crate::object::heap::{Object, free_last, give_back, retain};
 use crate::object::instance::Instance;
 use crate::object::layout::Layout;
-use crate::object::type_object::BinaryOperator;
+use crate::object::type_object::{BinaryOperator, Type};
+use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
 use crate::object::types::function::{CellPayload, Function};
 use crate::object::types::iterator::SequenceIterator;
 use crate::object::types::list::List;
+use crate::object::types::module::Module;
 use crate::object::types::range::RangeIterator;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
@@ -45,6 +47,13 @@ const RESUME_COST: i64 = 2;
 unsafe fn payload<T>(word: Word) -> *mut T {
     // SAFETY: the caller has checked the layout.
     unsafe { &raw mut (*(word.bits() as *mut Object<T>)).payload }
+}
+
+/// The place of a cell's content, as a word.
+#[inline(always)]
+unsafe fn cell_content(cell: Word) -> *mut Word {
+    // SAFETY: the caller has a cell; `Value` is a transparent `Word`.
+    unsafe { (&raw mut (*payload::<CellPayload>(cell)).content).cast::<Word>() }
 }
 
 #[inline(always)]
@@ -80,10 +89,6 @@ impl Vm {
         let mut base: *mut Word;
         let mut code: *const Code;
         let mut n_locals: u16;
-        let mut in_generator: bool;
-        let heap: *const crate::object::heap::Heap = self.heap();
-        let shared = self.state().shared.clone();
-        let breaker = shared.breaker.word();
         let mut pending = raised;
         let mut is_entry = !raised;
 
@@ -94,10 +99,16 @@ impl Vm {
                 pc = record.pc;
                 base = record.base;
                 code = record.code;
-                in_generator = record.flags & GENERATOR != 0;
                 // SAFETY: the record's code lives (F2).
                 n_locals = unsafe { (*code).n_locals };
             }};
+        }
+        // Whether the running frame is a generator's.
+        macro_rules! in_generator {
+            () => {
+                // SAFETY: as above.
+                unsafe { self.frames.records.last().unwrap_unchecked() }.flags & GENERATOR != 0
+            };
         }
         macro_rules! save {
             () => {
@@ -126,8 +137,7 @@ impl Vm {
                 }
                 macro_rules! drain {
                     () => {
-                        // SAFETY: the heap outlives the loop.
-                        if unsafe { (*heap).has_dead() } {
+                        if self.heap().has_dead() {
                             save!();
                             self.drain_dead();
                         }
@@ -136,9 +146,10 @@ impl Vm {
                 macro_rules! drop_word {
                     ($word:expr) => {{
                         let word = $word;
-                        if word.is_pointer() {
-                            release(word);
-                            drain!();
+                        if word.is_pointer() && give_back(word) {
+                            save!();
+                            // SAFETY: that was the last count.
+                            unsafe { self.free_and_drain(word) };
                         }
                     }};
                 }
@@ -162,6 +173,17 @@ impl Vm {
                             // SAFETY: inside the window.
                             unsafe { *reg!($index) = Word::UNBOUND };
                             drop_word!($word);
+                        }
+                    };
+                }
+                // Makes `$word`, which stands in register `$index`, the instruction's own: a temporary is emptied, a local's word is counted.
+                macro_rules! take_word {
+                    ($index:expr, $word:expr) => {
+                        if $index >= n_locals {
+                            // SAFETY: inside the window.
+                            unsafe { *reg!($index) = Word::UNBOUND };
+                        } else {
+                            retain($word);
                         }
                     };
                 }
@@ -193,7 +215,7 @@ impl Vm {
                         };
                         #[cfg(feature = "unmetered")]
                         let is_used_up = false;
-                        if is_used_up | (breaker.load(std::sync::atomic::Ordering::Relaxed) != 0) {
+                        if is_used_up | self.is_broken() {
                             slow!(self.handle_breaker());
                         }
                     }};
@@ -304,7 +326,7 @@ impl Vm {
                 macro_rules! entry_cost {
                     () => {
                         // SAFETY: the record's code lives (F2).
-                        if in_generator { RESUME_COST } else { unsafe { (&(*code).instructions).len() as i64 } }
+                        if in_generator!() { RESUME_COST } else { unsafe { (&(*code).instructions).len() as i64 } }
                     };
                 }
                 if std::mem::take(&mut is_entry) {
@@ -334,7 +356,7 @@ impl Vm {
                         let callable = $callable;
                         // SAFETY: initialised.
                         let word = unsafe { *callable };
-                        if is_layout(word, Layout::Function) && !in_generator {
+                        if is_layout(word, Layout::Function) {
                             // SAFETY: of that layout.
                             let function = unsafe { payload::<Function>(word) };
                             // SAFETY: the function keeps its code.
@@ -344,6 +366,7 @@ impl Vm {
                             if callee_ref.is_simple
                                 && usize::from(callee_ref.n_arguments) == $argc
                                 && self.frames.records.len() < self.state().recursion_limit
+                                && !in_generator!()
                             {
                                 let callee_base = callable.wrapping_add(1);
                                 let end = callee_base.wrapping_add(usize::from(callee_ref.n_registers) + 2);
@@ -394,7 +417,10 @@ impl Vm {
                             if word.is_pointer() {
                                 // SAFETY: the window owned it.
                                 unsafe { *reg!(index) = Word::UNBOUND };
-                                release(word);
+                                if give_back(word) {
+                                    // SAFETY: that was the last count.
+                                    unsafe { self.free_quietly(word) };
+                                }
                             }
                         }
                         // SAFETY: F2.
@@ -402,12 +428,14 @@ impl Vm {
                             let place = base.sub(1);
                             let function = *place;
                             *place = result;
-                            release(function);
+                            if give_back(function) {
+                                self.free_quietly(function);
+                            }
                         }
                         self.frames.records.pop();
                         let returned = base;
                         load_state!();
-                        if in_generator {
+                        if in_generator!() {
                             // The callee stood on the stack; the result belongs into the generator's window.
                             // SAFETY: the caller's instruction is a call, whose first operand is the register.
                             unsafe {
@@ -520,6 +548,8 @@ impl Vm {
                         pc = pc.add(1);
                         i
                     };
+                    // Most operations want it, and `base` is kept in a register for it.
+                    let first = reg!(i.a());
                     // SAFETY: units hold known operations only.
                     let opcode = unsafe { std::mem::transmute::<u8, Opcode>(i.opcode_byte()) };
                     match opcode {
@@ -527,7 +557,9 @@ impl Vm {
                             // SAFETY: the index is in range.
                             let word = unsafe { (&(*code).constants).get_unchecked(i.c() as usize).word() };
                             retain(word);
-                            store!(i.a(), word);
+                            // SAFETY: the window owns the word it held.
+                            let old = unsafe { std::ptr::replace(first, word) };
+                            drop_word!(old);
                         }
                         Opcode::Move => {
                             let word = get!(i.b());
@@ -551,7 +583,11 @@ impl Vm {
                             retain(word);
                             store!(i.a(), word);
                         }
-                        Opcode::Release => store!(i.a(), Word::UNBOUND),
+                        Opcode::Release => {
+                            // SAFETY: the window owns the word it held.
+                            let old = unsafe { std::ptr::replace(first, Word::UNBOUND) };
+                            drop_word!(old);
+                        }
                         Opcode::DeleteLocal => {
                             if get!(i.a()) == Word::UNBOUND {
                                 save!();
@@ -592,9 +628,33 @@ impl Vm {
                             retain(word);
                             store!(i.a(), word);
                         }
-                        Opcode::StoreCell => slow!(self.store_cell(window!(), i)),
+                        Opcode::StoreCell => {
+                            let word = get!(i.b());
+                            if word == Word::UNBOUND {
+                                slow!(self.store_cell(window!(), i));
+                                continue;
+                            }
+                            take_word!(i.b(), word);
+                            // SAFETY: the compiler's cells are cells; the cell owned what it held.
+                            let old = unsafe { std::ptr::replace(cell_content(get!(i.a())), word) };
+                            drop_word!(old);
+                        }
                         Opcode::DeleteCell => slow!(self.delete_cell(window!(), i)),
-                        Opcode::StoreFree => slow!(self.store_free(window!(), i)),
+                        Opcode::StoreFree => {
+                            let word = get!(i.b());
+                            if word == Word::UNBOUND {
+                                slow!(self.store_free(window!(), i));
+                                continue;
+                            }
+                            take_word!(i.b(), word);
+                            // SAFETY: the function in `base[-1]` has a cell for each free variable, which owned what it held.
+                            let old = unsafe {
+                                let function = payload::<Function>(*base.sub(1));
+                                let cell = (&(*function).closure)[usize::from(i.a())].word();
+                                std::ptr::replace(cell_content(cell), word)
+                            };
+                            drop_word!(old);
+                        }
                         Opcode::DeleteFree => slow!(self.delete_free(window!(), i)),
                         Opcode::LoadFreeOrName => slow!(self.load_free_or_name(window!(), i)),
                         Opcode::LoadCellOrName => slow!(self.load_cell_or_name(window!(), i)),
@@ -659,7 +719,73 @@ impl Vm {
                             }
                             slow!(self.load_attribute(window!(), i));
                         }
+                        Opcode::LoadAttributeModule => {
+                            let object = get!(i.b());
+                            // SAFETY: the cache was filled for this site.
+                            let word = unsafe { module_entry(object, (&(*code).caches).get_unchecked(i.c() as usize).get()) };
+                            if word != Word::UNBOUND && self.is_plain_module(object) {
+                                retain(word);
+                                consume!(i.b(), object);
+                                store!(i.a(), word);
+                                continue;
+                            }
+                            slow!(self.load_attribute(window!(), i));
+                        }
+                        Opcode::LoadAttributeClass => {
+                            let object = get!(i.b());
+                            // SAFETY: the cache was filled for this site.
+                            let word = unsafe { class_entry(object, (&(*code).caches).get_unchecked(i.c() as usize).get()) };
+                            if word != Word::UNBOUND {
+                                retain(word);
+                                consume!(i.b(), object);
+                                store!(i.a(), word);
+                                continue;
+                            }
+                            slow!(self.load_attribute(window!(), i));
+                        }
+                        Opcode::LoadAttributeShared => {
+                            let object = get!(i.b());
+                            if is_layout(object, Layout::Instance) {
+                                // SAFETY: of that layout; the shape proves the class, whose namespaces have not changed, or the cache would be empty.
+                                let word = unsafe {
+                                    let cache = (&(*code).caches).get_unchecked(i.c() as usize).get();
+                                    if (*payload::<Instance>(object)).shape == (cache >> 32) as u32 {
+                                        shared_entry(self.class_of(object), cache as u32)
+                                    } else {
+                                        Word::UNBOUND
+                                    }
+                                };
+                                if word != Word::UNBOUND {
+                                    retain(word);
+                                    consume!(i.b(), object);
+                                    store!(i.a(), word);
+                                    continue;
+                                }
+                            }
+                            slow!(self.load_attribute(window!(), i));
+                        }
                         Opcode::StoreAttribute => slow!(self.store_attribute(window!(), i)),
+                        Opcode::StoreAttributeAdd => {
+                            let object = get!(i.a());
+                            let value = get!(i.b());
+                            if is_layout(object, Layout::Instance) && value != Word::UNBOUND {
+                                // SAFETY: the cache was filled for this site.
+                                let cache = unsafe { (&(*code).caches).get_unchecked(i.c() as usize) }.get();
+                                // SAFETY: of that layout; nothing else refers to its payload now.
+                                let instance = unsafe { &mut *payload::<Instance>(object) };
+                                if instance.shape == (cache >> 32) as u32 {
+                                    let used = self.state().shapes.used(instance.shape);
+                                    if let Some(place) = instance.slots_mut().get_mut(used) {
+                                        *place = value;
+                                        instance.shape = cache as u32;
+                                        take_word!(i.b(), value);
+                                        consume!(i.a(), object);
+                                        continue;
+                                    }
+                                }
+                            }
+                            slow!(self.store_attribute(window!(), i));
+                        }
                         Opcode::StoreAttributeSlot => {
                             let object = get!(i.a());
                             let value = get!(i.b());
@@ -720,6 +846,56 @@ impl Vm {
                                     }
                                     continue;
                                 }
+                            }
+                            slow!(self.load_method(window!(), i));
+                        }
+                        Opcode::LoadMethodType => {
+                            let object = get!(i.b());
+                            let class = self.class_of(object);
+                            // SAFETY: types outlive their instances.
+                            let function = unsafe {
+                                let cache = (&(*code).caches).get_unchecked(i.c() as usize).get();
+                                if (*class).version.get() == (cache >> 32) as u32 {
+                                    self.state().method_table.get_unchecked(cache as u32 as usize).word()
+                                } else {
+                                    Word::UNBOUND
+                                }
+                            };
+                            if function != Word::UNBOUND && object != Word::UNBOUND {
+                                retain(function);
+                                take_word!(i.b(), object);
+                                // SAFETY: both are dead temporaries.
+                                unsafe {
+                                    *reg!(i.a()) = function;
+                                    *reg!(i.a() + 1) = object;
+                                }
+                                continue;
+                            }
+                            slow!(self.load_method(window!(), i));
+                        }
+                        Opcode::LoadMethodModule => {
+                            let object = get!(i.b());
+                            // SAFETY: the cache was filled for this site.
+                            let word = unsafe { module_entry(object, (&(*code).caches).get_unchecked(i.c() as usize).get()) };
+                            if word != Word::UNBOUND && self.is_plain_module(object) {
+                                retain(word);
+                                consume!(i.b(), object);
+                                // SAFETY: both are dead temporaries.
+                                unsafe {
+                                    *reg!(i.a()) = word;
+                                    *reg!(i.a() + 1) = Word::UNBOUND;
+                                }
+                                continue;
+                            }
+                            slow!(self.load_method(window!(), i));
+                        }
+                        Opcode::LoadMethodClass => {
+                            let object = get!(i.b());
+                            // SAFETY: the cache was filled for this site.
+                            let word = unsafe { class_entry(object, (&(*code).caches).get_unchecked(i.c() as usize).get()) };
+                            if word != Word::UNBOUND {
+                                slow!(self.load_method_class(window!(), i, word));
+                                continue;
                             }
                             slow!(self.load_method(window!(), i));
                         }
@@ -898,7 +1074,21 @@ impl Vm {
                             };
                             store!(i.a(), Word::from_bool(!truth));
                         }
-                        Opcode::Compare => slow!(self.compare_to(window!(), i)),
+                        Opcode::Compare => {
+                            let (left, right) = (get!(i.b()), get!(i.d()));
+                            let truth = if left.both_small(right) {
+                                let (left, right) = (left.bits() as i64, right.bits() as i64);
+                                compare_words(i.k(), left, right)
+                            } else if left.is_float() && right.is_float() {
+                                compare_words(i.k(), left.float_value(), right.float_value())
+                            } else {
+                                None
+                            };
+                            match truth {
+                                Some(truth) => store!(i.a(), Word::from_bool(truth)),
+                                None => slow!(self.compare_to(window!(), i)),
+                            }
+                        }
 
                         Opcode::Jump => jump!(i),
                         Opcode::JumpIfTrue => {
@@ -960,12 +1150,24 @@ impl Vm {
                             }
                         }
                         Opcode::JumpIfIs => {
-                            if slow!(self.is_same(window!(), i)) {
+                            let (left, right) = (get!(i.a()), get!(i.b()));
+                            if left == Word::UNBOUND || right == Word::UNBOUND {
+                                slow!(self.is_same(window!(), i));
+                            }
+                            consume!(i.a(), left);
+                            consume!(i.b(), right);
+                            if left == right {
                                 jump!(i);
                             }
                         }
                         Opcode::JumpIfIsNot => {
-                            if !slow!(self.is_same(window!(), i)) {
+                            let (left, right) = (get!(i.a()), get!(i.b()));
+                            if left == Word::UNBOUND || right == Word::UNBOUND {
+                                slow!(self.is_same(window!(), i));
+                            }
+                            consume!(i.a(), left);
+                            consume!(i.b(), right);
+                            if left != right {
                                 jump!(i);
                             }
                         }
@@ -1134,7 +1336,20 @@ impl Vm {
                         Opcode::BuildDict => slow!(self.build_dict(window!(), i)),
                         Opcode::BuildString => slow!(self.build_string(window!(), i)),
                         Opcode::BuildSlice => slow!(self.build_slice(window!(), i)),
-                        Opcode::ListAppend => slow!(self.list_append(window!(), i)),
+                        Opcode::ListAppend => {
+                            let (list, word) = (get!(i.a()), get!(i.b()));
+                            if is_layout(list, Layout::List) && word != Word::UNBOUND {
+                                // SAFETY: of that layout; nothing else refers to its payload now.
+                                let items = unsafe { &mut (*payload::<List>(list)).items };
+                                if items.len() < items.capacity() {
+                                    take_word!(i.b(), word);
+                                    // SAFETY: the word is owned.
+                                    items.push(unsafe { Value::from_owned(word) });
+                                    continue;
+                                }
+                            }
+                            slow!(self.list_append(window!(), i));
+                        }
                         Opcode::SetAdd => slow!(self.set_add_register(window!(), i)),
                         Opcode::DictSet => slow!(self.dict_set_register(window!(), i)),
                         Opcode::ListExtend => slow!(self.list_extend(window!(), i)),
@@ -1144,7 +1359,36 @@ impl Vm {
                         Opcode::ListToTuple => slow!(self.list_to_tuple(window!(), i)),
                         Opcode::FormatSimple => slow!(self.format_simple(window!(), i)),
                         Opcode::FormatWithSpec => slow!(self.format_with_spec(window!(), i)),
-                        Opcode::UnpackSequence => slow!(self.unpack_sequence(window!(), i)),
+                        Opcode::UnpackSequence => {
+                            let source = get!(i.b());
+                            let layout = layout_of(source);
+                            let items: &[Value] = if layout == Layout::Tuple as u16 && self.is_exact_word(source) {
+                                // SAFETY: of that layout.
+                                unsafe { (*payload::<Tuple>(source)).items() }
+                            } else if layout == Layout::List as u16 && self.is_exact_word(source) {
+                                // SAFETY: of that layout.
+                                unsafe { &(*payload::<List>(source)).items }
+                            } else {
+                                &[]
+                            };
+                            if items.len() == usize::from(i.d()) && i.d() != 0 {
+                                if i.b() >= n_locals {
+                                    // SAFETY: inside the window.
+                                    unsafe { *reg!(i.b()) = Word::UNBOUND };
+                                }
+                                for (place, item) in items.iter().enumerate() {
+                                    let word = item.word();
+                                    retain(word);
+                                    // SAFETY: dead temporaries.
+                                    unsafe { reg!(i.a()).add(place).write(word) };
+                                }
+                                if i.b() >= n_locals {
+                                    drop_word!(source);
+                                }
+                                continue;
+                            }
+                            slow!(self.unpack_sequence(window!(), i));
+                        }
                         Opcode::UnpackStarred => slow!(self.unpack_starred(window!(), i)),
 
                         Opcode::Raise => {
@@ -1219,6 +1463,54 @@ impl Vm {
         }
     }
 
+    /// The class of a value.
+    #[inline(always)]
+    fn class_of(&self, word: Word) -> *const Type {
+        match word.pointer() {
+            // SAFETY: alive; types outlive their instances.
+            Some(header) => unsafe { &raw const (*(*header).type_pointer()).payload },
+            // SAFETY: no pointer, so nothing is owned.
+            None => self.class_of_immediate(word),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn class_of_immediate(&self, word: Word) -> *const Type {
+        // SAFETY: no pointer, so nothing is owned.
+        let value = unsafe { Value::from_owned(word) };
+        self.type_ref(&value).as_ptr().cast_const()
+    }
+
+    /// Whether a module is of the built-in class.
+    #[inline(always)]
+    fn is_plain_module(&self, module: Word) -> bool {
+        std::ptr::eq(self.class_of(module), self.state().builtin(TypeId::Module).as_ptr())
+    }
+
+    /// Frees an object of which the last count was given back, and runs the finalisers that this brings about. The frame's place is saved.
+    ///
+    /// # Safety
+    /// As for `free_last`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_and_drain(&mut self, word: Word) {
+        // SAFETY: the caller's promise.
+        unsafe { free_last(word) };
+        self.drain_if_dead();
+    }
+
+    /// Frees an object of which the last count was given back; finalisers wait.
+    ///
+    /// # Safety
+    /// As for `free_last`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn free_quietly(&mut self, word: Word) {
+        // SAFETY: the caller's promise.
+        unsafe { free_last(word) };
+    }
+
     /// Drains the dead list if there is anything on it.
     #[inline]
     pub(crate) fn drain_if_dead(&mut self) {
@@ -1226,6 +1518,63 @@ impl Vm {
             self.drain_dead();
         }
     }
+}
+
+/// What a module has at the place that `cache` names, if the version of its namespace is the one there; else unbound.
+#[inline(always)]
+unsafe fn module_entry(object: Word, cache: u64) -> Word {
+    if !is_layout(object, Layout::Module) {
+        return Word::UNBOUND;
+    }
+    // SAFETY: of that layout; the version proves that the entry is there.
+    unsafe {
+        let dict: *const Dict = (*payload::<Module>(object)).dict.as_ptr();
+        if (*dict).version() == (cache >> 32) as u32 { (&(*dict).entries())[cache as u32 as usize].value.word() } else { Word::UNBOUND }
+    }
+}
+
+/// What a class has at the place that `cache` names, if it is the class that the cache was filled for; else unbound.
+#[inline(always)]
+unsafe fn class_entry(object: Word, cache: u64) -> Word {
+    if !is_layout(object, Layout::Type) {
+        return Word::UNBOUND;
+    }
+    // SAFETY: of that layout; classes that change empty the caches.
+    unsafe {
+        let class: *const Type = payload::<Type>(object);
+        if (*class).version.get() == (cache >> 32) as u32 { shared_entry(class, cache as u32) } else { Word::UNBOUND }
+    }
+}
+
+/// The entry of a class of the MRO: which class stands in the upper 8 bits, which entry in the lower 24.
+#[inline(always)]
+unsafe fn shared_entry(class: *const Type, entry: u32) -> Word {
+    // SAFETY: the caller's cache holds.
+    unsafe {
+        let base: *const Type = (&(*class).mro)[(entry >> 24) as usize].as_ptr();
+        let dict: *const Dict = (*base).dict_as_is().as_ptr();
+        (&(*dict).entries())[(entry & 0xFF_FFFF) as usize].value.word()
+    }
+}
+
+/// The six comparisons of two numbers; the others are asked in another way.
+#[inline(always)]
+fn compare_words<T: PartialOrd>(comparison: u8, left: T, right: T) -> Option<bool> {
+    const LESS: u8 = Comparison::Less as u8;
+    const LESS_EQUAL: u8 = Comparison::LessEqual as u8;
+    const EQUAL: u8 = Comparison::Equal as u8;
+    const NOT_EQUAL: u8 = Comparison::NotEqual as u8;
+    const GREATER: u8 = Comparison::Greater as u8;
+    const GREATER_EQUAL: u8 = Comparison::GreaterEqual as u8;
+    Some(match comparison {
+        LESS => left < right,
+        LESS_EQUAL => left <= right,
+        EQUAL => left == right,
+        NOT_EQUAL => left != right,
+        GREATER => left > right,
+        GREATER_EQUAL => left >= right,
+        _ => return None,
+    })
 }
 
 /// `left // right`, unless `right` is zero or the result does not fit.

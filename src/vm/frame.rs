@@ -157,13 +157,13 @@ impl Vm {
             }
             return self.frames.start;
         };
-        match record.generator() {
-            Some(generator) => match generator.downcast::<Generator>() {
-                Some(generator) => generator.get(self).stack_top,
-                None => record.base,
-            },
-            // SAFETY: F1.
-            None => unsafe { record.base.add(usize::from(record.code().n_registers) + 1) },
+        // SAFETY: the record owns `aux`, which is a generator when the flag says so; F1.
+        unsafe {
+            if record.flags & GENERATOR != 0 {
+                (*(record.aux.bits() as *const crate::object::heap::Object<Generator>)).payload.stack_top
+            } else {
+                record.base.add(usize::from((*record.code).n_registers) + 1)
+            }
         }
     }
 

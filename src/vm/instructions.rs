@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use super::call::Called;
-use super::state::Name;
+use super::state::{Name, SHAPE_CACHE, ShapeCacheEntry, ShapeUse};
 use super::vm::{Raised, Result, Vm};
 use crate::code::instruction::Opcode;
 use crate::code::instruction::{Conversion, Intrinsic, Word as Instruction};
@@ -13,20 +13,21 @@ use crate::code::unit::{Capture, Constant, Unit};
 use crate::object::heap::release;
 use crate::object::instance::{DICT_MODE, Instance};
 use crate::object::native::{NativeFunction, NativeKind};
-use crate::object::type_object::{CallArgs, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, PLAIN_GETATTR, PLAIN_SETATTR, Type};
+use crate::object::type_object::{CallArgs, HAS_DICT, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, PLAIN_GETATTR, PLAIN_SETATTR, Type};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
-use crate::object::types::descriptor::Super;
-use crate::object::types::dict::Dict;
+use crate::object::types::descriptor::{ClassMethod, StaticMethod, Super};
+use crate::object::types::dict::{Dict, Probe};
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::types::function::{CellPayload, Function};
 use crate::object::types::list::List;
-use crate::object::types::set::Set;
+use crate::object::types::module::Module;
+use crate::object::types::set::{Found, Set};
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
-use crate::text::{Text, TextBuilder};
+use crate::text::Text;
 
 /// The window of the running frame.
 #[derive(Clone, Copy)]
@@ -96,6 +97,24 @@ impl Window {
         Ok(unsafe { Value::from_borrowed(word) })
     }
 
+    /// What a register holds, borrowed.
+    ///
+    /// # Safety
+    /// No script runs, and the register is not written, while it is used.
+    #[inline(always)]
+    pub(crate) unsafe fn borrow<'a>(self, index: u16) -> &'a Value {
+        // SAFETY: registers are initialised (F1), and `Value` is a transparent `Word`.
+        unsafe { &*self.register(index).cast::<Value>() }
+    }
+
+    /// Ends an operand's use: a temporary is released.
+    #[inline(always)]
+    pub(crate) fn consume(self, index: u16) {
+        if !self.is_local(index) {
+            drop(self.take_temporary(index));
+        }
+    }
+
     /// Takes a temporary's value, whatever it is.
     #[inline(always)]
     pub(crate) fn take_temporary(self, index: u16) -> Value {
@@ -109,7 +128,30 @@ impl Window {
 
     /// Takes `count` temporaries.
     pub(crate) fn take_range(self, base: u16, count: u16) -> Vec<Value> {
-        (0..count).map(|offset| self.take_temporary(base + offset)).collect()
+        let count = usize::from(count);
+        let mut values = Vec::with_capacity(count);
+        // SAFETY: the window owned the temporaries, which move; there is room for them.
+        unsafe {
+            self.move_range(base, count, values.as_mut_ptr());
+            values.set_len(count);
+        }
+        values
+    }
+
+    /// Moves `count` temporaries from `base` on to `target`.
+    ///
+    /// # Safety
+    /// `target` has room for them; what stood there is not dropped.
+    #[inline(always)]
+    unsafe fn move_range(self, base: u16, count: usize, target: *mut Value) {
+        let source = self.register(base);
+        // SAFETY: the caller's promise; `Value` is a transparent `Word`.
+        unsafe {
+            std::ptr::copy_nonoverlapping(source.cast::<Value>(), target, count);
+            for index in 0..count {
+                source.add(index).write(Word::UNBOUND);
+            }
+        }
     }
 
     /// Writes a register; what a local held is released.
@@ -123,6 +165,14 @@ impl Window {
             Value::from_owned(old)
         };
         drop(old);
+    }
+
+    /// The operation of the running instruction, as it was compiled or rewritten.
+    fn opcode(self, vm: &Vm) -> Option<Opcode> {
+        let record = vm.frames.records.last()?;
+        let original = *self.code().unit.code.get(record.instruction() as usize)?;
+        // SAFETY: units hold known operations only.
+        Some(unsafe { std::mem::transmute::<u8, Opcode>(original.opcode_byte()) })
     }
 
     fn name(self, site: u32) -> Value {
@@ -173,6 +223,7 @@ impl Vm {
             n_arguments: n_parameters,
             n_locals: unit.locals.len() as u16,
             n_registers: unit.n_registers,
+            is_plain: unit.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords,
             is_simple: unit.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords && !flags.is_resumable(),
             is_awaitable: false,
             unit,
@@ -249,8 +300,11 @@ impl Vm {
             let payload = unsafe { &(*class.cast::<crate::object::heap::Object<Type>>()).payload };
             payload.set_flag(crate::object::type_object::CACHED, false);
         }
-        let old = std::mem::take(&mut self.state_mut().method_table);
-        drop(old);
+        let state = self.state_mut();
+        let entries = std::mem::replace(&mut state.shape_cache, vec![ShapeCacheEntry::EMPTY; SHAPE_CACHE]);
+        let functions = std::mem::take(&mut state.method_table);
+        drop(entries);
+        drop(functions);
     }
 
     // ---- unbound variables
@@ -305,6 +359,7 @@ impl Vm {
         drop(old);
     }
 
+    #[inline(never)]
     pub(crate) fn store_cell(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let cell = Self::local_cell(window, i.a());
@@ -312,6 +367,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn delete_cell(&mut self, window: Window, i: Instruction) -> Result<()> {
         let cell = Self::local_cell(window, i.a());
         if cell.get(self).content.is_unbound() {
@@ -321,6 +377,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn store_free(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let cell = self.free_cell(window, i.a());
@@ -328,6 +385,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn delete_free(&mut self, window: Window, i: Instruction) -> Result<()> {
         let cell = self.free_cell(window, i.a());
         if cell.get(self).content.is_unbound() {
@@ -337,6 +395,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn load_free_or_name(&mut self, window: Window, i: Instruction) -> Result<()> {
         let name = window.name(i.c());
         let namespace = self.namespace();
@@ -355,6 +414,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn load_cell_or_name(&mut self, window: Window, i: Instruction) -> Result<()> {
         let name = window.name(i.c());
         let namespace = self.namespace();
@@ -412,6 +472,7 @@ impl Vm {
         self.find_in_namespace(&builtins, name)
     }
 
+    #[inline(never)]
     pub(crate) fn load_global(&mut self, window: Window, i: Instruction) -> Result<()> {
         let name = window.name(i.c());
         let hash = self.str_hash(&name);
@@ -427,11 +488,7 @@ impl Vm {
             None => None,
         };
         if let Some((place, is_builtin)) = found {
-            let mut version = globals.get(self).version();
-            if version == 0 {
-                version = self.fresh_version();
-                globals.get(self).set_version(version);
-            }
+            let version = self.dict_version(&globals);
             window.cache(i.c()).set(u64::from(version) << 32 | (place as u64) << 1 | u64::from(is_builtin));
             self.quicken(Opcode::LoadGlobalCached);
             let dict = if is_builtin { &builtins } else { &globals };
@@ -448,6 +505,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn store_global(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.a())?;
         let name = window.name(i.c());
@@ -455,6 +513,7 @@ impl Vm {
         self.dict_set(&globals, &name, value)
     }
 
+    #[inline(never)]
     pub(crate) fn delete_global(&mut self, window: Window, i: Instruction) -> Result<()> {
         let name = window.name(i.c());
         let globals = window.function().get(self).globals.clone();
@@ -464,6 +523,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn load_name(&mut self, window: Window, i: Instruction) -> Result<()> {
         let name = window.name(i.c());
         let namespace = self.namespace();
@@ -480,6 +540,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn load_mapping_or_global(&mut self, window: Window, i: Instruction) -> Result<()> {
         let mapping = window.take_temporary(i.a());
         let name = window.name(i.c());
@@ -496,6 +557,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn load_mapping_or_free(&mut self, window: Window, i: Instruction) -> Result<()> {
         let mapping = window.take_temporary(i.a());
         let name = window.name(i.c());
@@ -513,6 +575,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn store_name(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.a())?;
         let name = window.name(i.c());
@@ -525,6 +588,7 @@ impl Vm {
         self.set_item(&namespace, &name, &value)
     }
 
+    #[inline(never)]
     pub(crate) fn delete_name(&mut self, window: Window, i: Instruction) -> Result<()> {
         let name = window.name(i.c());
         let namespace = self.namespace();
@@ -544,7 +608,27 @@ impl Vm {
 
     // ---- attributes
 
+    #[inline(never)]
     pub(crate) fn load_attribute(&mut self, window: Window, i: Instruction) -> Result<()> {
+        {
+            // SAFETY: nothing below runs a script while it is used.
+            let object = unsafe { window.borrow(i.b()) };
+            if let Some(instance) = object.downcast::<Instance>() {
+                let payload = instance.get(self);
+                if let Some(slot) = self.known_attribute(payload.shape, &window.code().names[i.c() as usize], ShapeUse::Load) {
+                    let word = payload.slots()[slot as usize];
+                    if word != Word::UNBOUND {
+                        // SAFETY: the instance owns it.
+                        let value = unsafe { Value::from_borrowed(word) };
+                        let cache = u64::from(payload.shape) << 32 | u64::from(slot);
+                        self.adapt(window, i, [Opcode::LoadAttribute, Opcode::LoadAttributeSlot], cache);
+                        window.consume(i.b());
+                        window.set(i.a(), value);
+                        return Ok(());
+                    }
+                }
+            }
+        }
         let object = window.take(self, i.b())?;
         let name = window.name(i.c());
         if let Some(instance) = object.downcast::<Instance>() {
@@ -560,18 +644,128 @@ impl Vm {
                         self.note_cached(&class);
                         window.cache(i.c()).set(u64::from(shape) << 32 | slot as u64);
                         self.quicken(Opcode::LoadAttributeSlot);
+                        self.note_attribute(shape, &name, ShapeUse::Load, slot as u32);
                         // SAFETY: the instance owns it.
                         let value = unsafe { Value::from_borrowed(word) };
                         drop(object);
                         window.set(i.a(), value);
                         return Ok(());
                     }
+                } else if let (Some(attribute), false) = (attribute, hides) {
+                    if self.type_payload(&attribute).slots.descriptor_get.is_none() {
+                        if let Some(entry) = self.find_shared(&class, &name) {
+                            self.note_cached(&class);
+                            window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(entry));
+                            self.quicken(Opcode::LoadAttributeShared);
+                        }
+                        drop(object);
+                        window.set(i.a(), attribute);
+                        return Ok(());
+                    }
                 }
             }
+        } else {
+            self.cache_attribute(window, i, &object, &name);
         }
         let value = self.get_attr(&object, &name)?;
         drop(object);
         window.set(i.a(), value);
+        Ok(())
+    }
+
+    /// Prepares the next run of a `LoadAttribute` or `LoadMethod` for a module's or a class's attribute.
+    fn cache_attribute(&mut self, window: Window, i: Instruction, object: &Value, name: &Value) {
+        let is_method = window.opcode(self) == Some(Opcode::LoadMethod);
+        if let Some(module) = object.downcast::<Module>() {
+            let class = self.builtin(TypeId::Module);
+            if !self.type_ref(object).is(&class) || self.type_lookup(&class, name).is_some() {
+                return;
+            }
+            let hash = self.str_hash(name);
+            let dict = module.get(self).dict.clone();
+            let Some(place) = dict.get(self).find_str(name, hash) else { return };
+            let version = self.dict_version(&dict);
+            window.cache(i.c()).set(u64::from(version) << 32 | place as u64);
+            self.quicken(if is_method { Opcode::LoadMethodModule } else { Opcode::LoadAttributeModule });
+        } else if let Some(class) = object.downcast::<Type>() {
+            let metaclass = self.type_of(object);
+            let is_plain = metaclass
+                .get(self)
+                .slots
+                .get_attribute
+                .is_some_and(|get| std::ptr::fn_addr_eq(get, Vm::class_get_attr as crate::object::type_object::BinaryFn));
+            if !is_plain || self.type_lookup(&metaclass, name).is_some() {
+                return;
+            }
+            let Some(attribute) = self.type_lookup(class, name) else { return };
+            let Some(entry) = self.find_shared(class, name) else { return };
+            let fits = if is_method {
+                attribute.holds::<Function>()
+                    || self.type_payload(&attribute).slots.descriptor_get.is_none()
+                    || self.is_exact(&attribute, TypeId::StaticMethod)
+                    || self.is_exact(&attribute, TypeId::ClassMethod)
+                        && attribute.downcast::<ClassMethod>().is_some_and(|method| method.get(self).function.holds::<Function>())
+            } else {
+                attribute.holds::<Function>() || self.type_payload(&attribute).slots.descriptor_get.is_none()
+            };
+            if !fits {
+                return;
+            }
+            self.note_cached(&metaclass);
+            self.note_cached(class);
+            let version = self.class_version(class);
+            window.cache(i.c()).set(u64::from(version) << 32 | u64::from(entry));
+            self.quicken(if is_method { Opcode::LoadMethodClass } else { Opcode::LoadAttributeClass });
+        }
+    }
+
+    /// Where a class's attribute stands: the number of the class in the MRO in the upper 8 bits, the entry's place in the lower 24.
+    fn find_shared(&self, class: &Ref<Type>, name: &Value) -> Option<u32> {
+        let hash = self.str_hash(name);
+        for (number, base) in class.get(self).mro.iter().enumerate() {
+            let dict = base.get(self).dict_as_is().get(self);
+            if let Some(place) = dict.find_str(name, hash) {
+                return (number < 1 << 8 && place < 1 << 24).then_some((number << 24 | place) as u32);
+            }
+        }
+        None
+    }
+
+    /// The number of a dict's present set of keys.
+    fn dict_version(&mut self, dict: &Ref<Dict>) -> u32 {
+        let mut version = dict.get(self).version();
+        if version == 0 {
+            version = self.fresh_version();
+            dict.get(self).set_version(version);
+        }
+        version
+    }
+
+    /// The number of a class.
+    pub(crate) fn class_version(&mut self, class: &Ref<Type>) -> u32 {
+        let mut version = class.get(self).version.get();
+        if version == 0 {
+            version = self.fresh_version();
+            class.get(self).version.set(version);
+        }
+        version
+    }
+
+    /// `LoadMethodClass`, where its cache holds: functions and static methods stand alone, class methods take the class first.
+    #[inline(never)]
+    pub(crate) fn load_method_class(&mut self, window: Window, i: Instruction, attribute: Word) -> Result<()> {
+        // SAFETY: the class's namespace holds it.
+        let attribute = unsafe { Value::from_borrowed(attribute) };
+        let class = window.take(self, i.b())?;
+        let (function, receiver) = if let Some(method) = attribute.downcast::<ClassMethod>() {
+            (method.get(self).function.clone(), class)
+        } else if let Some(method) = attribute.downcast::<StaticMethod>() {
+            (method.get(self).function.clone(), Value::UNBOUND)
+        } else {
+            (attribute, Value::UNBOUND)
+        };
+        window.set(i.a(), function);
+        window.set(i.a() + 1, receiver);
         Ok(())
     }
 
@@ -582,7 +776,36 @@ impl Vm {
         (owner.get(self).layout == crate::object::layout::Layout::Instance).then_some(usize::from(member.index))
     }
 
+    #[inline(never)]
     pub(crate) fn store_attribute(&mut self, window: Window, i: Instruction) -> Result<()> {
+        {
+            // SAFETY: nothing below runs a script while it is used.
+            let object = unsafe { window.borrow(i.a()) };
+            if let (Some(instance), true) = (object.downcast::<Instance>(), window.peek(i.b()) != Word::UNBOUND) {
+                let shape = instance.get(self).shape;
+                let name = &window.code().names[i.c() as usize];
+                let known = match self.known_attribute(shape, name, ShapeUse::Store) {
+                    Some(slot) => Some((Opcode::StoreAttributeSlot, slot, slot as usize)),
+                    None => self
+                        .known_attribute(shape, name, ShapeUse::Add)
+                        .map(|next| (Opcode::StoreAttributeAdd, next, self.state().shapes.used(shape))),
+                };
+                if let Some((quick, what, slot)) = known {
+                    if slot < usize::from(instance.get(self).capacity()) {
+                        self.adapt(window, i, [Opcode::StoreAttribute, quick], u64::from(shape) << 32 | u64::from(what));
+                        let value = window.take(self, i.b())?;
+                        let payload = instance.get_mut(self);
+                        let old = std::mem::replace(&mut payload.slots_mut()[slot], value.into_word());
+                        if quick == Opcode::StoreAttributeAdd {
+                            payload.shape = what;
+                        }
+                        window.consume(i.a());
+                        release(old);
+                        return Ok(());
+                    }
+                }
+            }
+        }
         let value = window.take(self, i.b())?;
         let object = window.take(self, i.a())?;
         let name = window.name(i.c());
@@ -597,6 +820,7 @@ impl Vm {
                     self.note_cached(&class);
                     window.cache(i.c()).set(u64::from(shape) << 32 | slot as u64);
                     self.quicken(Opcode::StoreAttributeSlot);
+                    self.note_attribute(shape, &name, ShapeUse::Store, slot as u32);
                     let old = std::mem::replace(&mut instance.get_mut(self).slots_mut()[slot], value.into_word());
                     release(old);
                     return Ok(());
@@ -605,6 +829,10 @@ impl Vm {
                     let used = self.state().shapes.used(shape);
                     if used < usize::from(instance.get(self).capacity()) && class.get(self).has(crate::object::type_object::HAS_DICT) {
                         let next = self.state_mut().shapes.with(shape, &name);
+                        self.note_cached(&class);
+                        window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(next));
+                        self.quicken(Opcode::StoreAttributeAdd);
+                        self.note_attribute(shape, &name, ShapeUse::Add, next);
                         let payload = instance.get_mut(self);
                         payload.shape = next;
                         payload.slots_mut()[used] = value.into_word();
@@ -616,13 +844,30 @@ impl Vm {
         self.set_attr(&object, &name, &value)
     }
 
+    #[inline(never)]
     pub(crate) fn delete_attribute(&mut self, window: Window, i: Instruction) -> Result<()> {
         let object = window.take(self, i.a())?;
         let name = window.name(i.c());
         self.del_attr(&object, &name)
     }
 
+    #[inline(never)]
     pub(crate) fn load_method(&mut self, window: Window, i: Instruction) -> Result<()> {
+        {
+            // SAFETY: nothing below runs a script while it is used.
+            let object = unsafe { window.borrow(i.b()) };
+            if let Some(instance) = object.downcast::<Instance>() {
+                let shape = instance.get(self).shape;
+                if let Some(place) = self.known_attribute(shape, &window.code().names[i.c() as usize], ShapeUse::Method) {
+                    self.adapt(window, i, [Opcode::LoadMethod, Opcode::LoadMethodCached], u64::from(shape) << 32 | u64::from(place));
+                    let function = self.state().method_table[place as usize].clone();
+                    let object = window.take(self, i.b())?;
+                    window.set(i.a(), function);
+                    window.set(i.a() + 1, object);
+                    return Ok(());
+                }
+            }
+        }
         let object = window.take(self, i.b())?;
         let name = window.name(i.c());
         if let Some(instance) = object.downcast::<Instance>() {
@@ -635,6 +880,7 @@ impl Vm {
                         let place = self.method_place(&attribute);
                         window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(place));
                         self.quicken(Opcode::LoadMethodCached);
+                        self.note_attribute(shape, &name, ShapeUse::Method, place);
                         window.set(i.a(), attribute);
                         window.set(i.a() + 1, object);
                         return Ok(());
@@ -642,10 +888,50 @@ impl Vm {
                 }
             }
         }
+        if !object.holds::<Instance>() {
+            self.cache_attribute(window, i, &object, &name);
+        }
         let (function, is_method) = self.get_method(&object, &name)?;
+        if is_method {
+            let class = self.type_of(&object);
+            if !class.get(self).has(HAS_DICT) {
+                self.note_cached(&class);
+                let version = self.class_version(&class);
+                let place = self.method_place(&function);
+                window.cache(i.c()).set(u64::from(version) << 32 | u64::from(place));
+                self.quicken(Opcode::LoadMethodType);
+            }
+        }
         window.set(i.a(), function);
         window.set(i.a() + 1, if is_method { object } else { Value::UNBOUND });
         Ok(())
+    }
+
+    /// What the shared cache knows about a use of an attribute of instances with a shape.
+    #[inline(always)]
+    fn known_attribute(&self, shape: u32, name: &Value, use_: ShapeUse) -> Option<u32> {
+        let entry = &self.state().shape_cache[shape_cache_place(shape, name, use_)];
+        (entry.shape == shape && entry.use_ == use_ && entry.name.is(name) && shape != DICT_MODE).then_some(entry.what)
+    }
+
+    /// Rewrites an attribute's instruction to the quick form for what the shared cache knows: at once when it was never rewritten, and now and then
+    /// when it was for another shape, since it may not see that shape again.
+    fn adapt(&mut self, window: Window, i: Instruction, [plain, quick]: [Opcode; 2], cache: u64) {
+        self.shape_misses = self.shape_misses.wrapping_add(1);
+        if i.opcode_byte() == plain as u8 || self.shape_misses.is_multiple_of(16) {
+            window.cache(i.c()).set(cache);
+            self.quicken(quick);
+        }
+    }
+
+    /// Lets the shared cache know about an attribute. The class has been noted as one that caches rely on.
+    fn note_attribute(&mut self, shape: u32, name: &Value, use_: ShapeUse, what: u32) {
+        if shape == DICT_MODE {
+            return;
+        }
+        let entry = ShapeCacheEntry { name: name.clone(), shape, use_, what };
+        let old = std::mem::replace(&mut self.state_mut().shape_cache[shape_cache_place(shape, name, use_)], entry);
+        drop(old);
     }
 
     fn method_place(&mut self, function: &Value) -> u32 {
@@ -657,6 +943,7 @@ impl Vm {
         table.len() as u32 - 1
     }
 
+    #[inline(never)]
     pub(crate) fn load_super(&mut self, window: Window, i: Instruction, for_call: bool) -> Result<()> {
         let base = i.a();
         let callable = window.take_temporary(base);
@@ -752,23 +1039,46 @@ impl Vm {
 
     // ---- items
 
+    /// The value that a dict has for a key, both in registers, where that can be told without running a script; unowned. The first
+    /// `None` leaves it to the general way, the second says that the key is not there.
+    #[inline(always)]
+    fn quick_dict_get(&self, dict: &Value, key: &Value) -> Option<Option<Word>> {
+        let table = dict.downcast::<Dict>()?;
+        if !self.is_exact(dict, TypeId::Dict) {
+            return None;
+        }
+        let hash = self.quick_hash(key)?;
+        let table = table.get(self);
+        match table.probe(key, hash, &mut Dict::cursor(hash)) {
+            Probe::Found(place) => Some(Some(table.entries()[place].value.word())),
+            Probe::Absent => Some(None),
+            Probe::Ask(_) => None,
+        }
+    }
+
+    #[inline(never)]
     pub(crate) fn get_item_registers(&mut self, window: Window, i: Instruction) -> Result<()> {
-        let object = window.take(self, i.b())?;
-        let key = window.take(self, i.d())?;
-        if let (Some(string), Some(index)) = (object.downcast::<Str>(), key.as_small()) {
-            if self.is_exact(&object, TypeId::Str) {
+        {
+            // SAFETY: nothing below runs a script while these are used.
+            let (object, key) = unsafe { (window.borrow(i.b()), window.borrow(i.d())) };
+            let found = if let (Some(string), Some(index)) = (object.downcast::<Str>(), key.as_small()) {
                 let text = &string.get(self).text;
                 let length = text.len() as i64;
                 let place = if index < 0 { index + length } else { index };
-                if (0..length).contains(&place) {
-                    let code = text.get(place as usize);
-                    let character = self.new_char(code);
-                    drop(object);
-                    window.set(i.a(), character);
-                    return Ok(());
-                }
+                if (0..length).contains(&place) && self.is_exact(object, TypeId::Str) { Some(self.new_char(text.get(place as usize))) } else { None }
+            } else {
+                // SAFETY: the dict owns it.
+                self.quick_dict_get(object, key).flatten().map(|word| unsafe { Value::from_borrowed(word) })
+            };
+            if let Some(value) = found {
+                window.consume(i.b());
+                window.consume(i.d());
+                window.set(i.a(), value);
+                return Ok(());
             }
         }
+        let object = window.take(self, i.b())?;
+        let key = window.take(self, i.d())?;
         let value = if let (Some(dict), true) = (object.downcast::<Dict>(), self.is_exact(&object, TypeId::Dict)) {
             match self.dict_get(dict, &key)? {
                 Some(value) => value,
@@ -783,19 +1093,52 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn get_item_immediate(&mut self, window: Window, i: Instruction) -> Result<()> {
         let object = window.take(self, i.b())?;
-        let key = Value::small(i64::from(i.d() as i16));
+        let index = i64::from(i.d() as i16);
+        if let (Some(string), true) = (object.downcast::<Str>(), self.is_exact(&object, TypeId::Str)) {
+            let text = &string.get(self).text;
+            let length = text.len() as i64;
+            let place = if index < 0 { index + length } else { index };
+            if (0..length).contains(&place) {
+                let character = self.new_char(text.get(place as usize));
+                drop(object);
+                window.set(i.a(), character);
+                return Ok(());
+            }
+        }
+        let key = Value::small(index);
         let value = self.get_item(&object, &key)?;
         drop(object);
         window.set(i.a(), value);
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn get_slice(&mut self, window: Window, i: Instruction) -> Result<()> {
         let object = window.take(self, i.b())?;
         let start = window.take_temporary(i.d());
         let stop = window.take_temporary(i.d() + 1);
+        let place = |bound: &Value, missing: i64| if bound.is_none() { Some(missing) } else { bound.as_small() };
+        if let (Some(string), Some(start), Some(stop), true) =
+            (object.downcast::<Str>(), place(&start, 0), place(&stop, i64::MAX), self.is_exact(&object, TypeId::Str))
+        {
+            let text = &string.get(self).text;
+            let length = text.len() as i64;
+            let inside = |place: i64| (if place < 0 { place.saturating_add(length) } else { place }).clamp(0, length);
+            let (start, stop) = (inside(start), inside(stop));
+            let value = if start >= stop {
+                self.empty_str()
+            } else if stop - start == length {
+                object.clone()
+            } else {
+                self.new_str(text.slice(start as usize, stop as usize))
+            };
+            drop(object);
+            window.set(i.a(), value);
+            return Ok(());
+        }
         let slice = self.new_slice(start, stop, Value::NONE);
         let value = self.get_item(&object, &slice)?;
         drop(object);
@@ -804,6 +1147,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn set_item_registers(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.d())?;
         let object = window.take(self, i.a())?;
@@ -814,6 +1158,7 @@ impl Vm {
         self.set_item(&object, &key, &value)
     }
 
+    #[inline(never)]
     pub(crate) fn delete_item_registers(&mut self, window: Window, i: Instruction) -> Result<()> {
         let object = window.take(self, i.a())?;
         let key = window.take(self, i.b())?;
@@ -823,26 +1168,68 @@ impl Vm {
     // ---- truth and identity
 
     /// The truth of an operand, which is consumed.
+    #[inline(never)]
     pub(crate) fn truth_of(&mut self, window: Window, index: u16) -> Result<bool> {
         let value = window.take(self, index)?;
         self.is_true(&value)
     }
 
     /// The truth of a temporary, which stays.
+    #[inline(never)]
     pub(crate) fn truth_kept(&mut self, window: Window, index: u16) -> Result<bool> {
         let value = window.keep(self, index)?;
         self.is_true(&value)
     }
 
     /// Whether the operands `a` and `b` are the same object; they are consumed.
+    #[inline(never)]
     pub(crate) fn is_same(&mut self, window: Window, i: Instruction) -> Result<bool> {
         let left = window.take(self, i.a())?;
         let right = window.take(self, i.b())?;
         Ok(left.is(&right))
     }
 
+    /// Whether an item is in a `dict`, a `set`, a `frozenset` or a `str`, where that can be told without running a script.
+    #[inline(always)]
+    pub(crate) fn quick_contains(&self, container: &Value, item: &Value) -> Option<bool> {
+        if let Some(text) = container.downcast::<Str>() {
+            let item = item.downcast::<Str>()?;
+            if !self.is_exact(container, TypeId::Str) {
+                return None;
+            }
+            let (text, item) = (&text.get(self).text, &item.get(self).text);
+            return Some(match (text.as_ascii(), item.as_ascii()) {
+                (Some(text), Some(item)) if item.len() == 1 => text.as_bytes().contains(&item.as_bytes()[0]),
+                _ => crate::text::search::find(text.view(), item.view()).is_some(),
+            });
+        }
+        if let Some(set) = container.downcast::<Set>() {
+            if !self.is_exact(container, TypeId::Set) && !self.is_exact(container, TypeId::FrozenSet) {
+                return None;
+            }
+            let hash = self.quick_hash(item)?;
+            let set = set.get(self);
+            return match set.probe(&mut Set::start(hash), item, hash, crate::object::types::dict::same) {
+                Found::Same(_) => Some(true),
+                Found::Free(_) => Some(false),
+                Found::Candidate(_) => None,
+            };
+        }
+        self.quick_dict_get(container, item).map(|found| found.is_some())
+    }
+
     /// Whether operand `a` is in operand `b`; they are consumed.
+    #[inline(never)]
     pub(crate) fn contains_registers(&mut self, window: Window, i: Instruction) -> Result<bool> {
+        {
+            // SAFETY: nothing below runs a script while these are used.
+            let (item, container) = unsafe { (window.borrow(i.a()), window.borrow(i.b())) };
+            if let Some(found) = self.quick_contains(container, item) {
+                window.consume(i.a());
+                window.consume(i.b());
+                return Ok(found);
+            }
+        }
         let item = window.take(self, i.a())?;
         let container = window.take(self, i.b())?;
         if let (Some(dict), true) = (container.downcast::<Dict>(), self.is_exact(&container, TypeId::Dict)) {
@@ -853,6 +1240,7 @@ impl Vm {
 
     // ---- loops
 
+    #[inline(never)]
     pub(crate) fn get_iterator(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let iterator = self.iter(&value)?;
@@ -862,12 +1250,17 @@ impl Vm {
     }
 
     /// The next item of the iterator in a register.
+    #[inline(never)]
     pub(crate) fn next_word(&mut self, iterator: Word) -> Result<Option<Value>> {
-        // SAFETY: the window owns it; a script that replaces the register's value does not matter to the clone.
-        let iterator = unsafe { Value::from_borrowed(iterator) };
+        // SAFETY: a temporary of the window, which owns it and which no script can reach, so it stays while it is asked.
+        let iterator = std::mem::ManuallyDrop::new(unsafe { Value::from_owned(iterator) });
+        if let Some(item) = crate::object::types::scalar_iterator::quick_next(self, &iterator) {
+            return Ok(Some(item));
+        }
         self.next(&iterator)
     }
 
+    #[inline(never)]
     pub(crate) fn range_start(&mut self, window: Window, i: Instruction) -> Result<()> {
         let (base, argc) = (i.a(), i.b());
         let callable = window.take_temporary(base);
@@ -904,6 +1297,7 @@ impl Vm {
     ///
     /// # Safety
     /// `callable` and the one or two places after it are owned temporaries of the running frame.
+    #[inline(never)]
     pub(crate) unsafe fn call_spread(&mut self, callable: *mut Word, has_names: bool) -> Result<Called> {
         // SAFETY: the caller's promise.
         let (function, positional, named) = unsafe {
@@ -1021,6 +1415,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn make_function(&mut self, window: Window, i: Instruction) -> Result<()> {
         let code_payload = window.code();
         let site = &code_payload.unit.functions[i.c() as usize];
@@ -1071,13 +1466,21 @@ impl Vm {
 
     // ---- building
 
+    #[inline(never)]
     pub(crate) fn build_tuple(&mut self, window: Window, i: Instruction) -> Result<()> {
-        let items: smallvec::SmallVec<[Value; 3]> = (0..i.d()).map(|offset| window.take_temporary(i.b() + offset)).collect();
+        let count = usize::from(i.d());
+        let mut items: smallvec::SmallVec<[Value; 3]> = smallvec::SmallVec::with_capacity(count);
+        // SAFETY: the window owned the temporaries, which move; there is room for them.
+        unsafe {
+            window.move_range(i.b(), count, items.as_mut_ptr());
+            items.set_len(count);
+        }
         let tuple = self.new_tuple(items);
         window.set(i.a(), tuple);
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn build_list(&mut self, window: Window, i: Instruction) -> Result<()> {
         let items = window.take_range(i.b(), i.d());
         let list = self.new_list(items);
@@ -1085,6 +1488,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn build_set(&mut self, window: Window, i: Instruction) -> Result<()> {
         let items = window.take_range(i.b(), i.d());
         let set = self.new_set();
@@ -1096,6 +1500,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn build_dict(&mut self, window: Window, i: Instruction) -> Result<()> {
         let mut items = window.take_range(i.b(), i.d() * 2).into_iter();
         let dict = self.new_dict();
@@ -1106,23 +1511,21 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn build_string(&mut self, window: Window, i: Instruction) -> Result<()> {
-        let parts = window.take_range(i.b(), i.d());
-        let mut builder = TextBuilder::new();
-        for part in &parts {
-            if let Some(text) = self.text_of(part) {
-                if builder.try_reserve(text.len()).is_err() {
-                    return Err(self.memory_error());
-                }
-                builder.push_text(text);
-            }
+        let parts = i.b()..i.b() + i.d();
+        // SAFETY: temporaries; nothing below runs a script.
+        let texts = parts.clone().filter_map(|place| self.text_of(unsafe { window.borrow(place) }));
+        let Ok(text) = Text::concat_all(texts) else { return Err(self.memory_error()) };
+        for place in parts {
+            drop(window.take_temporary(place));
         }
-        drop(parts);
-        let value = self.new_str(builder.finish());
+        let value = self.new_str(text);
         window.set(i.a(), value);
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn build_slice(&mut self, window: Window, i: Instruction) -> Result<()> {
         let start = window.take_temporary(i.b());
         let stop = window.take_temporary(i.b() + 1);
@@ -1132,6 +1535,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn list_append(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         // SAFETY: the window owns it.
@@ -1146,6 +1550,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn set_add_register(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let set = window.keep(self, i.a())?;
@@ -1155,6 +1560,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn dict_set_register(&mut self, window: Window, i: Instruction) -> Result<()> {
         let key = window.take(self, i.b())?;
         let value = window.take(self, i.d())?;
@@ -1165,6 +1571,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn list_extend(&mut self, window: Window, i: Instruction) -> Result<()> {
         let iterable = window.take(self, i.b())?;
         let list = window.keep(self, i.a())?;
@@ -1184,6 +1591,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn set_update(&mut self, window: Window, i: Instruction) -> Result<()> {
         let iterable = window.take(self, i.b())?;
         let set = window.keep(self, i.a())?;
@@ -1191,6 +1599,7 @@ impl Vm {
         crate::object::types::set_methods::update(self, set, &iterable)
     }
 
+    #[inline(never)]
     pub(crate) fn dict_update(&mut self, window: Window, i: Instruction) -> Result<()> {
         let mapping = window.take(self, i.b())?;
         let dict = window.keep(self, i.a())?;
@@ -1202,6 +1611,7 @@ impl Vm {
         crate::object::types::dict_methods::merge(self, dict, &mapping)
     }
 
+    #[inline(never)]
     pub(crate) fn dict_merge(&mut self, window: Window, i: Instruction) -> Result<()> {
         let mapping = window.take(self, i.b())?;
         let dict = window.keep(self, i.a())?;
@@ -1227,6 +1637,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn list_to_tuple(&mut self, window: Window, i: Instruction) -> Result<()> {
         let list = window.take(self, i.b())?;
         let items = list.downcast::<List>().map(|list| std::mem::take(&mut list.get_mut(self).items)).unwrap_or_default();
@@ -1244,11 +1655,14 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn format_simple(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let value = self.convert_for_format(value, i.k())?;
         let result = if self.is_exact(&value, TypeId::Str) {
             value
+        } else if let Some(small) = value.as_small() {
+            self.small_str(small)
         } else {
             let empty = self.empty_str();
             self.format(&value, &empty)?
@@ -1257,6 +1671,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn format_with_spec(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let spec = window.take(self, i.d())?;
@@ -1267,6 +1682,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn unpack_sequence(&mut self, window: Window, i: Instruction) -> Result<()> {
         let source = window.take(self, i.b())?;
         let count = usize::from(i.d());
@@ -1315,6 +1731,7 @@ impl Vm {
         Ok(items)
     }
 
+    #[inline(never)]
     pub(crate) fn unpack_starred(&mut self, window: Window, i: Instruction) -> Result<()> {
         let source = window.take(self, i.b())?;
         let (before, after) = (usize::from(i.d()), usize::from(i.k()));
@@ -1348,6 +1765,7 @@ impl Vm {
 
     // ---- exceptions
 
+    #[inline(never)]
     pub(crate) fn raise_instruction(&mut self, window: Window, i: Instruction) -> Raised {
         if i.b() == 0 {
             let handled = self.handled.clone();
@@ -1387,6 +1805,7 @@ impl Vm {
         self.raise_value(exception)
     }
 
+    #[inline(never)]
     pub(crate) fn exception_matches(&mut self, window: Window, i: Instruction) -> Result<bool> {
         let exception = window.keep(self, i.a())?;
         let class = window.take(self, i.b())?;
@@ -1402,6 +1821,7 @@ impl Vm {
         Err(self.type_error("catching classes that do not inherit from BaseException is not allowed"))
     }
 
+    #[inline(never)]
     pub(crate) fn match_group(&mut self, window: Window, i: Instruction) -> Result<()> {
         let class = window.take(self, i.d())?;
         let exception = window.keep(self, i.b())?;
@@ -1418,6 +1838,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn group_rest(&mut self, window: Window, i: Instruction) -> Result<()> {
         let raised = window.take(self, i.d())?;
         let original = window.keep(self, i.b())?;
@@ -1426,12 +1847,14 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn load_assertion_error(&mut self, window: Window, i: Instruction) -> Result<()> {
         let class = self.state().exception(ExceptionKind::AssertionError).clone();
         window.set(i.a(), class.into_value());
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn setup_with(&mut self, window: Window, i: Instruction) -> Result<()> {
         let manager = window.take(self, i.b())?;
         let is_async = i.k() == 1;
@@ -1462,6 +1885,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn load_exception_triple(&mut self, window: Window, i: Instruction) -> Result<()> {
         let exception = window.keep(self, i.b())?;
         let class = self.type_of(&exception).into_value();
@@ -1474,6 +1898,7 @@ impl Vm {
 
     // ---- pattern matching
 
+    #[inline(never)]
     pub(crate) fn match_sequence(&mut self, window: Window, i: Instruction) -> Result<()> {
         let subject = window.keep(self, i.b())?;
         let matches = self.type_payload(&subject).has(MATCH_SEQUENCE);
@@ -1481,6 +1906,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn match_mapping(&mut self, window: Window, i: Instruction) -> Result<()> {
         let subject = window.keep(self, i.b())?;
         let matches = self.type_payload(&subject).has(MATCH_MAPPING);
@@ -1488,6 +1914,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn match_keys(&mut self, window: Window, i: Instruction) -> Result<()> {
         let keys = window.take(self, i.d())?;
         let subject = window.keep(self, i.b())?;
@@ -1530,6 +1957,7 @@ impl Vm {
         Ok(self.alloc_instance(&class))
     }
 
+    #[inline(never)]
     pub(crate) fn match_class(&mut self, window: Window, i: Instruction) -> Result<()> {
         let class = window.take_temporary(i.d());
         let n_positional = window.take_temporary(i.d() + 1).as_small().unwrap_or(0) as usize;
@@ -1604,6 +2032,7 @@ impl Vm {
         self.find_attr(subject, attribute)
     }
 
+    #[inline(never)]
     pub(crate) fn get_len(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.keep(self, i.b())?;
         let len = self.len(&value)?;
@@ -1611,6 +2040,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn match_rest(&mut self, window: Window, i: Instruction) -> Result<()> {
         let keys = window.take(self, i.d())?;
         let source = window.keep(self, i.b())?;
@@ -1628,6 +2058,7 @@ impl Vm {
 
     // ---- modules, classes and the rest
 
+    #[inline(never)]
     pub(crate) fn import_name(&mut self, window: Window, i: Instruction) -> Result<()> {
         let level = window.take_temporary(i.b());
         let names = window.take_temporary(i.b() + 1);
@@ -1652,6 +2083,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn import_from(&mut self, window: Window, i: Instruction) -> Result<()> {
         let module = window.keep(self, i.b())?;
         let name = window.name(i.c());
@@ -1660,12 +2092,14 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn import_star(&mut self, window: Window, i: Instruction) -> Result<()> {
         let module = window.take(self, i.a())?;
         let namespace = self.namespace();
         super::import::import_star(self, &module, &namespace)
     }
 
+    #[inline(never)]
     pub(crate) fn load_build_class(&mut self, window: Window, i: Instruction) -> Result<()> {
         let builtins = window.function().get(self).builtins.clone();
         let name = self.name(Name::BuildClass);
@@ -1678,12 +2112,14 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn load_locals(&mut self, window: Window, i: Instruction) -> Result<()> {
         let namespace = self.namespace();
         window.set(i.a(), namespace);
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn setup_annotations(&mut self, window: Window) -> Result<()> {
         let _ = window;
         let namespace = self.namespace();
@@ -1695,6 +2131,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn intrinsic(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let result = match Intrinsic::ALL[usize::from(i.k())] {
@@ -1725,6 +2162,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn intrinsic2(&mut self, window: Window, i: Instruction) -> Result<()> {
         let first = window.take_temporary(i.b());
         let second = window.take_temporary(i.b() + 1);
@@ -1750,6 +2188,12 @@ impl Vm {
         let function = self.get_attr_str(&typing, function)?;
         self.call(&function, arguments)
     }
+}
+
+/// Where the shared cache keeps an attribute of a shape.
+#[inline(always)]
+fn shape_cache_place(shape: u32, name: &Value, use_: ShapeUse) -> usize {
+    ((name.word().bits() >> 4) as usize ^ (shape as usize).wrapping_mul(37) ^ (use_ as usize * 129)) % SHAPE_CACHE
 }
 
 /// How many numbers `range(start, stop, step)` has.

@@ -128,6 +128,14 @@ impl Vm {
         }
     }
 
+    /// A small integer in decimal digits.
+    pub(crate) fn small_str(&self, value: i64) -> Value {
+        if (0..10).contains(&value) {
+            return self.new_char(u32::from(b'0') + value as u32);
+        }
+        self.alloc(TypeId::Str, Str::new(Text::from_decimal(value))).into_value()
+    }
+
     /// The interned string of this text.
     pub(crate) fn intern(&self, text: &str) -> Value {
         self.intern_text(Text::from(text))
@@ -251,7 +259,7 @@ impl Vm {
     /// A native function as an object; `owner` is the module's name.
     pub(crate) fn new_native(&self, native: &'static Native, owner: Value) -> Value {
         let code = NativeCode::Table(native, std::rc::Rc::default());
-        self.alloc(TypeId::BuiltinFunction, NativeFunction { kind: NativeKind::Function, code, receiver: None, owner }).into_value()
+        self.alloc(TypeId::BuiltinFunction, NativeFunction::new(NativeKind::Function, code, None, owner)).into_value()
     }
 
     /// An empty module of this name.

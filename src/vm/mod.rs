@@ -1,5 +1,6 @@
 //! Running code: one thread's state, the dispatch loop, calls, unwinding, suspension, imports and tracebacks.
 
+pub(crate) mod abstract_class;
 pub(crate) mod arithmetic;
 pub(crate) mod attribute;
 pub(crate) mod bootstrap;

@@ -9,6 +9,7 @@ use crate::object::type_object::{BinaryOperator, Type};
 use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
 use crate::object::types::exception::ExceptionKind;
+use crate::object::types::iterator::SequenceIterator;
 use crate::object::types::list::List;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
@@ -278,6 +279,9 @@ impl Vm {
         if let Some(small) = value.as_small() {
             return Ok(crate::number::IntRef::from(small).hash());
         }
+        if let Some(hash) = self.quick_tuple_hash(value, 4) {
+            return Ok(hash);
+        }
         match self.type_payload(value).slots.hash {
             Some(hash) => hash(self, value),
             None => {
@@ -285,6 +289,35 @@ impl Vm {
                 Err(self.type_error(message))
             }
         }
+    }
+
+    /// The hash of a value that has one without running a script: a `str`, a small `int`, a `tuple` of such.
+    #[inline(always)]
+    pub(crate) fn quick_hash(&self, value: &Value) -> Option<i64> {
+        if let Some(string) = value.downcast::<Str>() {
+            return self.is_exact(value, TypeId::Str).then(|| string.get(self).hash(self.state().hash_seed));
+        }
+        if let Some(small) = value.as_small() {
+            return Some(crate::number::IntRef::from(small).hash());
+        }
+        self.quick_tuple_hash(value, 4)
+    }
+
+    fn quick_tuple_hash(&self, value: &Value, depth: u32) -> Option<i64> {
+        let tuple = value.downcast::<Tuple>()?;
+        if depth == 0 || !self.is_exact(value, TypeId::Tuple) {
+            return None;
+        }
+        let mut lanes = crate::object::types::tuple_methods::Lanes::new();
+        let items = tuple.get(self).items();
+        for item in items {
+            lanes.add(match item.as_small() {
+                Some(small) => crate::number::IntRef::from(small).hash(),
+                None if item.holds::<Tuple>() => self.quick_tuple_hash(item, depth - 1)?,
+                None => self.quick_hash(item)?,
+            });
+        }
+        Some(lanes.finish(items.len()))
     }
 
     /// The hash of an object by identity.
@@ -470,6 +503,35 @@ impl Vm {
     #[inline]
     pub(crate) fn next(&mut self, iterator: &Value) -> Result<Option<Value>> {
         self.poll_after(NEXT_STEPS)?;
+        if let Some(item) = self.quick_next(iterator) {
+            return Ok(Some(item));
+        }
+        self.general_next(iterator)
+    }
+
+    /// The next item of an iterator over a plain list or tuple, unless it is at the end.
+    #[inline(always)]
+    fn quick_next(&mut self, iterator: &Value) -> Option<Value> {
+        let iterator = iterator.downcast::<SequenceIterator>()?;
+        let state = iterator.get(self);
+        let sequence = state.sequence.as_ref()?;
+        let item = if let Some(list) = sequence.downcast::<List>() {
+            if !self.is_exact(sequence, TypeId::List) {
+                return None;
+            }
+            list.get(self).items.get(state.index)?.clone()
+        } else {
+            if !self.is_exact(sequence, TypeId::Tuple) {
+                return None;
+            }
+            sequence.downcast::<Tuple>()?.get(self).items().get(state.index)?.clone()
+        };
+        iterator.get_mut(self).index += 1;
+        Some(item)
+    }
+
+    #[inline(never)]
+    fn general_next(&mut self, iterator: &Value) -> Result<Option<Value>> {
         let next = self.next_or_stop(iterator);
         if next.is_err() && self.clear_if(ExceptionKind::StopIteration) {
             return Ok(None);
@@ -582,6 +644,9 @@ impl Vm {
         if self.is_exact(value, TypeId::Str) {
             return Ok(value.clone());
         }
+        if let Some(small) = value.as_small() {
+            return Ok(self.small_str(small));
+        }
         self.enter_native()?;
         let Some(str) = self.type_payload(value).slots.str else { return self.repr(value) };
         let result = str(self, value)?;
@@ -616,6 +681,9 @@ impl Vm {
         if self.text_of(spec).is_some_and(Text::is_empty) {
             if self.is_exact(value, TypeId::Str) {
                 return Ok(value.clone());
+            }
+            if let Some(small) = value.as_small() {
+                return Ok(self.small_str(small));
             }
             if self.is_exact(value, TypeId::Int) {
                 return self.str(value);
@@ -653,6 +721,9 @@ impl Vm {
                 }
             }
             return Ok(false);
+        }
+        if let Some(known) = self.known_isinstance(value, class) {
+            return Ok(known);
         }
         let name = self.name(Name::InstanceCheck);
         if let Some(result) = self.call_special_value(class, &name, std::slice::from_ref(value))? {
@@ -724,6 +795,9 @@ impl Vm {
                 }
             }
             return Ok(false);
+        }
+        if let Some(known) = self.known_issubclass(derived, class) {
+            return Ok(known);
         }
         let name = self.name(Name::SubclassCheck);
         if let Some(result) = self.call_special_value(class, &name, std::slice::from_ref(derived))? {

@@ -76,6 +76,10 @@ names! {
     Notes = "__notes__",
     Mro = "mro",
     Round = "__round__",
+    AbcImpl = "_abc_impl",
+    AbcYes = "yes",
+    AbcNo = "no",
+    AbcVersion = "version",
 }
 
 /// An entry of the cache of attribute look-ups in classes.
@@ -88,7 +92,38 @@ pub(crate) struct TypeCacheEntry {
     pub(crate) value: Word,
 }
 
+/// An entry of the cache of attributes of plain instances, which sites share that see more than one shape.
+#[derive(Clone)]
+pub(crate) struct ShapeCacheEntry {
+    pub(crate) name: Value,
+    pub(crate) shape: u32,
+    pub(crate) use_: ShapeUse,
+    /// A slot, a function's place in the method table, or a shape: as `use_` says.
+    pub(crate) what: u32,
+}
+
+/// What is known of an attribute of the instances with a shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShapeUse {
+    /// Reading it reads a slot.
+    Load,
+    /// Assigning it writes a slot.
+    Store,
+    /// Assigning it writes the next free slot, and the instance then has another shape.
+    Add,
+    /// The class has a function of that name.
+    Method,
+}
+
+impl ShapeCacheEntry {
+    /// Nothing.
+    pub(crate) const EMPTY: Self = Self { name: Value::UNBOUND, shape: 0, use_: ShapeUse::Load, what: 0 };
+}
+
 /// How many entries that cache has.
+pub(crate) const SHAPE_CACHE: usize = 512;
+
+/// How many entries the cache of look-ups in classes has.
 pub(crate) const TYPE_CACHE: usize = 1024;
 
 /// The shared state.
@@ -113,6 +148,8 @@ pub(crate) struct State {
     /// Functions that method caches refer to by index.
     pub(crate) method_table: Vec<Value>,
     pub(crate) type_cache: Vec<TypeCacheEntry>,
+    /// Emptied with the inline caches.
+    pub(crate) shape_cache: Vec<ShapeCacheEntry>,
     pub(crate) type_epoch: u32,
     pub(crate) next_version: u32,
     pub(crate) hash_seed: u64,

@@ -101,46 +101,43 @@ impl Vm {
             return Err(self.too_deep());
         }
         let top = self.stack_top();
-        let handled = self.handled.clone();
-        let payload = generator.get_mut(self);
+        // SAFETY: nothing else refers to the payload in this function.
+        let payload = unsafe { &mut *generator.as_ptr() };
         let was_suspended = payload.state == GeneratorState::Suspended;
         payload.state = GeneratorState::Running;
         payload.stack_top = top;
         let own = std::mem::replace(&mut payload.handled, Value::NONE);
-        payload.caller_handled = handled;
+        payload.caller_handled = if own.is_none() { self.handled.clone() } else { std::mem::replace(&mut self.handled, own) };
         let base = payload.window.as_mut_ptr().wrapping_add(1);
-        let (instruction, receiver) = (payload.instruction as usize, payload.receiver);
-        let frame_object = payload.frame.clone();
         let code = payload.code.as_ptr().cast_const();
-        if !own.is_none() {
-            self.handled = own;
-        }
+        let mut released = Word::UNBOUND;
         // SAFETY: the window has `n_registers` words behind the function (F1); the receiver is a register.
         unsafe {
             if was_suspended {
-                let slot = base.add(usize::from(receiver));
-                let old = *slot;
-                *slot = value.into_word();
-                release(old);
+                released = std::ptr::replace(base.add(usize::from(payload.receiver)), value.into_word());
             }
             self.frames.records.push(Record {
-                pc: (*code).instructions.as_ptr().add(instruction),
+                pc: (*code).instructions.as_ptr().add(payload.instruction as usize),
                 base,
                 code,
-                frame_object: frame_object.map_or(Word::UNBOUND, |frame| frame.into_value().into_word()),
+                frame_object: payload.frame.as_ref().map_or(Word::UNBOUND, |frame| frame.clone().into_value().into_word()),
                 aux: (**generator).clone().into_word(),
                 flags: flags | GENERATOR,
             });
         }
-        // What the yield's receiver held before may be gone now.
-        self.drain_if_dead();
+        if released.is_pointer() {
+            // What the yield's receiver held before may be gone now.
+            release(released);
+            self.drain_if_dead();
+        }
         Ok(())
     }
 
     /// Enters a plain generator for a loop's next item; `false` when it has to be asked in another way (it is exhausted, running, or no plain generator).
+    #[inline(never)]
     pub(crate) fn enter_generator(&mut self, word: Word) -> Result<bool> {
-        // SAFETY: a register's word, alive.
-        let value = unsafe { Value::from_borrowed(word) };
+        // SAFETY: the word of a temporary, which the window owns until the generator's end.
+        let value = std::mem::ManuallyDrop::new(unsafe { Value::from_owned(word) });
         let Some(generator) = value.downcast::<Generator>() else { return Ok(false) };
         let payload = generator.get(self);
         if payload.kind != GeneratorKind::Generator || !matches!(payload.state, GeneratorState::Created | GeneratorState::Suspended) {
@@ -151,6 +148,29 @@ impl Vm {
         }
         self.push_generator(generator, Value::NONE, 0)?;
         Ok(true)
+    }
+
+    /// Whether a call can resume a generator by pushing its frame; in all other cases its method says what is wrong, or how it ended.
+    pub(crate) fn can_resume(&self, generator: &Ref<Generator>, sends_none: bool, is_next: bool) -> bool {
+        let payload = generator.get(self);
+        let fits = match payload.kind {
+            GeneratorKind::Generator => true,
+            GeneratorKind::Coroutine => !is_next,
+            GeneratorKind::AsyncGenerator => false,
+        };
+        fits && match payload.state {
+            GeneratorState::Suspended => true,
+            GeneratorState::Created => sends_none,
+            GeneratorState::Running | GeneratorState::Finished => false,
+        }
+    }
+
+    /// Pushes the frame of a generator that `can_resume` allowed to be resumed.
+    pub(crate) fn enter_resumable(&mut self, generator: &Ref<Generator>, value: Value) -> Result<()> {
+        if generator.get(self).state == GeneratorState::Created {
+            mark_finalizer(generator, true);
+        }
+        self.push_generator(generator, value, 0)
     }
 
     /// Resumes a generator from Rust: with a value, or by raising the pending exception in it.
@@ -213,28 +233,26 @@ impl Vm {
         // SAFETY: the record owned both.
         let (generator, frame_object) = unsafe { (Value::from_owned(record.aux), Value::from_owned(record.frame_object)) };
         let generator = generator.into_ref::<Generator>().ok()?;
-        let frame = frame_object.into_ref().ok();
-        let own = self.handled.clone();
-        let payload = generator.get_mut(self);
+        // SAFETY: nothing else refers to the payload in this function.
+        let payload = unsafe { &mut *generator.as_ptr() };
         payload.state = GeneratorState::Suspended;
         payload.instruction = instruction_after;
         payload.receiver = receiver;
         payload.delegate = delegate;
-        if frame.is_some() {
-            payload.frame = frame;
+        if let Ok(frame) = frame_object.into_ref::<crate::object::types::frame::Frame>() {
+            frame.get_mut(self).instruction = instruction_after.saturating_sub(1);
+            payload.frame = Some(frame);
         }
         let caller = std::mem::replace(&mut payload.caller_handled, Value::NONE);
-        if !own.is(&caller) {
+        let own = std::mem::replace(&mut self.handled, caller);
+        if !own.is(&self.handled) {
             payload.handled = own;
         }
-        if let Some(frame) = generator.get(self).frame.clone() {
-            frame.get_mut(self).instruction = instruction_after.saturating_sub(1);
-        }
-        self.handled = caller;
         Some((generator, record.flags))
     }
 
     /// `Yield`: `None` when the resumer is a frame, which goes on.
+    #[inline(never)]
     pub(crate) fn yield_value(&mut self, window: Window, i: Instruction) -> Result<Option<Outcome>> {
         let mut value = window.take(self, i.b())?;
         if window.code().unit.flags.is_async_generator {
@@ -251,6 +269,7 @@ impl Vm {
     }
 
     /// `YieldFrom`.
+    #[inline(never)]
     pub(crate) fn yield_from(&mut self, window: Window, i: Instruction) -> Result<Option<Outcome>> {
         let value = window.take_temporary(i.a());
         self.give(value, i.a(), Some(i.b()))
@@ -263,13 +282,14 @@ impl Vm {
             self.transfer = value;
             return Ok(Some(Outcome::Yielded));
         }
-        self.deliver(value, false);
+        self.deliver(value, false)?;
         Ok(None)
     }
 
-    /// Gives the frame that resumed a generator by an instruction what came of it: an item, or (`is_end`) its result.
-    fn deliver(&mut self, value: Value, is_end: bool) {
-        let Some(record) = self.frames.records.last_mut() else { return };
+    /// Gives the frame that resumed a generator by an instruction what came of it: an item, or (`is_end`) its result. To one that called
+    /// `send` or `next` the end is an exception.
+    fn deliver(&mut self, value: Value, is_end: bool) -> Result<()> {
+        let Some(record) = self.frames.records.last_mut() else { return Ok(()) };
         // SAFETY: `pc` stands behind the instruction that resumed; its registers are inside the window.
         unsafe {
             let i = Instruction((*record.pc.sub(1)).get());
@@ -287,7 +307,10 @@ impl Vm {
                     drop(window.take_temporary(i.b()));
                 }
                 (Opcode::LoopIter | Opcode::LoopRange, true) => drop(window.take_temporary(i.b())),
-                (Opcode::Send, false) => window.set(i.a(), value),
+                (Opcode::Send | Opcode::Call | Opcode::CallMethod, false) => window.set(i.a(), value),
+                (Opcode::Call | Opcode::CallMethod, true) => {
+                    return Err(if value.is_none() { self.stop_iteration(None) } else { self.stop_iteration(Some(value)) });
+                }
                 (_, _) => {
                     record.pc = target;
                     window.set(i.a(), value);
@@ -295,6 +318,7 @@ impl Vm {
                 }
             }
         }
+        Ok(())
     }
 
     /// A generator's frame returned: its record is gone, its window not yet.
@@ -304,7 +328,7 @@ impl Vm {
             self.transfer = result;
             return Ok(Some(Outcome::Returned));
         }
-        self.deliver(result, true);
+        self.deliver(result, true)?;
         Ok(None)
     }
 
@@ -603,6 +627,7 @@ impl Vm {
     // ---- await and delegation
 
     /// `Send`.
+    #[inline(never)]
     pub(crate) fn send(&mut self, window: Window, i: Instruction) -> Result<Sent> {
         let iterator = window.keep(self, i.b())?;
         let value = window.take_temporary(i.a());
@@ -687,6 +712,7 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn get_awaitable(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let iterator = self.awaitable_iterator(&value, i.k())?;
@@ -729,6 +755,7 @@ impl Vm {
         Ok(iterator)
     }
 
+    #[inline(never)]
     pub(crate) fn get_yield_from_iterator(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let iterator = match value.downcast::<Generator>().map(|generator| generator.get(self).kind) {
@@ -745,6 +772,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn get_async_iterator(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.take(self, i.b())?;
         let Some(aiter) = self.type_payload(&value).slots.aiter else {
@@ -761,6 +789,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn get_async_next(&mut self, window: Window, i: Instruction) -> Result<()> {
         let iterator = window.keep(self, i.b())?;
         let Some(anext) = self.type_payload(&iterator).slots.anext else {
@@ -786,6 +815,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn end_async_for(&mut self, window: Window, i: Instruction) -> Result<()> {
         let exception = window.take_temporary(i.a());
         let previous = window.take_temporary(i.b());
@@ -800,6 +830,7 @@ impl Vm {
     // ---- the handled exception
 
     /// `PushHandled`: in a generator, what its resumer handles is not its own to restore, which an unbound register says.
+    #[inline(never)]
     pub(crate) fn push_handled(&mut self, window: Window, i: Instruction) -> Result<()> {
         let exception = self.take_raised();
         let previous = std::mem::replace(&mut self.handled, exception.clone());
@@ -826,6 +857,7 @@ impl Vm {
         self.leaves_stop_handler(&old)
     }
 
+    #[inline(never)]
     pub(crate) fn pop_handled(&mut self, window: Window, i: Instruction) -> Result<()> {
         let previous = window.take_temporary(i.a());
         if self.restore_handled(previous) {
@@ -835,6 +867,7 @@ impl Vm {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn reraise_instruction(&mut self, window: Window, i: Instruction) -> Raised {
         let exception = window.take_temporary(i.a());
         let previous = window.take_temporary(i.b());

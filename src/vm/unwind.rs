@@ -26,6 +26,7 @@ impl Vm {
     ///
     /// # Safety
     /// The top record's `pc` stands behind the instruction that raised.
+    #[inline(never)]
     pub(crate) unsafe fn unwind(&mut self) -> Unwound {
         loop {
             let Some(record) = self.frames.records.last() else { return Unwound::Left };
@@ -145,6 +146,7 @@ impl Vm {
     ///
     /// # Safety
     /// The result is owned by the caller; the top record's `pc` is saved.
+    #[inline(never)]
     pub(crate) unsafe fn return_special(&mut self, result: Word) -> super::vm::Result<Option<super::dispatch::Outcome>> {
         use super::dispatch::Outcome;
         let Some(record) = self.frames.records.last() else { return Ok(Some(Outcome::Returned)) };

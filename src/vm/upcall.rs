@@ -145,7 +145,7 @@ impl Vm {
     #[inline]
     pub(crate) fn poll_after(&mut self, steps: usize) -> Result<()> {
         self.spend(steps);
-        if (self.budget < 0) | self.state().shared.breaker.is_set() {
+        if (self.budget < 0) | self.is_broken() {
             return self.handle_breaker();
         }
         Ok(())

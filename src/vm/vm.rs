@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "the state is shared by the interpreter's threads; who has a `Vm` holds its GIL, so it is used by one at a time")]
 
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::frame::FrameStack;
 use super::state::State;
@@ -37,6 +38,10 @@ const _: () = assert!(size_of::<Result<Value>>() == 8);
 /// The state of one thread. It exists, as `&mut Vm`, only while the thread holds the interpreter's GIL.
 pub(crate) struct Vm {
     state: NonNull<State>,
+    /// The heap in `state`: it is wanted so often that one way less counts.
+    heap: NonNull<Heap>,
+    /// The breaker's word, likewise.
+    breaker: NonNull<AtomicU32>,
     pub(super) frames: FrameStack,
     /// The exception that was raised and not yet handled by anybody.
     pub(super) raised: Option<Value>,
@@ -56,6 +61,8 @@ pub(crate) struct Vm {
     pub(super) draining: bool,
     /// The next unwinding adds no traceback entry for the frame it starts in.
     pub(super) skip_traceback: bool,
+    /// Counts what inline caches of attributes did not find.
+    pub(super) shape_misses: u32,
     /// What a generator yielded or returned, on its way to a native resumer.
     pub(super) transfer: Value,
     /// Whether this is the interpreter's main thread.
@@ -69,8 +76,12 @@ pub(crate) struct Vm {
 impl Vm {
     /// The state of a thread that has just attached.
     pub(crate) fn new(state: NonNull<State>, thread: crate::gil::ThreadHandle, is_main: bool, stack_limit: usize) -> Self {
+        // SAFETY: the interpreter keeps its state until the last `Vm` is gone; the heap and the shared part are boxed.
+        let (heap, breaker) = unsafe { (NonNull::from(&*state.as_ref().heap), NonNull::from(state.as_ref().shared.breaker.word())) };
         Self {
             state,
+            heap,
+            breaker,
             // SAFETY: the caller has attached, so the state is this thread's alone.
             frames: unsafe { &mut *state.as_ptr() }.spare_stacks.pop().unwrap_or_else(FrameStack::new),
             raised: None,
@@ -82,6 +93,7 @@ impl Vm {
             thread,
             draining: false,
             skip_traceback: false,
+            shape_misses: 0,
             transfer: Value::NONE,
             is_main,
             locals: Vec::new(),
@@ -114,6 +126,14 @@ impl Vm {
     /// The heap.
     #[inline(always)]
     pub(crate) fn heap(&self) -> &Heap {
-        &self.state().heap
+        // SAFETY: as in `state`.
+        unsafe { self.heap.as_ref() }
+    }
+
+    /// Whether the breaker asks for anything.
+    #[inline(always)]
+    pub(super) fn is_broken(&self) -> bool {
+        // SAFETY: as in `state`; the word is atomic.
+        unsafe { self.breaker.as_ref() }.load(Relaxed) != 0
     }
 }

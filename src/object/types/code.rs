@@ -30,7 +30,9 @@ pub(crate) struct Code {
     pub(crate) n_arguments: u16,
     pub(crate) n_locals: u16,
     pub(crate) n_registers: u16,
-    /// Parameters are plain positional ones only, and a call runs the body at once.
+    /// Parameters are plain positional ones only.
+    pub(crate) is_plain: bool,
+    /// So are they, and a call runs the body at once.
     pub(crate) is_simple: bool,
     /// Its generators may be awaited (`types.coroutine`).
     pub(crate) is_awaitable: bool,

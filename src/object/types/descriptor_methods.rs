@@ -96,10 +96,20 @@ fn property_init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The name a property was given, or its getter's.
+fn property_its_name(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
+    let property = property_of(this).get(vm);
+    if let Some(name) = &property.name {
+        return Ok(Some(name.clone()));
+    }
+    let get = property.get.clone();
+    if get.is_none() { Ok(None) } else { vm.find_attr_str(&get, "__name__") }
+}
+
 fn property_refusal(vm: &mut Vm, this: &Value, object: &Value, what: &str) -> Raised {
     let class = vm.type_of(object);
     let qualname = class.get(vm).qualname.clone();
-    let texts = vm.repr_text(&qualname).and_then(|class| match property_of(this).get(vm).name.clone() {
+    let texts = vm.repr_text(&qualname).and_then(|class| match property_its_name(vm, this)? {
         Some(name) => Ok((class, Some(vm.repr_text(&name)?))),
         None => Ok((class, None)),
     });

@@ -676,7 +676,8 @@ pub(crate) fn bind_native(vm: &mut Vm, function: &Ref<NativeFunction>, instance:
         NativeKind::SlotWrapper => (NativeKind::BoundSlotWrapper, TypeId::MethodWrapper),
         _ => (NativeKind::Bound, TypeId::BuiltinFunction),
     };
-    let bound = NativeFunction { kind, code: payload.code.clone(), receiver: Some(instance), owner: payload.owner.clone() };
+    let bound =
+        NativeFunction { arity: payload.arity.clone(), ..NativeFunction::new(kind, payload.code.clone(), Some(instance), payload.owner.clone()) };
     vm.alloc(id, bound).into_value()
 }
 

@@ -158,6 +158,11 @@ fn next(vm: &mut Vm, value: &Value) -> Result<Option<Value>> {
     }
 }
 
+/// Whether a row is `send` of generators and coroutines.
+pub(crate) fn is_send(row: &crate::object::native::Native) -> bool {
+    std::ptr::fn_addr_eq(row.function, send as crate::object::native::NativeFn)
+}
+
 fn send(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let generator = this(&args[0]).clone();
     vm.generator_send(&generator, args[1].clone())

@@ -5,6 +5,7 @@ use super::list::List;
 use super::tuple::Tuple;
 use super::{TypeId, generic_alias_methods};
 use crate::number::{Int, IntRef};
+use crate::object::heap::reference_count;
 use crate::object::layout::Layout;
 use crate::object::native::{Args, Native, native};
 use crate::object::sequence;
@@ -417,6 +418,23 @@ fn zip_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     if count == 0 {
         return Ok(None);
     }
+    // The tuple of the step before is filled again when nobody else has it; meanwhile it is nowhere to be found.
+    let kept = state.get_mut(vm).tuple.take();
+    if let Some(tuple) = kept.as_ref().filter(|kept| reference_count(kept) == 1).and_then(|kept| kept.downcast::<Tuple>()) {
+        for index in 0..count {
+            let Some(iterator) = state.get(vm).iterators.get(index).cloned() else { return Ok(None) };
+            match vm.next(&iterator)? {
+                Some(item) => {
+                    let old = tuple.get_mut(vm).items_mut().get_mut(index).map(|place| std::mem::replace(place, item));
+                    drop(old);
+                }
+                None if state.get(vm).strict => return zip_check(vm, state, index),
+                None => return Ok(None),
+            }
+        }
+        state.get_mut(vm).tuple.clone_from(&kept);
+        return Ok(kept);
+    }
     let mut items = smallvec::SmallVec::<[Value; 3]>::with_capacity(count);
     for index in 0..count {
         let Some(iterator) = state.get(vm).iterators.get(index).cloned() else { return Ok(None) };
@@ -426,9 +444,8 @@ fn zip_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
             None => return Ok(None),
         }
     }
-    let kept = state.get_mut(vm).tuple.take();
-    let (tuple, kept) = sequence::refilled(vm, kept, items);
-    state.get_mut(vm).tuple = kept;
+    let tuple = vm.new_tuple(items);
+    state.get_mut(vm).tuple = Some(kept.unwrap_or_else(|| tuple.clone()));
     Ok(Some(tuple))
 }
 

@@ -64,6 +64,21 @@ pub(crate) fn iterate(vm: &mut Vm, sequence: &Value) -> Result<Value> {
     Ok(vm.alloc_for(&class, ScalarIterator { sequence: Some(sequence.clone()), index: 0 }).into())
 }
 
+/// The next character of an iterator over a plain string, unless it is at the end.
+#[inline]
+pub(crate) fn quick_next(vm: &mut Vm, this: &Value) -> Option<Value> {
+    let iterator = this.downcast::<ScalarIterator>()?;
+    let state = iterator.get(vm);
+    let text = &state.sequence.as_ref()?.downcast::<Str>()?.get(vm).text;
+    let index = state.index;
+    if index >= text.len() {
+        return None;
+    }
+    let item = vm.new_char(text.get(index));
+    iterator.get_mut(vm).index = index + 1;
+    Some(item)
+}
+
 fn same(_: &mut Vm, this: &Value) -> Result<Value> {
     Ok(this.clone())
 }
