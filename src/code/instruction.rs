@@ -600,6 +600,9 @@ instructions! {
     LoadAttributeClass { dst: Dst @ a, object: Src @ b, site: Site @ c },
     /// `LoadAttribute` of a plain instance whose class has the attribute; the cache holds the shape, and the entry as in `LoadMethodClass`.
     LoadAttributeShared { dst: Dst @ a, object: Src @ b, site: Site @ c },
+    /// `LoadAttribute` of a plain instance whose class has a property of that name with a plain function to get it; the cache holds the shape, and the
+    /// entry as in `LoadMethodClass`.
+    LoadAttributeProperty { dst: Dst @ a, object: Src @ b, site: Site @ c },
     /// `StoreAttribute` that gives a plain instance an attribute more; the cache holds its shape before and after.
     StoreAttributeAdd { object: Src @ a, src: Src @ b, site: Site @ c },
     /// `LoadGlobal` whose cache holds the version of the globals and the entry's place.

@@ -136,6 +136,12 @@ pub(crate) fn format(value: f64, format: &FloatFormat) -> FloatParts {
     match (format.kind, format.precision) {
         (FloatKind::Fixed | FloatKind::Percent, precision) => {
             let precision = precision.unwrap_or(6);
+            if let Some((integer, fraction)) = exact_fixed(magnitude, precision) {
+                parts.integer = integer;
+                parts.fraction = fraction;
+                parts.point = format.alternate || precision > 0;
+                return parts.without_negative_zero(format);
+            }
             let text = format!("{magnitude:.*}", precision.min(MAX_FRACTION_DIGITS));
             let (integer, fraction) = text.split_once('.').unwrap_or((&text, ""));
             parts.integer.push_str(integer);
@@ -168,14 +174,40 @@ pub(crate) fn format(value: f64, format: &FloatFormat) -> FloatParts {
         }
     }
     parts.point = format.alternate || !parts.fraction.is_empty();
-    if format.no_negative_zero && parts.negative {
-        let has_digit = |text: &str| text.bytes().any(|byte| byte != b'0');
-        parts.negative = has_digit(&parts.integer) || has_digit(&parts.fraction);
-    }
-    parts
+    parts.without_negative_zero(format)
+}
+
+/// The digits before and after the point of a number rounded to `precision` of the latter, ties to even, where 128 bits are enough to compute that
+/// exactly: the number is an integer over a power of two.
+fn exact_fixed(magnitude: f64, precision: usize) -> Option<(String, String)> {
+    let (mantissa, exponent) = decompose(magnitude);
+    let scale = 10_u128.checked_pow(u32::try_from(precision).ok()?)?;
+    let scaled = u128::from(mantissa).checked_mul(scale)?;
+    let rounded = if exponent >= 0 {
+        scaled.checked_mul(1_u128.checked_shl(u32::try_from(exponent).ok()?)?)?
+    } else {
+        let shift = u32::try_from(-exponent).ok()?;
+        if shift > 127 {
+            return None;
+        }
+        let (quotient, rest, half) = (scaled >> shift, scaled & ((1 << shift) - 1), 1_u128 << (shift - 1));
+        quotient + u128::from(rest > half || rest == half && quotient & 1 == 1)
+    };
+    let (integer, fraction) = (rounded / scale, rounded % scale);
+    let fraction = if precision == 0 { String::new() } else { format!("{fraction:0precision$}") };
+    Some((integer.to_string(), fraction))
 }
 
 impl FloatParts {
+    /// The same, without the sign of a zero where the format asks for that.
+    fn without_negative_zero(mut self, format: &FloatFormat) -> Self {
+        if format.no_negative_zero && self.negative {
+            let has_digit = |text: &str| text.bytes().any(|byte| byte != b'0');
+            self.negative = has_digit(&self.integer) || has_digit(&self.fraction);
+        }
+        self
+    }
+
     /// One digit, `fraction_digits` more, and the exponent.
     fn set_exponent_form(&mut self, digits: &str, exponent: i64, fraction_digits: usize, upper: bool) {
         let fraction = &digits[1..];

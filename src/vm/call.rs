@@ -944,7 +944,11 @@ impl Vm {
                     // A coroutine: a body that awaits.
                     let coroutine = Value::from_borrowed(top.read());
                     if let Some(generator) = coroutine.downcast::<crate::object::types::generator::Generator>() {
-                        generator.get_mut(self).namespace = namespace.clone();
+                        let (name, qualname) = {
+                            let code = generator.get(self).code.get(self);
+                            (code.name.clone(), code.qualname.clone())
+                        };
+                        generator.get_mut(self).rare_mut(name, qualname).namespace = namespace.clone();
                     }
                 }
                 Err(_) => {}

@@ -764,6 +764,25 @@ impl Vm {
                             }
                             slow!(self.load_attribute(window!(), i));
                         }
+                        Opcode::LoadAttributeProperty => {
+                            let object = get!(i.b());
+                            let mut property = Word::UNBOUND;
+                            if is_layout(object, Layout::Instance) {
+                                // SAFETY: of that layout; the shape proves the class, whose namespaces have not changed, or the cache would be empty.
+                                unsafe {
+                                    let cache = (&(*code).caches).get_unchecked(i.c() as usize).get();
+                                    if (*payload::<Instance>(object)).shape == (cache >> 32) as u32 {
+                                        property = shared_entry(self.class_of(object), cache as u32);
+                                    }
+                                }
+                            }
+                            save!();
+                            match self.load_property(window!(), i, property) {
+                                Ok(super::call::Called::Entered) => enter!(),
+                                Ok(super::call::Called::Done) => drain!(),
+                                Err(raised) => break 'raise raised,
+                            }
+                        }
                         Opcode::StoreAttribute => slow!(self.store_attribute(window!(), i)),
                         Opcode::StoreAttributeAdd => {
                             let object = get!(i.a());

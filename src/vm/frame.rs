@@ -184,7 +184,7 @@ impl Vm {
         }
         if let Some(generator) = record.generator() {
             let generator = generator.downcast::<Generator>()?;
-            let namespace = generator.get(self).namespace.clone();
+            let namespace = generator.get(self).namespace();
             return (!namespace.is_unbound()).then_some(namespace);
         }
         None

@@ -16,7 +16,7 @@ use crate::object::native::{NativeFunction, NativeKind};
 use crate::object::type_object::{CallArgs, HAS_DICT, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, PLAIN_GETATTR, PLAIN_SETATTR, Type};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
-use crate::object::types::descriptor::{ClassMethod, StaticMethod, Super};
+use crate::object::types::descriptor::{ClassMethod, Property, StaticMethod, Super};
 use crate::object::types::dict::{Dict, Probe};
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::types::function::{CellPayload, Function};
@@ -651,6 +651,14 @@ impl Vm {
                         window.set(i.a(), value);
                         return Ok(());
                     }
+                } else if let (Some(attribute), true) = (&attribute, hides) {
+                    if self.plain_getter(attribute).is_some() {
+                        if let Some(entry) = self.find_shared(&class, &name) {
+                            self.note_cached(&class);
+                            window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(entry));
+                            self.quicken(Opcode::LoadAttributeProperty);
+                        }
+                    }
                 } else if let (Some(attribute), false) = (attribute, hides) {
                     if self.type_payload(&attribute).slots.descriptor_get.is_none() {
                         if let Some(entry) = self.find_shared(&class, &name) {
@@ -767,6 +775,62 @@ impl Vm {
         window.set(i.a(), function);
         window.set(i.a() + 1, receiver);
         Ok(())
+    }
+
+    /// The function that a property gets its value by, if a frame for it can be pushed with the instance as its only argument.
+    fn plain_getter(&self, attribute: &Value) -> Option<Value> {
+        let property = attribute.downcast::<Property>().filter(|_| self.is_exact(attribute, TypeId::Property))?;
+        let get = &property.get(self).get;
+        let code = get.downcast::<Function>()?.get(self).code.get(self);
+        (code.is_simple && code.n_arguments == 1).then(|| get.clone())
+    }
+
+    /// `LoadAttributeProperty`; `property` is unbound where the cache does not hold.
+    #[inline(never)]
+    pub(crate) fn load_property(&mut self, window: Window, i: Instruction, property: Word) -> Result<Called> {
+        // SAFETY: the class's namespace holds it.
+        let property = unsafe { Value::from_borrowed(property) };
+        let Some(get) = self.plain_getter(&property) else {
+            self.load_attribute(window, i)?;
+            return Ok(Called::Done);
+        };
+        let object = window.take(self, i.b())?;
+        // SAFETY: the stack's top is free.
+        unsafe { self.enter_far(get, object) }
+    }
+
+    /// Enters a plain script function with one argument: its frame stands at the stack's top, from where the result is fetched into operand `a`.
+    ///
+    /// # Safety
+    /// The running instruction's operand `a` is a register to be written.
+    unsafe fn enter_far(&mut self, function: Value, argument: Value) -> Result<Called> {
+        let top = self.stack_top();
+        // SAFETY: the stack's top is free; what is written there is owned by it.
+        unsafe {
+            self.reserve_stack(top.add(6))?;
+            top.write(function.into_word());
+            top.add(1).write(argument.into_word());
+            let function = &*top.cast::<Value>();
+            let entered = match function.downcast::<Function>() {
+                Some(payload) => self.enter_function(&payload.clone(), top, 1, None),
+                None => Ok(Called::Done),
+            };
+            match entered {
+                Ok(called) => {
+                    if let Some(record) = self.frames.records.last_mut() {
+                        record.flags |= super::frame::FAR;
+                    }
+                    Ok(called)
+                }
+                Err(raised) => {
+                    for place in [top, top.add(1)] {
+                        let left = std::ptr::replace(place, Word::UNBOUND);
+                        release(left);
+                    }
+                    Err(raised)
+                }
+            }
+        }
     }
 
     /// The slot that a member descriptor of a plain class stands for.

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use smallvec::SmallVec;
 
-use super::state::Name;
+use super::state::{INTERN_CACHE, Name};
 use super::vm::{Result, Vm};
 use crate::number::Int;
 use crate::object::heap::{Header, Object, allocate_instance};
@@ -138,7 +138,17 @@ impl Vm {
 
     /// The interned string of this text.
     pub(crate) fn intern(&self, text: &str) -> Value {
-        self.intern_text(Text::from(text))
+        // Most texts are the program's own, so the address tells which one it is; the characters tell whether it still is that.
+        let place = (text.as_ptr() as usize ^ text.as_ptr() as usize >> 8 ^ text.len() << 3) % INTERN_CACHE;
+        if let Some(known) = self.state().intern_cache.borrow().get(place) {
+            if self.text_of(known).and_then(Text::as_ascii).is_some_and(|known| known == text) {
+                return known.clone();
+            }
+        }
+        let string = self.intern_text(Text::from(text));
+        let old = self.state().intern_cache.borrow_mut().get_mut(place).map(|entry| std::mem::replace(entry, string.clone()));
+        drop(old);
+        string
     }
 
     /// The interned string of this text.

@@ -120,6 +120,8 @@ impl ShapeCacheEntry {
     pub(crate) const EMPTY: Self = Self { name: Value::UNBOUND, shape: 0, use_: ShapeUse::Load, what: 0 };
 }
 
+/// How many entries the cache of interned texts has.
+pub(crate) const INTERN_CACHE: usize = 256;
 /// How many entries that cache has.
 pub(crate) const SHAPE_CACHE: usize = 512;
 
@@ -148,6 +150,8 @@ pub(crate) struct State {
     /// Functions that method caches refer to by index.
     pub(crate) method_table: Vec<Value>,
     pub(crate) type_cache: Vec<TypeCacheEntry>,
+    /// Interned strings that Rust asked for by a text, by the text's address.
+    pub(crate) intern_cache: std::cell::RefCell<Vec<Value>>,
     /// Emptied with the inline caches.
     pub(crate) shape_cache: Vec<ShapeCacheEntry>,
     pub(crate) type_epoch: u32,

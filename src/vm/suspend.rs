@@ -62,32 +62,14 @@ impl Vm {
         } else {
             (GeneratorKind::Generator, TypeId::Generator)
         };
-        let (name, qualname, code) = {
-            let payload = function.get(self);
-            (payload.name.clone(), payload.qualname.clone(), payload.code.clone())
-        };
-        let payload = Generator {
-            kind,
-            state: GeneratorState::Created,
-            code,
-            function: (**function).clone(),
-            name,
-            qualname,
-            namespace: Value::UNBOUND,
-            stack_top: std::ptr::null_mut(),
-            caller_handled: Value::NONE,
-            window: words.into_boxed_slice(),
-            instruction: 0,
-            receiver: 0,
-            delegate: None,
-            handled: Value::NONE,
-            frame: None,
-            is_awaited: false,
-            is_closed: false,
-            hooks_done: false,
-            finalizer: Value::NONE,
-            origin: Value::NONE,
-        };
+        let code = function.get(self).code.clone();
+        let mut payload = Generator::new(kind, code.clone(), words.into_boxed_slice());
+        {
+            let (function, code) = (function.get(self), code.get(self));
+            if !function.name.is(&code.name) || !function.qualname.is(&code.qualname) {
+                payload.rare_mut(function.name.clone(), function.qualname.clone());
+            }
+        }
         let generator = self.alloc(id, payload);
         if kind == GeneratorKind::Coroutine {
             mark_finalizer(&generator, true);
@@ -405,7 +387,7 @@ impl Vm {
             return Some(self.frame_object(index));
         }
         let payload = generator.get(self);
-        let (function, code, instruction) = (payload.function.clone(), payload.code.clone(), payload.instruction);
+        let (function, code, instruction) = (payload.function(), payload.code.clone(), payload.instruction);
         let (globals, builtins) = {
             let function = function.downcast::<Function>()?.get(self);
             (function.globals.clone(), function.builtins.clone())
@@ -583,11 +565,11 @@ impl Vm {
             return;
         }
         if payload.kind == GeneratorKind::AsyncGenerator
-            && !payload.finalizer.is_none()
+            && payload.rare().is_some_and(|rare| !rare.finalizer.is_none())
             && payload.state == GeneratorState::Suspended
             && !payload.is_closed
         {
-            let finalizer = payload.finalizer.clone();
+            let finalizer = payload.rare().map_or(Value::NONE, |rare| rare.finalizer.clone());
             let argument: Value = (**generator).clone();
             if self.call(&finalizer, std::slice::from_ref(&argument)).is_err() {
                 self.write_unraisable("Exception ignored in: ", &argument);

@@ -216,12 +216,12 @@ impl Vm {
         if record.flags & GENERATOR == 0 && !is_far {
             return;
         }
-        // SAFETY: the caller's instruction is a call, whose first operand is the result's register.
+        // SAFETY: the caller's instruction is a call, or reads a property: its first operand is the result's register. That of a call holds nothing.
         unsafe {
             let call = crate::code::instruction::Word((*record.pc.sub(1)).get());
-            let place = callee_base.sub(1);
-            *record.base.add(usize::from(call.a())) = *place;
-            *place = Word::UNBOUND;
+            let result = std::ptr::replace(callee_base.sub(1), Word::UNBOUND);
+            let old = std::ptr::replace(record.base.add(usize::from(call.a())), result);
+            release(old);
         }
     }
 }

@@ -28,39 +28,87 @@ pub(crate) enum GeneratorState {
 
 /// A frame that can be resumed.
 pub(crate) struct Generator {
-    pub(crate) kind: GeneratorKind,
-    pub(crate) state: GeneratorState,
     pub(crate) code: Ref<Code>,
-    pub(crate) function: Value,
-    pub(crate) name: Value,
-    pub(crate) qualname: Value,
-    /// Where names live, for a module body that awaits; else unbound.
-    pub(crate) namespace: Value,
     /// Where the register stack continues while it runs.
     pub(crate) stack_top: *mut Word,
     /// What its resumer was handling, while it runs.
     pub(crate) caller_handled: Value,
     /// The function, then its registers; they never move. Empty once it has finished.
     pub(crate) window: Box<[Word]>,
+    /// The exception it was handling when it was suspended.
+    pub(crate) handled: Value,
+    pub(crate) frame: Option<Ref<Frame>>,
+    /// What few have.
+    rare: Option<Box<Rare>>,
     /// The next instruction.
     pub(crate) instruction: u32,
     /// Where the value that is sent goes, while suspended.
     pub(crate) receiver: u16,
     /// The register of the iterator it delegates to, while it is suspended in a `YieldFrom`.
     pub(crate) delegate: Option<u16>,
-    /// The exception it was handling when it was suspended.
-    pub(crate) handled: Value,
-    pub(crate) frame: Option<Ref<Frame>>,
+    pub(crate) kind: GeneratorKind,
+    pub(crate) state: GeneratorState,
     /// An asynchronous generator: whether `athrow`, `asend` or `aclose` is under way, and its hooks.
     pub(crate) is_awaited: bool,
     pub(crate) is_closed: bool,
     pub(crate) hooks_done: bool,
+}
+
+/// What few generators have: every field but the names is `NONE` in most.
+pub(crate) struct Rare {
+    pub(crate) name: Value,
+    pub(crate) qualname: Value,
+    /// Where names live, for a module body that awaits; else unbound.
+    pub(crate) namespace: Value,
+    /// The hook that an asynchronous generator's end is told to.
     pub(crate) finalizer: Value,
     /// `cr_origin`
     pub(crate) origin: Value,
 }
 
 impl Generator {
+    /// One that has not started, with this window.
+    pub(crate) fn new(kind: GeneratorKind, code: Ref<Code>, window: Box<[Word]>) -> Self {
+        Self {
+            code,
+            stack_top: std::ptr::null_mut(),
+            caller_handled: Value::NONE,
+            window,
+            handled: Value::NONE,
+            frame: None,
+            rare: None,
+            instruction: 0,
+            receiver: 0,
+            delegate: None,
+            kind,
+            state: GeneratorState::Created,
+            is_awaited: false,
+            is_closed: false,
+            hooks_done: false,
+        }
+    }
+
+    /// What few have, if it has it.
+    pub(crate) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    /// What few have, to be changed. The names are those of its code.
+    pub(crate) fn rare_mut(&mut self, name: Value, qualname: Value) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare { name, qualname, namespace: Value::UNBOUND, finalizer: Value::NONE, origin: Value::NONE }))
+    }
+
+    /// The namespace its names live in; else unbound.
+    pub(crate) fn namespace(&self) -> Value {
+        self.rare.as_ref().map_or(Value::UNBOUND, |rare| rare.namespace.clone())
+    }
+
+    /// The function whose frame it is; unbound once it has finished.
+    pub(crate) fn function(&self) -> Value {
+        // SAFETY: the window owns it.
+        self.window.first().map_or(Value::UNBOUND, |word| unsafe { Value::from_borrowed(*word) })
+    }
+
     /// Releases the window.
     pub(crate) fn clear_window(&mut self) {
         for word in std::mem::take(&mut self.window) {
@@ -80,12 +128,13 @@ impl Payload for Generator {
     const IS_CONTAINER: bool = true;
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.code.word());
-        visit(self.function.word());
         visit(self.handled.word());
-        visit(self.namespace.word());
         visit(self.caller_handled.word());
-        visit(self.finalizer.word());
-        visit(self.origin.word());
+        if let Some(rare) = &self.rare {
+            for value in [&rare.name, &rare.qualname, &rare.namespace, &rare.finalizer, &rare.origin] {
+                visit(value.word());
+            }
+        }
         if let Some(frame) = &self.frame {
             visit(frame.word());
         }

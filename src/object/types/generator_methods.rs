@@ -5,7 +5,7 @@ use crate::object::native::{Args, GetSetSpec, getter, native};
 use crate::object::type_object::{HAS_WEAKREFS, NO_NEW, Slots, TypeSpec};
 use crate::object::types::TypeId;
 use crate::object::types::exception::{Exception, ExceptionKind};
-use crate::object::types::generator::{Awaiter, AwaiterKind, AwaiterState, Generator, GeneratorKind, GeneratorState};
+use crate::object::types::generator::{Awaiter, AwaiterKind, AwaiterState, Generator, GeneratorKind, GeneratorState, Rare};
 use crate::object::value::{Ref, Value};
 use crate::vm::suspend::{Resumed, generator_noun};
 use crate::vm::{Raised, Result, Vm};
@@ -98,22 +98,41 @@ pub(crate) static ANEXT_AWAITABLE: TypeSpec = awaiter("anext_awaitable");
 
 const NAME: GetSetSpec = GetSetSpec {
     name: "__name__",
-    get: |vm, value| Ok(this(value).get(vm).name.clone()),
+    get: |vm, value| {
+        let payload = this(value).get(vm);
+        Ok(payload.rare().map_or_else(|| payload.code.get(vm).name.clone(), |rare| rare.name.clone()))
+    },
     set: Some(|vm, value, name| {
         let name = name_argument(vm, name, "__name__")?;
-        this(value).get_mut(vm).name = name;
+        set_rare(vm, value, |rare| rare.name = name);
         Ok(())
     }),
 };
 const QUALNAME: GetSetSpec = GetSetSpec {
     name: "__qualname__",
-    get: |vm, value| Ok(this(value).get(vm).qualname.clone()),
+    get: |vm, value| Ok(qualname(vm, value)),
     set: Some(|vm, value, name| {
         let name = name_argument(vm, name, "__qualname__")?;
-        this(value).get_mut(vm).qualname = name;
+        set_rare(vm, value, |rare| rare.qualname = name);
         Ok(())
     }),
 };
+
+/// The qualified name a generator has now.
+fn qualname(vm: &Vm, value: &Value) -> Value {
+    let payload = this(value).get(vm);
+    payload.rare().map_or_else(|| payload.code.get(vm).qualname.clone(), |rare| rare.qualname.clone())
+}
+
+/// Changes what few generators have.
+fn set_rare(vm: &mut Vm, value: &Value, change: impl FnOnce(&mut Rare)) {
+    let generator = this(value);
+    let (name, qualname) = {
+        let code = generator.get(vm).code.get(vm);
+        (code.name.clone(), code.qualname.clone())
+    };
+    change(generator.get_mut(vm).rare_mut(name, qualname));
+}
 
 fn name_argument(vm: &mut Vm, name: Option<&Value>, what: &str) -> Result<Value> {
     match name {
@@ -140,7 +159,7 @@ fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
         GeneratorKind::AsyncGenerator => "async_generator",
         kind => generator_noun(kind),
     };
-    let name = vm.text_of(&payload.qualname).map(ToString::to_string).unwrap_or_default();
+    let name = vm.text_of(&qualname(vm, value)).map(ToString::to_string).unwrap_or_default();
     Ok(vm.new_str(format!("<{noun} object {name} at {:#x}>", value.address())))
 }
 
@@ -242,7 +261,7 @@ fn delegate(vm: &mut Vm, value: &Value) -> Result<Value> {
 }
 
 fn origin(vm: &mut Vm, value: &Value) -> Result<Value> {
-    Ok(this(value).get(vm).origin.clone())
+    Ok(this(value).get(vm).rare().map_or(Value::NONE, |rare| rare.origin.clone()))
 }
 
 fn frame(vm: &mut Vm, value: &Value) -> Result<Value> {
@@ -266,9 +285,10 @@ fn init_hooks(vm: &mut Vm, generator: &Ref<Generator>) -> Result<()> {
         return Ok(());
     }
     let (first, finalizer) = vm.async_hooks.clone();
-    let payload = generator.get_mut(vm);
-    payload.hooks_done = true;
-    payload.finalizer = finalizer;
+    generator.get_mut(vm).hooks_done = true;
+    if !finalizer.is_none() {
+        set_rare(vm, generator, |rare| rare.finalizer = finalizer);
+    }
     if !first.is_none() {
         let argument: Value = (**generator).clone();
         vm.call(&first, &[argument])?;
