@@ -11,6 +11,7 @@ use std::cell::Cell;
 
 use super::frame::{GENERATOR, Record};
 use super::instructions::Window;
+use super::state::ShapeUse;
 use super::vm::{Result, Vm};
 use crate::code::instruction::{Comparison, Opcode, Word as Instruction};
 use crate::number::int;
@@ -22,6 +23,7 @@ use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
 use crate::object::types::function::{CellPayload, Function};
+use crate::object::types::generator::Generator;
 use crate::object::types::iterator::SequenceIterator;
 use crate::object::types::list::List;
 use crate::object::types::module::Module;
@@ -394,9 +396,11 @@ impl Vm {
                         // SAFETY: the running frame's record.
                         let record = unsafe { self.frames.records.last().unwrap_unchecked() };
                         if record.flags | u32::from(record.frame_object != Word::UNBOUND) != 0 {
+                            let is_generator = record.flags == GENERATOR && record.frame_object == Word::UNBOUND;
                             save!();
                             // SAFETY: the result is owned.
-                            match unsafe { self.return_special(result) } {
+                            let returned = unsafe { if is_generator { self.return_from_generator(result) } else { self.return_special(result) } };
+                            match returned {
                                 Ok(None) => {
                                     load_state!();
                                     drain!();
@@ -707,7 +711,11 @@ impl Vm {
                                     if (*instance).shape == (cache >> 32) as u32 {
                                         *(*instance).slots().get_unchecked(cache as u32 as usize)
                                     } else {
-                                        Word::UNBOUND
+                                        let name = (&(*code).names).get_unchecked(i.c() as usize);
+                                        match self.known_attribute((*instance).shape, name, ShapeUse::Load) {
+                                            Some(slot) => *(*instance).slots().get_unchecked(slot as usize),
+                                            None => Word::UNBOUND,
+                                        }
                                     }
                                 };
                                 if word != Word::UNBOUND {
@@ -847,7 +855,11 @@ impl Vm {
                                     if (*instance).shape == (cache >> 32) as u32 {
                                         self.state().method_table.get_unchecked(cache as u32 as usize).word()
                                     } else {
-                                        Word::UNBOUND
+                                        let name = (&(*code).names).get_unchecked(i.c() as usize);
+                                        match self.known_attribute((*instance).shape, name, ShapeUse::Method) {
+                                            Some(place) => self.state().method_table.get_unchecked(place as usize).word(),
+                                            None => Word::UNBOUND,
+                                        }
                                     }
                                 };
                                 if function != Word::UNBOUND {
@@ -1133,14 +1145,24 @@ impl Vm {
                             }
                         }
                         Opcode::JumpIfTrueKeep => {
-                            if slow!(self.truth_kept(window!(), i.a())) {
+                            let truth = match get!(i.a()) {
+                                Word::TRUE => true,
+                                Word::FALSE | Word::NONE => false,
+                                _ => slow!(self.truth_kept(window!(), i.a())),
+                            };
+                            if truth {
                                 jump!(i);
                             } else {
                                 store!(i.a(), Word::UNBOUND);
                             }
                         }
                         Opcode::JumpIfFalseKeep => {
-                            if slow!(self.truth_kept(window!(), i.a())) {
+                            let truth = match get!(i.a()) {
+                                Word::TRUE => true,
+                                Word::FALSE | Word::NONE => false,
+                                _ => slow!(self.truth_kept(window!(), i.a())),
+                            };
+                            if truth {
                                 store!(i.a(), Word::UNBOUND);
                             } else {
                                 jump!(i);
@@ -1341,7 +1363,17 @@ impl Vm {
                                 Err(raised) => break 'raise raised,
                             }
                         }
-                        Opcode::GetAwaitable => slow!(self.get_awaitable(window!(), i)),
+                        Opcode::GetAwaitable => {
+                            let word = get!(i.b());
+                            // A coroutine that has just been made is what its `await` drives.
+                            // SAFETY: of that layout.
+                            if is_layout(word, Layout::Generator) && unsafe { (*payload::<Generator>(word)).is_new_coroutine() } {
+                                take_word!(i.b(), word);
+                                store!(i.a(), word);
+                                continue;
+                            }
+                            slow!(self.get_awaitable(window!(), i));
+                        }
                         Opcode::GetYieldFromIterator => {
                             slow!(self.get_yield_from_iterator(window!(), i))
                         }

@@ -973,7 +973,7 @@ impl Vm {
 
     /// What the shared cache knows about a use of an attribute of instances with a shape.
     #[inline(always)]
-    fn known_attribute(&self, shape: u32, name: &Value, use_: ShapeUse) -> Option<u32> {
+    pub(super) fn known_attribute(&self, shape: u32, name: &Value, use_: ShapeUse) -> Option<u32> {
         let entry = &self.state().shape_cache[shape_cache_place(shape, name, use_)];
         (entry.shape == shape && entry.use_ == use_ && entry.name.is(name) && shape != DICT_MODE).then_some(entry.what)
     }

@@ -611,23 +611,22 @@ impl Vm {
     /// `Send`.
     #[inline(never)]
     pub(crate) fn send(&mut self, window: Window, i: Instruction) -> Result<Sent> {
+        {
+            // SAFETY: a temporary that no script can reach, and that is kept.
+            let iterator = unsafe { window.borrow(i.b()) };
+            if let Some(generator) = iterator.downcast::<Generator>() {
+                if self.can_resume(generator, window.peek(i.a()) == Word::NONE, false) {
+                    let value = window.take_temporary(i.a());
+                    self.enter_resumable(generator, value)?;
+                    return Ok(Sent::Entered);
+                }
+            }
+        }
         let iterator = window.keep(self, i.b())?;
         let value = window.take_temporary(i.a());
         if let Some(generator) = iterator.downcast::<Generator>() {
             let payload = generator.get(self);
             let is_async = payload.kind == GeneratorKind::AsyncGenerator;
-            let can_enter = match payload.state {
-                GeneratorState::Suspended => true,
-                GeneratorState::Created => value.is_none(),
-                _ => false,
-            };
-            if can_enter && !is_async {
-                if payload.state == GeneratorState::Created {
-                    mark_finalizer(generator, true);
-                }
-                self.push_generator(generator, value, 0)?;
-                return Ok(Sent::Entered);
-            }
             if !is_async {
                 return match self.resume(&generator.clone(), value, false)? {
                     Resumed::Yielded(item) => {

@@ -142,6 +142,21 @@ impl Vm {
         drop(old);
     }
 
+    /// Ends the top frame, which is a generator's that a frame resumed and nobody looked at, with `result`.
+    ///
+    /// # Safety
+    /// As for `return_special`.
+    #[inline(never)]
+    pub(crate) unsafe fn return_from_generator(&mut self, result: Word) -> super::vm::Result<Option<super::dispatch::Outcome>> {
+        let Some(record) = self.frames.records.pop() else { return Ok(None) };
+        // SAFETY: the caller owned the result, the record the generator.
+        let (result, generator) = unsafe { (Value::from_owned(result), Value::from_owned(record.aux)) };
+        match generator.into_ref::<Generator>() {
+            Ok(generator) => self.generator_returned(&generator, result, false),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Ends the top frame, which has something special about it, with `result`. `None`: its caller goes on. `Some`: an entry frame ended.
     ///
     /// # Safety

@@ -88,6 +88,12 @@ impl Generator {
         }
     }
 
+    /// Whether it is a coroutine that has not started.
+    #[inline(always)]
+    pub(crate) fn is_new_coroutine(&self) -> bool {
+        self.kind == GeneratorKind::Coroutine && self.state == GeneratorState::Created
+    }
+
     /// What few have, if it has it.
     pub(crate) fn rare(&self) -> Option<&Rare> {
         self.rare.as_deref()
