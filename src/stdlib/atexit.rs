@@ -85,17 +85,7 @@ pub(crate) fn run(vm: &mut Vm) {
             }
         }
         if vm.call_args(function, CallArgs { values: &values, names: &names }).is_err() {
-            // The function is part of the message, and no object of its own.
-            let raised = vm.take_raised();
-            let shown = match vm.repr_text(function) {
-                Ok(shown) => shown.to_utf8_lossy().into_owned(),
-                Err(_) => {
-                    vm.take_raised();
-                    "<object repr() failed>".to_owned()
-                }
-            };
-            let _ = vm.raise_value(raised);
-            vm.write_unraisable(&format!("Exception ignored in atexit callback {shown}"), &Value::NONE);
+            vm.write_unraisable_of("Exception ignored in atexit callback", function);
         }
     }
 }

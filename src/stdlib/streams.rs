@@ -81,24 +81,27 @@ pub(crate) fn flush(vm: &mut Vm) -> Result<()> {
 
 /// Writes a text to `sys.stderr`; to the process's own stderr when there is none or it fails.
 pub(crate) fn write_stderr(vm: &mut Vm, text: &str) {
-    for name in ["stdout", "stderr"] {
-        let stream = if name == "stdout" { vm.sys_peek(name) } else { vm.sys_get(name) };
-        if let Ok(Some(stream)) = stream {
-            if stream.is_none() {
-                continue;
-            }
-            let done = if name == "stdout" {
-                vm.call_method(&stream, "flush", &[])
-            } else {
-                let text = vm.new_str(text);
-                vm.call_method(&stream, "write", &[text]).and_then(|_| vm.call_method(&stream, "flush", &[]))
-            };
-            if done.is_err() {
+    if let Ok(Some(stdout)) = vm.sys_peek("stdout")
+        && !stdout.is_none()
+        && vm.call_method(&stdout, "flush", &[]).is_err()
+    {
+        vm.take_raised();
+    }
+    match vm.sys_get("stderr") {
+        // A script that has put None there wants no such texts.
+        Ok(Some(stderr)) if stderr.is_none() => return,
+        Ok(Some(stderr)) => {
+            let text = vm.new_str(text);
+            let written = vm.call_method(&stderr, "write", &[text]).is_ok();
+            if !written || vm.call_method(&stderr, "flush", &[]).is_err() {
                 vm.take_raised();
-            } else if name == "stderr" {
+            }
+            if written {
                 return;
             }
         }
+        Ok(None) => {}
+        Err(_) => drop(vm.take_raised()),
     }
     let mut stderr = std::io::stderr();
     // There is nobody to tell that stderr is gone.

@@ -124,7 +124,7 @@ fn live(state: &StatePointer, thread: &ThreadHandle) {
             if vm.is_stopping() || vm.is_quitting() || vm.raised_is(ExceptionKind::SystemExit) {
                 drop(vm.take_raised());
             } else {
-                vm.write_unraisable("Exception ignored in thread started by: ", &function);
+                vm.write_unraisable_of("Exception ignored in thread started by", &function);
             }
         }
     }

@@ -437,6 +437,9 @@ impl Vm {
                         return Err(self.type_error("__dict__ slot disallowed: we already got one"));
                     }
                     "__dict__" => wants_dict = true,
+                    "__weakref__" if wants_weakrefs || self.any_base_has_weakrefs(&base_values) => {
+                        return Err(self.type_error("__weakref__ slot disallowed: we already got one"));
+                    }
                     "__weakref__" => wants_weakrefs = true,
                     _ => {
                         let class_name = self.text_of(name).map(ToString::to_string).unwrap_or_default();

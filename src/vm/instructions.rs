@@ -1055,7 +1055,7 @@ impl Vm {
         let (base, code, function) = (record.base, record.code, record.function());
         // SAFETY: the record's code lives (F2).
         let unit = unsafe { (*code).unit.clone() };
-        if unit.n_positional == 0 && !unit.flags.has_varargs {
+        if unit.n_positional == 0 {
             return Err(self.runtime_error("super(): no arguments"));
         }
         // SAFETY: the first local, in the window.

@@ -232,11 +232,26 @@ impl Vm {
         Err(self.type_error("exceptions must derive from BaseException"))
     }
 
+    /// As [`Self::write_unraisable`], of a function that `what` names: `Exception ignored in thread started by <function …>:`.
+    pub(crate) fn write_unraisable_of(&mut self, what: &str, function: &Value) {
+        let exception = self.take_raised();
+        let shown = match self.repr_text(function) {
+            Ok(shown) => shown.to_utf8_lossy().into_owned(),
+            Err(_) => {
+                self.take_raised();
+                "<object repr() failed>".to_owned()
+            }
+        };
+        self.raised = Some(exception);
+        self.write_unraisable(&format!("{what} {shown}"), &Value::NONE);
+    }
+
     /// Shows an exception that nobody can handle (in `__del__`, a callback): `sys.unraisablehook`'s words on stderr.
     pub(crate) fn write_unraisable(&mut self, what: &str, object: &Value) {
         if self.swallows_stop() {
             return;
         }
+        self.begin_traceback();
         let exception = self.take_raised();
         let handled = std::mem::replace(&mut self.handled, Value::NONE);
         let _ = super::traceback::show_unraisable(self, &exception, what, object);

@@ -35,7 +35,7 @@ const CONTEXT: &str = "\nDuring handling of the above exception, another excepti
 
 /// The whole report on an exception.
 pub(crate) fn format_exception(vm: &mut Vm, exception: &Value) -> Result<Text> {
-    let mut report = Report { vm, out: String::new(), sources: Sources::default(), depth: 0, need_close: false };
+    let mut report = Report::new(vm, String::new())?;
     report.chain(exception, &mut Vec::new())?;
     Ok(Text::from(report.out))
 }
@@ -102,12 +102,10 @@ pub(crate) fn unraisable_text(vm: &mut Vm, exception: &Value, what: &str, object
         };
         text.push_str(&format!("{what}: {shown}\n"));
     }
-    let mut report = Report { vm, out: text, sources: Sources::default(), depth: 0, need_close: false };
-    if let Some(traceback) = report.vm.traceback_of(exception) {
-        report.emit("Traceback (most recent call last):\n", '|');
-        let stack = report.stack(&traceback)?;
-        report.emit(&stack, '|');
-    }
+    let mut report = Report::new(vm, text)?;
+    // As CPython, which writes these in C.
+    report.has_carets = false;
+    report.titled_stack("Traceback (most recent call last):\n", '|', exception)?;
     let class = report.class_label(exception);
     let line = report.final_line(exception, &class, "");
     report.emit(&line, '|');
@@ -237,6 +235,10 @@ struct Report<'a> {
     /// How many groups are open.
     depth: usize,
     need_close: bool,
+    /// What failed in a line is underlined.
+    has_carets: bool,
+    /// The most entries that are shown of a traceback, the last ones: `sys.tracebacklimit`.
+    limit: usize,
 }
 
 /// A text with lone surrogates escaped, as stderr shows them.
@@ -244,6 +246,17 @@ fn shown(text: &Text) -> String {
     match text.to_utf8() {
         Ok(text) => text.into_owned(),
         Err(_) => text.codes().map(|code| char::from_u32(code).map_or_else(|| format!("\\u{code:04x}"), |char| char.to_string())).collect(),
+    }
+}
+
+impl<'a> Report<'a> {
+    /// A report that begins with `out`.
+    fn new(vm: &'a mut Vm, out: String) -> Result<Self> {
+        let limit = match vm.sys_peek("tracebacklimit")? {
+            Some(limit) => vm.int_ref(&limit).map_or(usize::MAX, |limit| limit.to_i64().map_or(usize::MAX, |limit| limit.max(0) as usize)),
+            None => usize::MAX,
+        };
+        Ok(Self { vm, out, sources: Sources::default(), depth: 0, need_close: false, has_carets: true, limit })
     }
 }
 
@@ -307,13 +320,8 @@ impl Report<'_> {
 
     fn one(&mut self, exception: &Value, seen: &mut Vec<u64>) -> Result<()> {
         let is_group = self.vm.is_exception(exception, ExceptionKind::BaseExceptionGroup);
-        let traceback = self.vm.traceback_of(exception);
         if !is_group {
-            if let Some(traceback) = &traceback {
-                self.emit("Traceback (most recent call last):\n", '|');
-                let stack = self.stack(traceback)?;
-                self.emit(&stack, '|');
-            }
+            self.titled_stack("Traceback (most recent call last):\n", '|', exception)?;
             let only = self.exception_only(exception)?;
             self.emit(&only, '|');
             return Ok(());
@@ -326,11 +334,7 @@ impl Report<'_> {
         if is_outermost {
             self.depth = 1;
         }
-        if let Some(traceback) = &traceback {
-            self.emit("Exception Group Traceback (most recent call last):\n", if is_outermost { '+' } else { '|' });
-            let stack = self.stack(traceback)?;
-            self.emit(&stack, '|');
-        }
+        self.titled_stack("Exception Group Traceback (most recent call last):\n", if is_outermost { '+' } else { '|' }, exception)?;
         let only = self.exception_only(exception)?;
         self.emit(&only, '|');
         let members = group_members(self.vm, exception);
@@ -638,19 +642,35 @@ impl Report<'_> {
 
     // ---- frames
 
+    /// The exception's traceback under a title, unless it has none or none is wanted.
+    fn titled_stack(&mut self, title: &str, mark: char, exception: &Value) -> Result<()> {
+        let Some(traceback) = self.vm.traceback_of(exception).filter(|_| self.limit > 0) else { return Ok(()) };
+        self.emit(title, mark);
+        let stack = self.stack(&traceback)?;
+        self.emit(&stack, '|');
+        Ok(())
+    }
+
     fn stack(&mut self, traceback: &Ref<Traceback>) -> Result<String> {
         let mut out = String::new();
+        let mut entries = std::collections::VecDeque::new();
         let mut entry = Some(traceback.clone());
+        while let Some(current) = entry {
+            entry = current.get(self.vm).next.clone();
+            if entries.len() == self.limit {
+                entries.pop_front();
+            }
+            entries.push_back(current);
+        }
         let mut last: Option<(String, u32, String)> = None;
         let mut count = 0_usize;
-        while let Some(current) = entry {
+        for current in entries {
             let position = traceback_position(self.vm, &current);
             let payload = current.get(self.vm);
             let line = if position.line == 0 { payload.line } else { position.line };
             let code = payload.frame.get(self.vm).code.get(self.vm);
             let (file, name) = (code.filename.clone(), code.name.clone());
             let (file, name) = (self.vm.text_of(&file).map(shown).unwrap_or_default(), self.vm.text_of(&name).map(shown).unwrap_or_default());
-            entry = payload.next.clone();
             let key = (file.clone(), line, name.clone());
             if last.as_ref() == Some(&key) {
                 count += 1;
@@ -664,6 +684,7 @@ impl Report<'_> {
             }
             out.push_str(&format!("  File \"{file}\", line {line}, in {name}\n"));
             if line > 0 {
+                let position = if self.has_carets { position } else { Position { end_line: line, column: 0, end_column: 0, ..position } };
                 let lines = self.lines_of(&file, line, &position);
                 out.push_str(&source_block(&lines, &position));
             }

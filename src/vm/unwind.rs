@@ -129,6 +129,16 @@ impl Vm {
         record.flags & ENTRY != 0
     }
 
+    /// Begins the pending exception's traceback with the running frame when it has none: what was raised outside of scripts' code shows where that was
+    /// called.
+    pub(super) fn begin_traceback(&mut self) {
+        let has_none = self.raised.as_ref().is_some_and(|exception| self.traceback_of(exception).is_none());
+        if let Some(record) = self.frames.records.last().filter(|_| has_none) {
+            let instruction = record.instruction();
+            self.add_traceback(instruction);
+        }
+    }
+
     /// Adds the top frame to the pending exception's traceback.
     fn add_traceback(&mut self, instruction: u32) {
         let Some(exception) = self.raised.clone() else { return };
