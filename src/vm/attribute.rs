@@ -275,7 +275,10 @@ impl Vm {
     #[inline]
     pub(crate) fn get_attr(&mut self, object: &Value, name: &Value) -> Result<Value> {
         match self.type_payload(object).slots.get_attribute {
-            Some(get) => get(self, object, name),
+            Some(get) => {
+                self.enter_native()?;
+                get(self, object, name)
+            }
             None => self.generic_get_attr(object, name),
         }
     }
@@ -290,7 +293,7 @@ impl Vm {
     pub(crate) fn find_attr(&mut self, object: &Value, name: &Value) -> Result<Option<Value>> {
         let found = match self.type_payload(object).slots.get_attribute {
             None => self.generic_find_attr(object, name),
-            Some(get) => get(self, object, name).map(Some),
+            Some(get) => self.enter_native().and_then(|()| get(self, object, name).map(Some)),
         };
         match found {
             Ok(found) => Ok(found),

@@ -68,6 +68,7 @@ impl Vm {
 
     /// `left OP right` by the operands' slots; `NotImplemented` when neither knows how.
     pub(crate) fn binary_or_not_implemented(&mut self, operator: BinaryOperator, left: &Value, right: &Value) -> Result<Value> {
+        self.enter_native()?;
         let place = operator as usize;
         let left_type = self.type_ref(left);
         let right_type = self.type_ref(right);
@@ -283,7 +284,10 @@ impl Vm {
             return Ok(hash);
         }
         match self.type_payload(value).slots.hash {
-            Some(hash) => hash(self, value),
+            Some(hash) => {
+                self.enter_native()?;
+                hash(self, value)
+            }
             None => {
                 let message = format!("unhashable type: '{}'", self.type_name(value));
                 Err(self.type_error(message))
@@ -341,14 +345,13 @@ impl Vm {
         if let Some(float) = value.word().as_float() {
             return Ok(float != 0.0);
         }
-        let slots = &self.type_payload(value).slots;
-        if let Some(truth) = slots.bool {
-            return truth(self, value);
+        let (truth, len) = (self.type_payload(value).slots.bool, self.type_payload(value).slots.len);
+        self.enter_native()?;
+        match (truth, len) {
+            (Some(truth), _) => truth(self, value),
+            (None, Some(len)) => Ok(len(self, value)? > 0),
+            (None, None) => Ok(true),
         }
-        if let Some(len) = slots.len {
-            return Ok(len(self, value)? > 0);
-        }
-        Ok(true)
     }
 
     // ---- containers
@@ -356,7 +359,10 @@ impl Vm {
     /// `len(value)`.
     pub(crate) fn len(&mut self, value: &Value) -> Result<usize> {
         match self.type_payload(value).slots.len {
-            Some(len) => len(self, value),
+            Some(len) => {
+                self.enter_native()?;
+                len(self, value)
+            }
             None => {
                 let message = format!("object of type '{}' has no len()", self.type_name(value));
                 Err(self.type_error(message))
@@ -405,6 +411,7 @@ impl Vm {
     #[inline]
     pub(crate) fn get_item(&mut self, object: &Value, key: &Value) -> Result<Value> {
         if let Some(get) = self.type_payload(object).slots.get_item {
+            self.enter_native()?;
             return get(self, object, key);
         }
         if let Some(class) = object.downcast::<Type>() {
@@ -425,7 +432,10 @@ impl Vm {
     /// `object[key] = value`.
     pub(crate) fn set_item(&mut self, object: &Value, key: &Value, value: &Value) -> Result<()> {
         match self.type_payload(object).slots.set_item {
-            Some(set) => set(self, object, key, Some(value)),
+            Some(set) => {
+                self.enter_native()?;
+                set(self, object, key, Some(value))
+            }
             None => {
                 let message = format!("'{}' object does not support item assignment", self.type_name(object));
                 Err(self.type_error(message))
@@ -451,6 +461,7 @@ impl Vm {
 
     /// `item in container`.
     pub(crate) fn contains(&mut self, container: &Value, item: &Value) -> Result<bool> {
+        self.enter_native()?;
         if let Some(contains) = self.type_payload(container).slots.contains {
             return contains(self, container, item);
         }
@@ -471,6 +482,7 @@ impl Vm {
 
     /// `iter(value)`; `None` when it is not iterable.
     pub(crate) fn try_iter(&mut self, value: &Value) -> Result<Option<Value>> {
+        self.enter_native()?;
         let slots = &self.type_payload(value).slots;
         if let Some(iter) = slots.iter {
             let iterator = iter(self, value)?;
@@ -543,7 +555,10 @@ impl Vm {
     #[inline]
     pub(crate) fn next_or_stop(&mut self, iterator: &Value) -> Result<Option<Value>> {
         match self.type_payload(iterator).slots.next {
-            Some(next) => next(self, iterator),
+            Some(next) => {
+                self.enter_native()?;
+                next(self, iterator)
+            }
             None => {
                 let message = format!("'{}' object is not an iterator", self.type_name(iterator));
                 Err(self.type_error(message))

@@ -13,7 +13,7 @@ use super::os_error;
 use crate::gil::Activity;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, Native, NativeModule, getter, native};
-use crate::object::type_object::{BASE_TYPE, CallArgs, HAS_DEL, HAS_WEAKREFS, Slots, Type, TypeSpec};
+use crate::object::type_object::{BASE_TYPE, CallArgs, HAS_DEL, Slots, Type, TypeSpec};
 use crate::object::types::buffer::{buffer, writable_length, write_into};
 use crate::object::value::{Ref, Value};
 use crate::os::poll::{self, Polled};
@@ -114,7 +114,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "_socket.socket",
     doc: "socket(family=AF_INET, type=SOCK_STREAM, proto=0, fileno=None)\n\nOne end of a connection, or a place where connections or messages arrive.",
     layout: Layout::Socket,
-    flags: BASE_TYPE | HAS_WEAKREFS | HAS_DEL,
+    flags: BASE_TYPE | HAS_DEL,
     slots: Slots { new: Some(new), init: Some(|vm, this, args| super::io::base::initialize(vm, this, args, &INIT)), repr: Some(repr), ..Slots::NONE },
     methods: &[
         native("_accept(self, /)", accept),
