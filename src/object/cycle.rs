@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use super::heap::{Header, Heap, cell_number, flag, release};
 use super::instance::Instance;
-use super::layout::{LAYOUTS, Layout};
+use super::layout::{LAYOUTS, Layout, Payload};
 use super::type_object::{HAS_DEL, HEAP_TYPE};
 use super::types::dict::Dict;
 use super::types::list::List;
@@ -470,6 +470,19 @@ pub(crate) fn objects(vm: &Vm) -> Vec<Value> {
     // SAFETY: they live, being counted.
     let values: Vec<Value> = headers.into_iter().map(|header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();
     values.into_iter().filter(|value| is_tracked(vm, value)).collect()
+}
+
+/// All objects of one payload.
+pub(crate) fn objects_of<T: Payload>(vm: &Vm) -> Vec<Ref<T>> {
+    let mut headers = Vec::new();
+    vm.heap().for_each(|header| {
+        // SAFETY: a header of the heap, which is intact while its layout is not `Free`.
+        if unsafe { header.as_ref().layout_id() == T::LAYOUT as u16 && header.as_ref().count() > 0 } {
+            headers.push(header);
+        }
+    });
+    // SAFETY: they live, being counted.
+    headers.into_iter().filter_map(|header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }.into_ref().ok()).collect()
 }
 
 /// The containers that refer to one of `targets`.

@@ -11,6 +11,7 @@ use crate::object::types::exception::ExceptionKind;
 use crate::object::types::frame_methods::locals_of;
 use crate::object::types::function::{CellPayload, Function};
 use crate::object::types::iterator::CallIterator;
+use crate::object::types::module::Module;
 use crate::object::types::numeric::polled;
 use crate::object::types::object::plain;
 use crate::object::types::str::Str;
@@ -136,8 +137,9 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     if let Some(group) = vm.state().exception_group.clone() {
         rows.push(("ExceptionGroup", group.into_value()));
     }
+    let Some(dict) = module.downcast::<Module>().map(|module| module.get(vm).dict.clone()) else { return Ok(()) };
     for (name, value) in rows {
-        vm.set_attr_str(module, name, &value)?;
+        vm.dict_set_str(&dict, name, value)?;
     }
     Ok(())
 }

@@ -161,16 +161,12 @@ pub(crate) fn tear_down(vm: &mut Vm) {
         }
     }
     // What only the modules held goes now, with their namespaces still whole for finalisers.
-    crate::object::cycle::collect(vm, 2);
+    let n_collected = crate::object::cycle::collect(vm, 2);
     let always: Vec<Value> = modules.get(vm).items().map(|(_, module)| module.clone()).collect();
-    let mut dicts = Vec::new();
-    for object in crate::object::cycle::objects(vm) {
-        if let Some(payload) = object.downcast::<Module>() {
-            if !always.iter().any(|module| module.is(&object)) {
-                dicts.push(payload.get(vm).dict.clone());
-            }
-        }
-    }
+    let left = crate::object::cycle::objects_of::<Module>(vm).into_iter().filter(|left| !always.iter().any(|module| module.is(left)));
+    let dicts: Vec<_> = left.map(|module| module.get(vm).dict.clone()).collect();
+    // Else there is nothing that a second collection could find.
+    let collects_again = n_collected > 0 || !dicts.is_empty();
     if let Ok(Some(_)) = vm.dict_get_str(&modules, "builtins") {
         modules.get_mut(vm).take_all();
     }
@@ -191,7 +187,9 @@ pub(crate) fn tear_down(vm: &mut Vm) {
             }
         }
     }
-    crate::object::cycle::collect(vm, 2);
+    if collects_again {
+        crate::object::cycle::collect(vm, 2);
+    }
     if streams::flush(vm).is_err() {
         vm.take_raised();
     }

@@ -781,7 +781,10 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
 enum Program {
     /// A text of the library, and where its unit is, or will be, kept.
     Library(&'static str, Option<&'static OnceLock<Arc<Unit>>>),
-    File { bytes: Vec<u8>, stamp: Option<Stamp> },
+    File {
+        bytes: Vec<u8>,
+        stamp: Option<Stamp>,
+    },
     Compiled(Arc<Unit>),
 }
 
