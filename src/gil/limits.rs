@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::scheduler::{Shared, ThreadHandle};
-use super::sync::{AtomicU64, AtomicUsize, Condvar, Mutex};
+use super::sync::{AtomicU64, AtomicUsize, Condvar, Instant, Mutex};
 
 /// What an interpreter may use. What is absent has no limit of the host's.
 #[derive(Debug, Clone, Copy, Default)]

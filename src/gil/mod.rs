@@ -4,7 +4,10 @@
 mod attached;
 mod breaker;
 mod limits;
+#[cfg(all(test, feature = "model"))]
+mod model;
 mod scheduler;
+mod signals;
 mod stats;
 mod sync;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::time::Duration;
 
-use super::breaker::{Breaker, DROP, QUIT, SIGNAL, STOP};
+use super::breaker::{Breaker, DROP, QUIT, STOP};
 use super::limits::{IDLE, Limits, Meter};
 use super::stats::{Cause, Phase, ThreadTimes, Totals};
 use super::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Condvar, Instant, Mutex, MutexGuard};
@@ -184,7 +184,8 @@ impl Shared {
             is_timer: AtomicBool::new(false),
             is_urgent: AtomicBool::new(false),
             has_asked: AtomicBool::new(false),
-            earned_boost: AtomicBool::new(false),
+            // One that starts has used nothing yet.
+            earned_boost: AtomicBool::new(true),
             slice_left: AtomicU64::new(0),
             stop_number: AtomicU64::new(IDLE),
             will_block: AtomicBool::new(false),
@@ -205,11 +206,6 @@ impl Shared {
             return None;
         }
         Some(handle)
-    }
-
-    /// The threads there are, the oldest first.
-    pub(crate) fn threads(&self) -> Vec<ThreadHandle> {
-        self.queue.lock().threads.clone()
     }
 
     /// From now on what the threads do is noted; before any thread has attached.
@@ -323,18 +319,9 @@ impl Shared {
         self.handles_signals.load(Relaxed)
     }
 
-    /// Has the process's signals come to this interpreter, from its main thread; for the program, not for embedders.
-    pub(crate) fn install_signals(self: &Arc<Self>) -> std::io::Result<()> {
-        crate::os::signal::install(self, |shared| shared.breaker.word(), SIGNAL, Self::interrupt_main)?;
+    /// Signals of the process come to this interpreter from now on.
+    pub(super) fn note_signals(&self) {
         self.handles_signals.store(true, Relaxed);
-        Ok(())
-    }
-
-    /// As if a signal had come: `_thread.interrupt_main`.
-    pub(crate) fn pretend_signal(&self, number: i32) {
-        crate::os::signal::note_pending(number);
-        self.breaker.set(SIGNAL);
-        self.interrupt_main();
     }
 
     /// Whether [`Shared::start_closing`] was called.

@@ -1,0 +1,265 @@
+//! The scheduler under a model checker: its source compiled a second time, over shuttle's locks and atomics, so that every order in which threads can
+//! meet at them is a candidate. `cargo test --features model gil::model` runs it. Waits without a deadline are waits (one that nobody ends is a
+//! deadlock that the checker reports); a wait with a deadline ends at once, as it does when the clock is fast.
+
+#[path = "../breaker.rs"]
+#[allow(dead_code, reason = "not everything is modelled")]
+mod breaker;
+#[path = "../limits.rs"]
+#[allow(dead_code, reason = "as above")]
+mod limits;
+#[path = "../scheduler.rs"]
+#[allow(dead_code, reason = "as above")]
+mod scheduler;
+#[path = "../stats.rs"]
+#[allow(dead_code, reason = "as above")]
+mod stats;
+mod sync;
+#[path = "../wait.rs"]
+#[allow(dead_code, reason = "as above")]
+mod wait;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use shuttle::sync::atomic::{AtomicBool, AtomicUsize};
+use shuttle::thread;
+
+use self::limits::{Limits, StopReason};
+use self::scheduler::{Shared, ThreadHandle};
+use self::wait::{Activity, Reason, Waiter};
+
+/// Runs `body` under so many orders of each kind.
+fn explore(body: fn()) {
+    shuttle::check_random(body, 300);
+    shuttle::check_pct(body, 300, 3);
+}
+
+fn shared() -> Arc<Shared> {
+    sync::reset_clock();
+    Shared::new(Limits { memory: Some(1 << 30), ..Limits::default() })
+}
+
+/// Notes that the thread has the GIL, and that no other has.
+fn inside(count: &AtomicUsize, work: impl FnOnce()) {
+    assert_eq!(count.fetch_add(1, SeqCst), 0, "two threads have the GIL");
+    work();
+    count.fetch_sub(1, SeqCst);
+}
+
+#[test]
+fn the_gil_is_handed_over_and_nobody_is_left_behind() {
+    explore(|| {
+        let (shared, count) = (shared(), Arc::new(AtomicUsize::new(0)));
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let (shared, count) = (shared.clone(), count.clone());
+                thread::spawn(move || {
+                    let handle = shared.register_thread();
+                    for _ in 0..2 {
+                        shared.attach(&handle);
+                        inside(&count, || {});
+                        shared.yield_now(&handle);
+                        inside(&count, || {});
+                        shared.detach(&handle);
+                    }
+                    shared.forget_thread(&handle);
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("it ends");
+        }
+        assert!(shared.is_free());
+        assert_eq!(shared.n_threads(), 0);
+    });
+}
+
+#[test]
+fn a_thread_that_runs_is_asked_to_let_go_when_others_wait() {
+    explore(|| {
+        let (shared, done) = (shared(), Arc::new(AtomicBool::new(false)));
+        let spinner = {
+            let (shared, done) = (shared.clone(), done.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                shared.attach(&handle);
+                // It never lets go by itself: only a deadline that somebody armed ends its slice.
+                while !done.load(SeqCst) {
+                    if shared.breaker.is_set() {
+                        shared.yield_now(&handle);
+                    }
+                    thread::yield_now();
+                }
+                shared.detach(&handle);
+            })
+        };
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let handle = shared.register_thread();
+                    for _ in 0..2 {
+                        shared.attach(&handle);
+                        shared.detach(&handle);
+                    }
+                })
+            })
+            .collect();
+        for other in others {
+            other.join().expect("it gets its turn");
+        }
+        done.store(true, SeqCst);
+        spinner.join().expect("it ends");
+        assert!(shared.is_free());
+    });
+}
+
+/// Waits as the VM does: what would end the wait already is looked at after it has begun.
+fn wait(shared: &Shared, handle: &ThreadHandle, list: &shuttle::sync::Mutex<Vec<Waiter>>, is_there: &AtomicBool) -> Reason {
+    loop {
+        let ticket = handle.wait.begin(Activity::Sleep);
+        list.lock().expect("no panic").push(Waiter::new(handle.clone(), ticket));
+        if is_there.load(SeqCst) {
+            handle.wait.cancel(ticket);
+            return Reason::Granted;
+        }
+        if shared.is_closing() || shared.must_stop(handle) {
+            return handle.wait.cancel(ticket).unwrap_or(if shared.is_closing() { Reason::Closed } else { Reason::Stopped });
+        }
+        match shared.block(handle, ticket, None) {
+            Reason::Granted => {}
+            other => return other,
+        }
+    }
+}
+
+#[test]
+fn no_wake_is_lost() {
+    explore(|| {
+        let shared = shared();
+        let (list, is_there) = (Arc::new(shuttle::sync::Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let waiters: Vec<_> = (0..2)
+            .map(|_| {
+                let (shared, list, is_there) = (shared.clone(), list.clone(), is_there.clone());
+                thread::spawn(move || {
+                    let handle = shared.register_thread();
+                    shared.attach(&handle);
+                    let reason = wait(&shared, &handle, &list, &is_there);
+                    shared.detach(&handle);
+                    assert_eq!(reason, Reason::Granted);
+                })
+            })
+            .collect();
+        let handle = shared.register_thread();
+        shared.attach(&handle);
+        is_there.store(true, SeqCst);
+        for waiter in list.lock().expect("no panic").drain(..) {
+            waiter.grant();
+        }
+        shared.detach(&handle);
+        for waiter in waiters {
+            waiter.join().expect("it is woken");
+        }
+        assert!(shared.is_free());
+    });
+}
+
+#[test]
+fn a_stop_reaches_who_waits_and_who_is_about_to() {
+    explore(|| {
+        let shared = shared();
+        let list = Arc::new(shuttle::sync::Mutex::new(Vec::new()));
+        let handle = shared.register_thread();
+        shared.begin_run(&handle);
+        let waiter = {
+            let (shared, list, handle) = (shared.clone(), list.clone(), handle.clone());
+            thread::spawn(move || {
+                shared.attach(&handle);
+                let reason = wait(&shared, &handle, &list, &AtomicBool::new(false));
+                shared.detach(&handle);
+                reason
+            })
+        };
+        // From a thread that never attaches.
+        shared.request_stop(StopReason::Host(String::new()));
+        assert_eq!(waiter.join().expect("it ends"), Reason::Stopped);
+    });
+}
+
+#[test]
+fn closing_reaches_every_thread() {
+    explore(|| {
+        let (shared, count) = (shared(), Arc::new(AtomicUsize::new(0)));
+        let main = shared.register_thread();
+        shared.attach(&main);
+        let threads: Vec<_> = (0..2)
+            .map(|number| {
+                let (shared, count) = (shared.clone(), count.clone());
+                thread::spawn(move || {
+                    let Some(handle) = shared.register_unless_closing() else { return };
+                    shared.attach(&handle);
+                    inside(&count, || {});
+                    if number == 0 {
+                        let reason = wait(&shared, &handle, &shuttle::sync::Mutex::new(Vec::new()), &AtomicBool::new(false));
+                        assert_eq!(reason, Reason::Closed);
+                    } else {
+                        while !shared.is_closing() {
+                            if shared.breaker.is_set() {
+                                shared.yield_now(&handle);
+                            }
+                            thread::yield_now();
+                        }
+                    }
+                    shared.detach(&handle);
+                    shared.forget_thread(&handle);
+                })
+            })
+            .collect();
+        inside(&count, || {});
+        shared.detach(&main);
+        shared.start_closing();
+        for thread in threads {
+            thread.join().expect("it leaves");
+        }
+        shared.attach(&main);
+        assert_eq!(shared.n_threads(), 1);
+        shared.close();
+        shared.detach(&main);
+        shared.attach(&main);
+    });
+}
+
+#[test]
+fn host_threads_that_only_try_never_get_in_the_way() {
+    explore(|| {
+        let (shared, count) = (shared(), Arc::new(AtomicUsize::new(0)));
+        let trier = {
+            let (shared, count) = (shared.clone(), count.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                for _ in 0..3 {
+                    if shared.try_attach() {
+                        inside(&count, || {});
+                        shared.detach(&handle);
+                    }
+                }
+            })
+        };
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let (shared, count) = (shared.clone(), count.clone());
+                thread::spawn(move || {
+                    let handle = shared.register_thread();
+                    shared.attach(&handle);
+                    inside(&count, || {});
+                    shared.detach(&handle);
+                })
+            })
+            .collect();
+        for thread in others.into_iter().chain([trier]) {
+            thread.join().expect("it ends");
+        }
+        assert!(shared.is_free());
+    });
+}
