@@ -302,6 +302,68 @@ fn ctrl_c_ends_a_loop_a_sleep_a_lock_wait_and_a_long_native_call() {
 
 #[cfg(unix)]
 #[test]
+fn ctrl_c_ends_every_wait_outside() {
+    use std::os::unix::process::ExitStatusExt;
+    for code in [
+        "import os\nos.read(os.pipe()[0], 1)",
+        "import os\nos.write(os.pipe()[1], b'x' * 1000000)",
+        "import os\nopen(os.pipe()[0], 'rb').read()",
+        "import socket\nsocket.create_server(('127.0.0.1', 0)).accept()",
+        "import socket\na, b = socket.socketpair()\na.recv(1)",
+        "import socket\na, b = socket.socketpair()\na.sendall(b'x' * 10000000)",
+        "import select\nselect.select([], [], [])",
+        "import select\nselect.poll().poll()",
+        "import select\nselect.epoll().poll()",
+        "import selectors, os\ns = selectors.DefaultSelector()\ns.register(os.pipe()[0], 1)\ns.select()",
+        "import signal\nsignal.pause()",
+        "import signal\nsignal.sigwait([signal.SIGUSR1])",
+        "import threading, time\nt = threading.Thread(target=time.sleep, args=(1000,), daemon=True)\nt.start()\nt.join()",
+        "import threading\ndef spin():\n    while True: pass\nt = threading.Thread(target=spin, daemon=True)\nt.start()\nt.join()",
+        "import queue\nqueue.Queue().get()",
+        "import threading\nthreading.Barrier(2).wait()",
+    ] {
+        let ended = interrupted(&format!("print('ready', flush=True)\n{code}"));
+        assert_eq!(ended.status.signal(), Some(2), "{code}: {:?} {}", ended.status, ended.err);
+        assert!(ended.err.ends_with("KeyboardInterrupt\n"), "{code}: {}", ended.err);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn sigquit_shows_all_stacks_and_what_they_wait_for() {
+    let code = "import os, signal, threading, time\n\
+                lock = threading.Lock()\n\
+                lock.acquire()\n\
+                def worker():\n\
+                \x20   with lock: pass\n\
+                thread = threading.Thread(target=worker, name='worker')\n\
+                thread.start()\n\
+                time.sleep(0.05)\n\
+                os.kill(os.getpid(), signal.SIGQUIT)\n\
+                lock.release()\n\
+                thread.join()\n\
+                print('goes on')\n";
+    let ended = run(&["-c", code]);
+    assert_eq!(ended.out, "goes on\n");
+    assert!(ended.status.success());
+    for part in ["[worker]", "waits for the lock at 0x", "in worker", "Current thread 0x", "[MainThread]", "line 9 in <module>"] {
+        assert!(ended.err.contains(part), "{part} is missing in:\n{}", ended.err);
+    }
+}
+
+#[test]
+fn what_the_threads_did_is_printed_at_the_end() {
+    let code = "import threading\nthreads = [threading.Thread(target=sum, args=(range(100000),), name='adder') for _ in range(2)]\n\
+                for t in threads: t.start()\nfor t in threads: t.join()\nprint('done')";
+    let ended = run(&["--gil-stats", "-c", code]);
+    assert_eq!(ended.out, "done\n");
+    for part in ["MainThread", "adder", "hand-overs: ", "longest hold: "] {
+        assert!(ended.err.contains(part), "{part} is missing in:\n{}", ended.err);
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn ctrl_c_can_be_caught() {
     let ended = interrupted("try:\n    print('ready', flush=True)\n    while True:\n        pass\nexcept KeyboardInterrupt:\n    print('caught')");
     ended.check("caught\n", "", 0);
