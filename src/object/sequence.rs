@@ -188,6 +188,7 @@ pub(crate) fn compare(
     while let Some((left, right)) = pair(vm, index) {
         if left.is(&right) || vm.equal(&left, &right)? {
             index += 1;
+            vm.poll_after(1)?;
             continue;
         }
         // The comparison may have taken items away.
@@ -275,11 +276,24 @@ fn repr_items(vm: &mut Vm, open: &str, close: &str, at: impl Fn(&Vm, usize) -> O
             text.push_str(", ");
         }
         let item = vm.repr_text(&item)?;
-        text.push_text(&item);
+        push(vm, &mut text, &item)?;
         index += 1;
+        vm.poll_after(1)?;
     }
     text.push_str(close);
     Ok(vm.new_str(text.finish()))
+}
+
+/// Appends to a text that grows; a `MemoryError` where there is no room.
+fn push(vm: &mut Vm, text: &mut TextBuilder, more: &Text) -> Result<()> {
+    if more.len() > 1 << 16 {
+        vm.charge(text.len() + more.len())?;
+        if text.try_reserve(more.len()).is_err() {
+            return Err(vm.memory_error());
+        }
+    }
+    text.push_text(more);
+    Ok(())
 }
 
 /// An object of a type that has no fixed place among the built-in ones.

@@ -734,6 +734,7 @@ impl Vm {
                 if self.object_isinstance(value, &item)? {
                     return Ok(true);
                 }
+                self.poll_after(1)?;
             }
             return Ok(false);
         }

@@ -125,6 +125,29 @@ impl Vm {
         Ok(())
     }
 
+    /// Appends to bytes that no object owns yet, such as those of a file being read: a `MemoryError` where there is no room. Polls.
+    pub(crate) fn append(&mut self, bytes: &mut Vec<u8>, more: &[u8]) -> Result<()> {
+        if bytes.capacity() - bytes.len() < more.len() {
+            self.charge(bytes.len() + more.len())?;
+            if bytes.try_reserve(more.len()).is_err() {
+                return Err(self.memory_error());
+            }
+        }
+        bytes.extend_from_slice(more);
+        self.poll_after(more.len() / BYTES_PER_STEP)
+    }
+
+    /// So many zero bytes; a `MemoryError` where there is no room.
+    pub(crate) fn zeroed(&mut self, size: usize) -> Result<Vec<u8>> {
+        self.charge(size)?;
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(size).is_err() {
+            return Err(self.memory_error());
+        }
+        bytes.resize(size, 0);
+        Ok(bytes)
+    }
+
     /// Charges output about to be written to a descriptor; the end of the run when it is more than the host allows.
     pub(crate) fn charge_output(&mut self, descriptor: i32, bytes: usize) -> Result<()> {
         let is_standard = descriptor == 1 || descriptor == 2;

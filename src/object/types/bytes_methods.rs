@@ -472,11 +472,11 @@ pub(crate) fn count(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 pub(crate) fn affix(vm: &mut Vm, args: Args<'_>, name: &str, fits: fn(&[u8], &[u8]) -> bool) -> Result<Value> {
     let len = data(vm, &args[0]).len();
     let range = bounds(vm, args.given(2), args.given(3), len)?;
-    let affixes = match args[1].downcast::<Tuple>() {
-        Some(tuple) => tuple.get(vm).items().to_vec(),
-        None => vec![args[1].clone()],
-    };
-    for affix in &affixes {
+    let affixes = args[1].downcast::<Tuple>();
+    let n_affixes = affixes.map_or(1, |affixes| affixes.get(vm).items().len());
+    for index in 0..n_affixes {
+        vm.poll_after(1)?;
+        let affix = &affixes.map_or_else(|| args[1].clone(), |affixes| affixes.get(vm).items()[index].clone());
         let Some(bytes) = bytes_of(vm, affix)? else {
             let found = vm.type_name(affix);
             return Err(vm.type_error(if args[1].holds::<Tuple>() {

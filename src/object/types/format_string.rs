@@ -34,6 +34,7 @@ impl Formatter<'_> {
             return Err(format_string_error(vm, FormatStringError::TooDeep));
         }
         for piece in Pieces::new(format.view()) {
+            vm.poll_after(1)?;
             let piece = piece.map_err(|error| format_string_error(vm, error))?;
             let (name, conversion, spec, nested) = match piece {
                 Piece::Literal(range) => {

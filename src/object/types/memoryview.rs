@@ -338,10 +338,14 @@ fn compare(vm: &mut Vm, left: &Value, right: &Value, how: Comparison) -> Result<
         } else if first.format == second.format && !matches!(first.format, b'f' | b'd' | b'e') {
             to_bytes(vm, one)? == to_bytes(vm, other)?
         } else {
-            let (first, second) = (items(vm, one), items(vm, other));
             let mut equal = true;
-            for (first, second) in first.iter().zip(&second) {
-                equal = equal && vm.equal(first, second)? && !is_nan(vm, first);
+            for (first, second) in first.offsets().into_iter().zip(second.offsets()) {
+                let (first, second) = (item_at(vm, one.get(vm), first), item_at(vm, other.get(vm), second));
+                equal = vm.equal(&first, &second)? && !is_nan(vm, &first);
+                if !equal {
+                    break;
+                }
+                vm.poll_after(1)?;
             }
             equal
         }

@@ -22,6 +22,7 @@ pub(crate) fn format_text(vm: &mut Vm, format: &Value, arguments: &Value) -> Res
     let mut filling = Filling::new(vm, arguments, false);
     let mut out = TextBuilder::new();
     for piece in Pieces::new(format.view()) {
+        vm.poll_after(1)?;
         match piece.map_err(|error| vm.value_error(error.to_string()))? {
             Piece::Literal(range) => out.push_view(format.view().slice(range.start, range.end)),
             Piece::Percent => out.push_char('%'),
@@ -40,6 +41,7 @@ pub(crate) fn format_bytes(vm: &mut Vm, format: &[u8], arguments: &Value) -> Res
     let mut filling = Filling::new(vm, arguments, true);
     let mut out = Vec::new();
     for piece in Pieces::new(TextView::Ascii(format)) {
+        vm.poll_after(1)?;
         match piece.map_err(|error| vm.value_error(error.to_string()))? {
             Piece::Literal(range) => out.extend_from_slice(&format[range]),
             Piece::Percent => out.push(b'%'),

@@ -586,11 +586,11 @@ fn affix(vm: &mut Vm, args: Args<'_>, name: &str, fits: fn(TextView<'_>, TextVie
     if let (Some(affix), Some((start, end))) = (text_if(vm, &args[1]), range) {
         return Ok(Value::from_bool(fits(view(vm, &args[0]).slice(start, end), affix.view())));
     }
-    let affixes = match args[1].downcast::<Tuple>() {
-        Some(tuple) => tuple.get(vm).items().to_vec(),
-        None => vec![args[1].clone()],
-    };
-    for affix in &affixes {
+    let affixes = args[1].downcast::<Tuple>();
+    let n_affixes = affixes.map_or(1, |affixes| affixes.get(vm).items().len());
+    for index in 0..n_affixes {
+        vm.poll_after(1)?;
+        let affix = &affixes.map_or_else(|| args[1].clone(), |affixes| affixes.get(vm).items()[index].clone());
         let Some(affix) = text_if(vm, affix) else {
             let found = vm.type_name(affix);
             return Err(vm.type_error(if args[1].holds::<Tuple>() {

@@ -81,6 +81,7 @@ fn hash(vm: &mut Vm, this: &Value) -> Result<i64> {
         }
         let item = item.clone();
         lanes.add(vm.hash(&item)?);
+        vm.poll_after(1)?;
     }
     Ok(lanes.finish(len))
 }

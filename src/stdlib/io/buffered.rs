@@ -479,7 +479,8 @@ pub(crate) fn take(vm: &mut Vm, value: &Value, size: Option<usize>) -> Result<Op
                         if bytes.get(vm).data.is_empty() {
                             break;
                         }
-                        rest.extend_from_slice(&bytes.get(vm).data);
+                        let bytes = bytes.get(vm).data.to_vec();
+                        vm.append(&mut rest, &bytes)?;
                     }
                     Some(rest)
                 }
@@ -490,11 +491,12 @@ pub(crate) fn take(vm: &mut Vm, value: &Value, size: Option<usize>) -> Result<Op
             None => Some(all),
             Some(rest) if all.is_empty() => Some(rest),
             Some(rest) => {
-                all.extend_from_slice(&rest);
+                vm.append(&mut all, &rest)?;
                 Some(all)
             }
         });
     };
+    vm.charge(size)?;
     let mut taken = take_ahead(vm, value, size);
     while taken.len() < size {
         let missing = size - taken.len();
@@ -504,7 +506,7 @@ pub(crate) fn take(vm: &mut Vm, value: &Value, size: Option<usize>) -> Result<Op
             match raw_read(vm, &raw, missing - missing % buffer_size)? {
                 None if taken.is_empty() => return Ok(None),
                 Some(piece) if !piece.is_empty() => {
-                    taken.extend_from_slice(&piece);
+                    vm.append(&mut taken, &piece)?;
                     continue;
                 }
                 _ => break,
@@ -513,7 +515,10 @@ pub(crate) fn take(vm: &mut Vm, value: &Value, size: Option<usize>) -> Result<Op
         match fill(vm, value, &raw)? {
             None if taken.is_empty() => return Ok(None),
             None | Some(false) => break,
-            Some(true) => taken.extend(take_ahead(vm, value, missing)),
+            Some(true) => {
+                let piece = take_ahead(vm, value, missing);
+                vm.append(&mut taken, &piece)?;
+            }
         }
     }
     Ok(Some(taken))
@@ -574,10 +579,15 @@ fn take_line(vm: &mut Vm, value: &Value, limit: Option<usize>) -> Result<Vec<u8>
         let ahead = &payload.ahead[payload.start..];
         let within = ahead.len().min(limit);
         if let Some(at) = memchr::memchr(b'\n', &ahead[..within]) {
-            line.extend(take_ahead(vm, value, at + 1));
+            let end = take_ahead(vm, value, at + 1);
+            if line.is_empty() {
+                return Ok(end);
+            }
+            vm.append(&mut line, &end)?;
             return Ok(line);
         }
-        line.extend(take_ahead(vm, value, within));
+        let piece = take_ahead(vm, value, within);
+        vm.append(&mut line, &piece)?;
         if within == limit || !matches!(fill(vm, value, &raw)?, Some(true)) {
             return Ok(line);
         }

@@ -347,11 +347,15 @@ fn would_block(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::WouldBlock
 }
 
+/// The most that is read at once.
+const LARGEST_READ: usize = 1 << 30;
+/// The most that is read at once from what tells no size: a signal or a stop is looked at after each.
+const LARGEST_PIECE: usize = 1 << 22;
+
 /// Reads at most `size` bytes; `None` when a non-blocking descriptor has none.
 pub(crate) fn read(vm: &mut Vm, fd: i32, size: usize) -> Result<Option<Vec<u8>>> {
-    let size = size.min(1 << 30);
     vm.charge(size)?;
-    let mut bytes = vec![0; size];
+    let mut bytes = vm.zeroed(size.min(LARGEST_READ))?;
     match vm.read_outside(fd, &mut bytes)? {
         Ok(count) => {
             bytes.truncate(count);
@@ -370,13 +374,13 @@ pub(crate) fn read_all(vm: &mut Vm, fd: i32) -> Result<Option<Vec<u8>>> {
     };
     let mut all: Vec<u8> = Vec::new();
     loop {
-        let size = if all.is_empty() { (rest + 1).max(DEFAULT_BUFFER_SIZE) } else { all.len().max(DEFAULT_BUFFER_SIZE) };
+        let size = if all.is_empty() { (rest + 1).max(DEFAULT_BUFFER_SIZE) } else { all.len().clamp(DEFAULT_BUFFER_SIZE, LARGEST_PIECE) };
         match read(vm, fd, size)? {
             None if all.is_empty() => return Ok(None),
             None => return Ok(Some(all)),
             Some(piece) if piece.is_empty() => return Ok(Some(all)),
             Some(piece) if all.is_empty() => all = piece,
-            Some(piece) => all.extend_from_slice(&piece),
+            Some(piece) => vm.append(&mut all, &piece)?,
         }
     }
 }

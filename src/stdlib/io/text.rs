@@ -502,6 +502,10 @@ fn fill(vm: &mut Vm, value: &Value) -> Result<bool> {
         }
     };
     let last = bytes.is_empty();
+    // A line may never end.
+    let ahead = this(value).get(vm).ahead.len();
+    vm.charge(ahead + bytes.len())?;
+    vm.poll()?;
     decode_more(vm, value, &bytes, last)?;
     Ok(!last)
 }
