@@ -574,11 +574,12 @@ fn script_set_attribute(vm: &mut Vm, object: &Value, name: &Value, value: Option
 }
 
 fn script_compare(vm: &mut Vm, left: &Value, right: &Value, comparison: Comparison) -> Result<Value> {
-    let name = comparison_names(comparison).1;
-    match method(vm, left, name) {
-        Some(found) if found.is_none() => Ok(Value::NOT_IMPLEMENTED),
-        Some(_) => required(vm, left, name, std::slice::from_ref(right)),
+    let name = vm.intern(comparison_names(comparison).1);
+    let class = vm.type_of(left);
+    match vm.type_lookup(&class, &name) {
         None => Ok(Value::NOT_IMPLEMENTED),
+        Some(found) if found.is_none() => Ok(Value::NOT_IMPLEMENTED),
+        Some(found) => call_with_receiver(vm, &found, left, &class, CallArgs::positional(std::slice::from_ref(right))),
     }
 }
 
@@ -717,10 +718,13 @@ fn script_binary<const PLACE: usize>(vm: &mut Vm, left: &Value, right: &Value) -
 
 /// Calls an operator's method; an operator set to `None` refuses.
 fn call_operator(vm: &mut Vm, receiver: &Value, name: &str, other: &Value) -> Result<Option<Value>> {
-    if method(vm, receiver, name).is_some_and(|method| method.is_none()) {
-        return Ok(Some(Value::NOT_IMPLEMENTED));
+    let name = vm.intern(name);
+    let class = vm.type_of(receiver);
+    match vm.type_lookup(&class, &name) {
+        None => Ok(None),
+        Some(found) if found.is_none() => Ok(Some(Value::NOT_IMPLEMENTED)),
+        Some(found) => call_with_receiver(vm, &found, receiver, &class, CallArgs::positional(std::slice::from_ref(other))).map(Some),
     }
-    vm.call_special(receiver, name, std::slice::from_ref(other))
 }
 
 fn script_in_place<const PLACE: usize>(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {

@@ -4,7 +4,7 @@
 
 use super::state::Name;
 use super::vm::Vm;
-use crate::object::type_object::Type;
+use crate::object::type_object::{PLAIN_GETATTR, Type};
 use crate::object::types::TypeId;
 use crate::object::types::set::Set;
 use crate::object::value::{Ref, Value};
@@ -39,14 +39,25 @@ impl Vm {
         if !self.is_decided_by(class, Name::InstanceCheck, INSTANCE_CHECK) {
             return None;
         }
-        // An object may claim to be of another class than it is.
-        let kind = self.type_of(value);
-        let (object, name) = (self.builtin(TypeId::Object), self.name(Name::Class));
-        let (own, usual) = (self.type_lookup(&kind, &name)?, self.type_lookup(&object, &name)?);
-        if !own.is(&usual) {
+        if !self.has_usual_class(value) {
             return None;
         }
+        let kind = self.type_of(value);
         self.remembered(class, &kind)
+    }
+
+    /// Whether `value.__class__` is the value's class: an object may claim to be of another class than it is.
+    pub(super) fn has_usual_class(&mut self, value: &Value) -> bool {
+        let kind = self.type_of(value);
+        let payload = kind.get(self);
+        if payload.slots.get_attribute.is_some() && !payload.has(PLAIN_GETATTR) {
+            return false;
+        }
+        let (object, name) = (self.builtin(TypeId::Object), self.name(Name::Class));
+        match (self.type_lookup(&kind, &name), self.type_lookup(&object, &name)) {
+            (Some(own), Some(usual)) => own.is(&usual),
+            _ => false,
+        }
     }
 
     /// What `issubclass(derived, class)` was found to be, if `ABCMeta` decides that and remembers it.

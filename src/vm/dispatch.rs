@@ -28,6 +28,7 @@ use crate::object::types::iterator::SequenceIterator;
 use crate::object::types::list::List;
 use crate::object::types::module::Module;
 use crate::object::types::range::RangeIterator;
+use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
 use crate::object::word::Word;
@@ -959,6 +960,22 @@ impl Vm {
                                     consume!(i.b(), object);
                                     store!(i.a(), word);
                                     continue;
+                                }
+                            }
+                            if layout == Layout::Str as u16 && key.is_small() && self.is_exact_word(object) {
+                                // SAFETY: of that layout; nothing else refers to its payload now.
+                                let text = unsafe { &(*payload::<Str>(object)).text };
+                                let index = key.small_value();
+                                if let Some(&unit) =
+                                    text.as_ascii().and_then(|text| text.as_bytes().get(if index < 0 { usize::MAX } else { index as usize }))
+                                {
+                                    if let Some(character) = self.state().characters.get(usize::from(unit)).and_then(std::cell::OnceCell::get) {
+                                        let word = character.word();
+                                        retain(word);
+                                        consume!(i.b(), object);
+                                        store!(i.a(), word);
+                                        continue;
+                                    }
                                 }
                             }
                             slow!(self.get_item_registers(window!(), i));

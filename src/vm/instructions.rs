@@ -1113,7 +1113,7 @@ impl Vm {
         }
         let hash = self.quick_hash(key)?;
         let table = table.get(self);
-        match table.probe(key, hash, &mut Dict::cursor(hash)) {
+        match table.find(key, hash) {
             Probe::Found(place) => Some(Some(table.entries()[place].value.word())),
             Probe::Absent => Some(None),
             Probe::Ask(_) => None,

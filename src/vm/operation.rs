@@ -730,11 +730,14 @@ impl Vm {
         }
         if let Some(tuple) = class.downcast::<Tuple>() {
             self.enter_native()?;
-            for item in tuple.get(self).items().to_vec() {
+            let tuple = tuple.clone();
+            let mut index = 0;
+            while let Some(item) = tuple.get(self).items().get(index).cloned() {
                 if self.object_isinstance(value, &item)? {
                     return Ok(true);
                 }
                 self.poll_after(1)?;
+                index += 1;
             }
             return Ok(false);
         }
@@ -754,6 +757,9 @@ impl Vm {
 
     /// Whether `value.__class__`, where it differs from the real type, makes it an instance.
     fn class_claims(&mut self, value: &Value, class: &Value) -> Result<bool> {
+        if self.has_usual_class(value) {
+            return Ok(false);
+        }
         let name = self.name(Name::Class);
         let Some(claimed) = self.find_attr(value, &name)? else { return Ok(false) };
         if claimed.is(self.type_ref(value)) {

@@ -223,10 +223,55 @@ impl Dict {
         }
     }
 
+    /// A look-up that needs no script's equality: as `probe` from the start, where `Ask` says that one is needed, wherever that is.
+    #[inline]
+    pub(crate) fn find(&self, key: &Value, hash: i64) -> Probe {
+        let word = key.word();
+        if self.index.is_empty() {
+            for (place, entry) in self.entries.iter().enumerate() {
+                if entry.hash == hash && !entry.key.is_unbound() {
+                    if entry.key.word() == word {
+                        return Probe::Found(place);
+                    }
+                    match same(&entry.key, key) {
+                        Some(true) => return Probe::Found(place),
+                        Some(false) => {}
+                        None => return Probe::Ask(place),
+                    }
+                }
+            }
+            return Probe::Absent;
+        }
+        let mask = self.index.len() - 1;
+        let mut at = hash as usize & mask;
+        let mut perturb = hash as u64;
+        while let Some(&slot) = self.index.get(at) {
+            if slot == 0 {
+                return Probe::Absent;
+            }
+            // `LOST` is beyond all entries.
+            if let Some(entry) = self.entries.get(slot as usize - 1) {
+                if entry.key.word() == word {
+                    return Probe::Found(slot as usize - 1);
+                }
+                if entry.hash == hash && !entry.key.is_unbound() {
+                    match same(&entry.key, key) {
+                        Some(true) => return Probe::Found(slot as usize - 1),
+                        Some(false) => {}
+                        None => return Probe::Ask(slot as usize - 1),
+                    }
+                }
+            }
+            perturb >>= 5;
+            at = (at * 5 + perturb as usize + 1) & mask;
+        }
+        Probe::Absent
+    }
+
     /// The place of a key that is an exact `str`, in a dict whose keys are too; `None` also when that cannot be told without a script.
     #[inline]
     pub(crate) fn find_str(&self, key: &Value, hash: i64) -> Option<usize> {
-        match self.probe(key, hash, &mut Self::cursor(hash)) {
+        match self.find(key, hash) {
             Probe::Found(place) => Some(place),
             Probe::Absent | Probe::Ask(_) => None,
         }
@@ -416,7 +461,17 @@ impl Payload for Dict {
 
 impl Vm {
     /// The place of `key`, asking scripts for equality where it must.
+    #[inline]
     pub(crate) fn dict_place(&mut self, dict: &Ref<Dict>, key: &Value, hash: i64) -> Result<Option<usize>> {
+        match dict.get(self).find(key, hash) {
+            Probe::Found(place) => Ok(Some(place)),
+            Probe::Absent => Ok(None),
+            Probe::Ask(_) => self.dict_place_asking(dict, key, hash),
+        }
+    }
+
+    #[inline(never)]
+    fn dict_place_asking(&mut self, dict: &Ref<Dict>, key: &Value, hash: i64) -> Result<Option<usize>> {
         'again: loop {
             let mut cursor = Dict::cursor(hash);
             loop {
