@@ -270,6 +270,12 @@ impl Heap {
     /// A new object with a count of one. `extra` words after the payload start unbound (an instance's dict and slots).
     #[inline]
     pub(crate) fn allocate<T: super::layout::Payload>(&self, type_object: *mut Object<Type>, payload: T, extra: usize) -> NonNull<Header> {
+        self.allocate_here(type_object, payload, extra)
+    }
+
+    /// `allocate`, in the caller's code: the payload is made where it stays.
+    #[inline(always)]
+    pub(crate) fn allocate_here<T: super::layout::Payload>(&self, type_object: *mut Object<Type>, payload: T, extra: usize) -> NonNull<Header> {
         let size = size_of::<Object<T>>() + extra * 8;
         debug_assert!(size <= MAX_CELL);
         let cell = self.cell(size).cast::<Object<T>>();

@@ -13,6 +13,7 @@ use super::types::tuple::Tuple;
 use super::value::{Ref, Value};
 use crate::code::instruction::Comparison;
 use crate::object::types::exception::ExceptionKind;
+use crate::os::memory;
 use crate::text::{Text, TextBuilder};
 use crate::vm::{Result, Vm};
 
@@ -166,10 +167,24 @@ pub(crate) fn repeated(vm: &mut Vm, unit: &[Value], count: usize) -> Result<Vec<
     };
     vm.charge(total * 8)?;
     let mut items = Vec::with_capacity(total);
-    for _ in 0..count {
-        items.extend_from_slice(unit);
+    expect_use(&items);
+    if let [item] = unit {
+        items.resize(total, item.clone());
+    } else {
+        for _ in 0..count {
+            items.extend_from_slice(unit);
+        }
     }
     Ok(items)
+}
+
+/// To be called when a vector of items has grown: one that is large will be used all over.
+#[inline]
+pub(crate) fn expect_use(items: &Vec<Value>) {
+    let bytes = items.capacity() * size_of::<Value>();
+    if bytes >= memory::LARGE {
+        memory::expect_use(items.as_ptr().cast(), bytes);
+    }
 }
 
 /// Compares two sequences item by item. `pair` gives both items at an index, `None` where one has ended; `lens` gives both lengths.

@@ -1,7 +1,8 @@
-//! How much memory the machine has.
+//! How much memory the machine has, and hints about its use.
 //!
 //! - **Y1** `sysconf` takes and returns plain integers and is thread-safe.
-#![allow(unsafe_code, reason = "one call of the C library; see Y1")]
+//! - **Y2** `madvise(MADV_HUGEPAGE)` changes no contents and frees nothing, whatever range it gets; it fails for what is not mapped.
+#![allow(unsafe_code, reason = "calls of the C library; see Y1 and Y2")]
 
 /// Bytes of main memory; what an address can reach when the system does not tell.
 #[cfg(unix)]
@@ -19,3 +20,21 @@ pub(crate) fn total() -> usize {
 pub(crate) fn total() -> usize {
     1 << 46
 }
+
+/// Blocks of fewer bytes are not worth a hint.
+pub(crate) const LARGE: usize = 4 << 20;
+
+/// Tells the system that all of a block, of at least `LARGE` bytes, will be used, here and there: large pages then save it many small ones, and
+/// the processor the search for them. The whole pages around the block are meant, so that a mapping of its own stays one.
+#[cfg(target_os = "linux")]
+pub(crate) fn expect_use(block: *const u8, bytes: usize) {
+    const PAGE: usize = 4096;
+    let start = block as usize & !(PAGE - 1);
+    let end = (block as usize).saturating_add(bytes).next_multiple_of(PAGE);
+    // SAFETY: Y2.
+    unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
+}
+
+/// A hint that this system has no use for.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn expect_use(_: *const u8, _: usize) {}

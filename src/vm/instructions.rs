@@ -1606,8 +1606,11 @@ impl Vm {
         let list = unsafe { Value::from_borrowed(window.peek(i.a())) };
         if let Some(list) = list.downcast::<List>() {
             let items = &mut list.get_mut(self).items;
-            if items.len() == items.capacity() && items.try_reserve(items.len().max(4)).is_err() {
-                return Err(self.memory_error());
+            if items.len() == items.capacity() {
+                if items.try_reserve(items.len().max(4)).is_err() {
+                    return Err(self.memory_error());
+                }
+                crate::object::sequence::expect_use(items);
             }
             items.push(value);
         }

@@ -44,6 +44,14 @@ impl Vm {
         adopt(self.heap().allocate(class.word().bits() as *mut Object<Type>, payload, extra))
     }
 
+    /// `alloc` for the types made most often, whose instances have no words behind the payload: in the caller's code.
+    #[inline(always)]
+    fn alloc_here<T: Payload>(&self, kind: TypeId, payload: T) -> Ref<T> {
+        let class = self.state().builtin(kind);
+        debug_assert_eq!(class.get(self).extra_words(), 0);
+        adopt(self.heap().allocate_here(class.word().bits() as *mut Object<Type>, payload, 0))
+    }
+
     /// An instance of `class`, whose payload is `T`: of a built-in type, an exception class or a subclass.
     pub(crate) fn alloc_for<T: Payload>(&self, class: &Ref<Type>, payload: T) -> Ref<T> {
         let extra = class.get(self).extra_words();
@@ -115,7 +123,7 @@ impl Vm {
         match text.len() {
             0 => self.state().empty_str.clone(),
             1 if text.is_ascii() => self.new_char(text.get(0)),
-            _ => self.alloc(TypeId::Str, Str::new(text)).into_value(),
+            _ => self.alloc_here(TypeId::Str, Str::new(text)).into_value(),
         }
     }
 
@@ -133,7 +141,7 @@ impl Vm {
         if (0..10).contains(&value) {
             return self.new_char(u32::from(b'0') + value as u32);
         }
-        self.alloc(TypeId::Str, Str::new(Text::from_decimal(value))).into_value()
+        self.alloc_here(TypeId::Str, Str::new(Text::from_decimal(value))).into_value()
     }
 
     /// The interned string of this text.
@@ -213,7 +221,7 @@ impl Vm {
         if items.is_empty() {
             return self.state().empty_tuple.clone();
         }
-        self.alloc(TypeId::Tuple, Tuple::new(items)).into_value()
+        self.alloc_here(TypeId::Tuple, Tuple::new(items)).into_value()
     }
 
     /// A tuple of two items.

@@ -586,12 +586,14 @@ impl Vm {
         if items.try_reserve(hint.min(1 << 20)).is_err() {
             return Err(self.memory_error());
         }
+        crate::object::sequence::expect_use(&items);
         while let Some(item) = self.next(&iterator)? {
             if items.len() == items.capacity() {
                 self.charge(items.len() * 8)?;
                 if items.try_reserve(items.len().max(4)).is_err() {
                     return Err(self.memory_error());
                 }
+                crate::object::sequence::expect_use(&items);
             }
             items.push(item);
             if items.len() % 1024 == 0 {

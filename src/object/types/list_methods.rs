@@ -274,6 +274,9 @@ pub(crate) fn push(vm: &mut Vm, list: &Ref<List>, item: Value) -> Result<()> {
     let items = &list.get(vm).items;
     if items.len() == items.capacity() && items.len() >= 64 {
         vm.charge(items.len() * 8)?;
+        let items = &mut list.get_mut(vm).items;
+        items.reserve(1);
+        sequence::expect_use(items);
     }
     list.get_mut(vm).items.push(item);
     Ok(())

@@ -43,6 +43,8 @@ impl Payload for Tuple {
 impl Drop for Tuple {
     /// The last item goes first, as a script's finalisers can see.
     fn drop(&mut self) {
-        while self.items.pop().is_some() {}
+        for item in self.items.iter_mut().rev() {
+            drop(std::mem::replace(item, Value::UNBOUND));
+        }
     }
 }
