@@ -242,6 +242,11 @@ fn one_statement(source: &str, ast: &Ast, lexed: &Lexed, body: List<StmtId>) -> 
     if first.kind.is_compound() {
         return match body.get(1) {
             Some(&second) => Err(Fault::at("invalid syntax", ast.stmt(second).span)),
+            // A block that stands on the line of its header ends with that line, if the line ends.
+            None if source.rsplit('\n').next().is_some_and(|line| !line.is_empty() && !line.starts_with([' ', '\t', '\x0C'])) => {
+                let last_line = source.rfind('\n').map_or(0, |newline| newline + 1);
+                Err(Fault::incomplete("invalid syntax", Place::cursor(last_line as u32)))
+            }
             None => Ok(()),
         };
     }

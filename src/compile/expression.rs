@@ -484,7 +484,7 @@ impl Compiler<'_> {
             let is_last = index + 1 == ops.len();
             let later = &comparators[index + 1..];
             let next = if is_last { self.searched(op, right)? } else { self.operand(right)? };
-            let next = self.protect(next, later);
+            let mut next = self.protect(next, later);
             let mut right = next;
             if !is_last && !self.asm.is_local(next) {
                 right = self.asm.push();
@@ -509,6 +509,11 @@ impl Compiler<'_> {
                 self.asm.jump(I::Jump { target: 0 }, end, span);
                 self.asm.place(go_on);
                 self.emit(I::Release { src: reg(scratch) }, span);
+                // Each link has its operand in the same place, however long the chain is.
+                if next > scratch + 1 {
+                    self.emit(I::Move { dst: reg(scratch + 1), src: reg(next) }, span);
+                    next = scratch + 1;
+                }
                 self.asm.top = next + 1;
             }
             operand = next;
@@ -560,7 +565,7 @@ impl Compiler<'_> {
         let end = self.asm.label();
         for (index, (&op, &right)) in first_ops.iter().zip(first).enumerate() {
             let next = self.operand(right)?;
-            let next = self.protect(next, &comparators[index + 1..]);
+            let mut next = self.protect(next, &comparators[index + 1..]);
             if self.asm.is_local(next) {
                 self.asm.jump(register_jump(op, false, reg(operand), reg(next)), failed, span);
             } else {
@@ -571,6 +576,10 @@ impl Compiler<'_> {
                 self.emit(I::Release { src: reg(next) }, span);
                 self.asm.jump(I::Jump { target: 0 }, failed, span);
                 self.asm.place(go_on);
+                if next > mark {
+                    self.emit(I::Move { dst: reg(mark), src: reg(next) }, span);
+                    next = mark;
+                }
                 self.asm.top = next + 1;
             }
             operand = next;

@@ -29,10 +29,10 @@ impl Vm {
         }
         let left = window.take(self, i.b())?;
         let right = window.take(self, i.d())?;
-        let result = self.binary_fast(operator, &left, &right, i.k() & 1 != 0)?;
+        let result = self.binary_fast(operator, &left, &right, i.k() & 1 != 0);
         drop(left);
         drop(right);
-        window.set(i.a(), result);
+        window.set(i.a(), result?);
         Ok(())
     }
 
@@ -173,7 +173,10 @@ impl Vm {
         }
         let left = window.take(self, left)?;
         let right = window.take(self, right)?;
-        self.compare_bool(&left, &right, comparison)
+        let truth = self.compare_bool(&left, &right, comparison);
+        drop(left);
+        drop(right);
+        truth
     }
 
     /// The truth of a comparison of two strings, or of a float and an integer; `None` for all others.
@@ -242,16 +245,16 @@ impl Vm {
         let right = window.take(self, i.d())?;
         let comparison = Comparison::ALL[usize::from(i.k())];
         let result = match comparison {
-            Comparison::Is => Value::from_bool(left.is(&right)),
-            Comparison::IsNot => Value::from_bool(!left.is(&right)),
-            Comparison::In => Value::from_bool(self.contains(&right, &left)?),
-            Comparison::NotIn => Value::from_bool(!self.contains(&right, &left)?),
-            _ if left.word().both_small(right.word()) => Value::from_bool(self.compare_small(&left, &right, comparison)),
-            _ => self.compare(&left, &right, comparison)?,
+            Comparison::Is => Ok(Value::from_bool(left.is(&right))),
+            Comparison::IsNot => Ok(Value::from_bool(!left.is(&right))),
+            Comparison::In => self.contains(&right, &left).map(Value::from_bool),
+            Comparison::NotIn => self.contains(&right, &left).map(|found| Value::from_bool(!found)),
+            _ if left.word().both_small(right.word()) => Ok(Value::from_bool(self.compare_small(&left, &right, comparison))),
+            _ => self.compare(&left, &right, comparison),
         };
         drop(left);
         drop(right);
-        window.set(i.a(), result);
+        window.set(i.a(), result?);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ use crate::object::types::function::{CellPayload, Function};
 use crate::object::types::list::List;
 use crate::object::types::module::Module;
 use crate::object::types::set::{Found, Set};
+use crate::object::types::slice::Slice;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
@@ -1144,16 +1145,17 @@ impl Vm {
         let object = window.take(self, i.b())?;
         let key = window.take(self, i.d())?;
         let value = if let (Some(dict), true) = (object.downcast::<Dict>(), self.is_exact(&object, TypeId::Dict)) {
-            match self.dict_get(dict, &key)? {
-                Some(value) => value,
-                None => return Err(self.key_error(&key)),
+            match self.dict_get(dict, &key) {
+                Ok(Some(value)) => Ok(value),
+                Ok(None) => Err(self.key_error(&key)),
+                Err(raised) => Err(raised),
             }
         } else {
-            self.get_item(&object, &key)?
+            self.get_item(&object, &key)
         };
         drop(object);
         drop(key);
-        window.set(i.a(), value);
+        window.set(i.a(), value?);
         Ok(())
     }
 
@@ -1204,10 +1206,11 @@ impl Vm {
             return Ok(());
         }
         let slice = self.new_slice(start, stop, Value::NONE);
-        let value = self.get_item(&object, &slice)?;
-        drop(object);
+        let value = self.get_item(&object, &slice);
+        // The bounds go first.
         drop(slice);
-        window.set(i.a(), value);
+        drop(object);
+        window.set(i.a(), value?);
         Ok(())
     }
 
@@ -1219,14 +1222,28 @@ impl Vm {
         if let (Some(dict), true) = (object.downcast::<Dict>(), self.is_exact(&object, TypeId::Dict)) {
             return self.dict_set(dict, &key, value);
         }
-        self.set_item(&object, &key, &value)
+        let done = self.set_item(&object, &key, &value);
+        if key.holds::<Slice>() {
+            // The bounds go first.
+            drop(key);
+            drop(value);
+            drop(object);
+        } else {
+            drop(value);
+            drop(object);
+            drop(key);
+        }
+        done
     }
 
     #[inline(never)]
     pub(crate) fn delete_item_registers(&mut self, window: Window, i: Instruction) -> Result<()> {
         let object = window.take(self, i.a())?;
         let key = window.take(self, i.b())?;
-        self.del_item(&object, &key)
+        let done = self.del_item(&object, &key);
+        drop(object);
+        drop(key);
+        done
     }
 
     // ---- truth and identity
@@ -1250,7 +1267,10 @@ impl Vm {
     pub(crate) fn is_same(&mut self, window: Window, i: Instruction) -> Result<bool> {
         let left = window.take(self, i.a())?;
         let right = window.take(self, i.b())?;
-        Ok(left.is(&right))
+        let is_same = left.is(&right);
+        drop(left);
+        drop(right);
+        Ok(is_same)
     }
 
     /// Whether an item is in a `dict`, a `set`, a `frozenset` or a `str`, where that can be told without running a script.
@@ -1299,7 +1319,10 @@ impl Vm {
         if let (Some(dict), true) = (container.downcast::<Dict>(), self.is_exact(&container, TypeId::Dict)) {
             return Ok(self.dict_get(dict, &item)?.is_some());
         }
-        self.contains(&container, &item)
+        let found = self.contains(&container, &item);
+        drop(item);
+        drop(container);
+        found
     }
 
     // ---- loops

@@ -405,7 +405,7 @@ impl Report<'_> {
 
     fn final_line(&mut self, exception: &Value, class: &str, hint: &str) -> String {
         let text = self.text_of_exception(exception) + hint;
-        if text.is_empty() { format!("{class}\n") } else { format!("{class}: {text}\n") }
+        if text.is_empty() && self.has_carets { format!("{class}\n") } else { format!("{class}: {text}\n") }
     }
 
     fn exception_only(&mut self, exception: &Value) -> Result<String> {

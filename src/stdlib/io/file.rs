@@ -257,7 +257,8 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let given_fd = match int_of(vm, target) {
         Some(number) => match number.as_ref().to_i64().and_then(|number| i32::try_from(number).ok()) {
             Some(fd) if fd >= 0 => Some(fd),
-            _ => return Err(vm.value_error("negative file descriptor")),
+            Some(_) => return Err(vm.value_error("negative file descriptor")),
+            None => return Err(vm.type_error("expected str, bytes or os.PathLike object, not int")),
         },
         None => None,
     };
