@@ -137,7 +137,10 @@ fn start_joinable_thread(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if !is_daemon {
         start::join_at_exit(vm, &handle);
     }
-    start::start(vm, args[0].clone(), Vec::new(), None, Some(handle.clone()))?;
+    if let Err(raised) = start::start(vm, args[0].clone(), Vec::new(), None, Some(handle.clone())) {
+        start::forget_handle(vm, &handle);
+        return Err(raised);
+    }
     Ok(handle.into_value())
 }
 

@@ -58,6 +58,11 @@ pub(crate) fn start(vm: &mut Vm, function: Value, args: Vec<Value>, kwargs: Opti
     if shared.n_threads() >= shared.limits().threads.unwrap_or(MAX_THREADS).min(MAX_THREADS) {
         return Err(vm.runtime_error("can't start new thread"));
     }
+    // Every thread that has not attached yet takes one.
+    let n_starting = vm.state().starting.len() + 1;
+    if !vm.reserve_stacks(n_starting) {
+        return Err(vm.runtime_error("can't start new thread"));
+    }
     let mut args = args;
     let mut names = Vec::new();
     if let Some(kwargs) = kwargs {
@@ -157,7 +162,8 @@ pub(crate) fn join_at_exit(vm: &mut Vm, handle: &Ref<ThreadObject>) {
     list.get_mut(vm).items.push(handle);
 }
 
-fn forget_handle(vm: &mut Vm, handle: &Ref<ThreadObject>) {
+/// The program does not wait for the thread any more.
+pub(crate) fn forget_handle(vm: &mut Vm, handle: &Ref<ThreadObject>) {
     let list = joined_at_exit(vm);
     let place = list.get(vm).items.iter().position(|other| other.is(handle));
     if let Some(place) = place {
@@ -173,7 +179,7 @@ pub(crate) fn shutdown(vm: &mut Vm) -> Result<()> {
         let next = list.get(vm).items.iter().find_map(|item| {
             let handle = item.downcast::<ThreadObject>()?;
             let payload = handle.get(vm);
-            (payload.stage != Stage::Done && payload.thread != vm.thread.id).then(|| handle.clone())
+            (!matches!(payload.stage, Stage::Done | Stage::NotStarted) && payload.thread != vm.thread.id).then(|| handle.clone())
         });
         let Some(handle) = next else { return Ok(()) };
         handle::wait_for(vm, &handle, None)?;

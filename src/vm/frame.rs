@@ -46,8 +46,10 @@ pub(crate) struct Record {
     pub(crate) flags: u32,
 }
 
-/// Words in a thread's register stack. Memory is taken as it is used.
-const STACK_WORDS: usize = 6 << 20;
+/// Words in the main thread's register stack. Memory is taken as it is used.
+const MAIN_STACK_WORDS: usize = 6 << 20;
+/// Words in another thread's, of which there may be many.
+const THREAD_STACK_WORDS: usize = 1 << 20;
 
 /// How many words are made usable at a time, at least and at most.
 const LEAST_EXTENSION: usize = 128;
@@ -60,28 +62,49 @@ pub(crate) struct FrameStack {
     /// Words below this have been initialised.
     pub(crate) initialised: *mut Word,
     end: *mut Word,
+    n_words: usize,
 }
 
 impl FrameStack {
-    pub(crate) fn new() -> Self {
-        Self { records: Vec::new(), start: std::ptr::null_mut(), initialised: std::ptr::null_mut(), end: std::ptr::null_mut() }
+    /// An empty one, for the main thread or another.
+    pub(crate) fn new(is_main: bool) -> Self {
+        let n_words = if is_main { MAIN_STACK_WORDS } else { THREAD_STACK_WORDS };
+        Self { n_words, records: Vec::new(), start: std::ptr::null_mut(), initialised: std::ptr::null_mut(), end: std::ptr::null_mut() }
     }
 
-    fn block() -> Block {
-        Block::array::<Word>(STACK_WORDS).expect("a fixed size")
+    /// Whether it is as large as the main thread's, or another's.
+    pub(crate) fn fits(&self, is_main: bool) -> bool {
+        self.n_words == if is_main { MAIN_STACK_WORDS } else { THREAD_STACK_WORDS }
+    }
+
+    fn block(&self) -> Block {
+        Block::array::<Word>(self.n_words).expect("one of two sizes")
+    }
+
+    /// One for a thread that is to start, with its memory; `None` when there is none.
+    pub(super) fn for_thread() -> Option<Self> {
+        let mut stack = Self::new(false);
+        stack.try_allocate().then_some(stack)
     }
 
     #[cold]
     fn allocate(&mut self) {
+        if !self.try_allocate() {
+            handle_alloc_error(self.block());
+        }
+    }
+
+    fn try_allocate(&mut self) -> bool {
         // SAFETY: the block has a size.
-        let start = unsafe { alloc_zeroed(Self::block()) }.cast::<Word>();
+        let start = unsafe { alloc_zeroed(self.block()) }.cast::<Word>();
         if start.is_null() {
-            handle_alloc_error(Self::block());
+            return false;
         }
         self.start = start;
         self.initialised = start;
         // SAFETY: one past the end of the block.
-        self.end = unsafe { start.add(STACK_WORDS) };
+        self.end = unsafe { start.add(self.n_words) };
+        true
     }
 
     /// Makes the words up to `end` usable; `false` when the stack has no room for them.
@@ -112,7 +135,7 @@ impl Drop for FrameStack {
     fn drop(&mut self) {
         if !self.start.is_null() {
             // SAFETY: allocated with this block.
-            unsafe { dealloc(self.start.cast(), Self::block()) };
+            unsafe { dealloc(self.start.cast(), self.block()) };
         }
     }
 }

@@ -37,6 +37,17 @@ impl Vm {
         self.state_mut().live.push(Live { vm, ident });
     }
 
+    /// Has register stacks ready for so many threads that are to start; `false` when there is no memory for them.
+    pub(crate) fn reserve_stacks(&mut self, count: usize) -> bool {
+        let stacks = &mut self.state_mut().spare_stacks;
+        let n_ready = stacks.iter().filter(|stack| stack.fits(false)).count();
+        for _ in n_ready..count {
+            let Some(stack) = FrameStack::for_thread() else { return false };
+            stacks.push(stack);
+        }
+        true
+    }
+
     /// Where the script is: `FILE:LINE in FUNCTION`.
     pub(crate) fn place(&self) -> String {
         match self.frames.records.last() {
@@ -153,7 +164,7 @@ impl Drop for Vm {
         let own = NonNull::from(&mut *self);
         self.state_mut().live.retain(|thread| thread.vm != own);
         if self.frames.records.is_empty() && self.state().spare_stacks.len() < SPARE_STACKS {
-            let stack = std::mem::replace(&mut self.frames, FrameStack::new());
+            let stack = std::mem::replace(&mut self.frames, FrameStack::new(false));
             self.state_mut().spare_stacks.push(stack);
         }
     }

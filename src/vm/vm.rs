@@ -78,12 +78,15 @@ impl Vm {
     pub(crate) fn new(state: NonNull<State>, thread: crate::gil::ThreadHandle, is_main: bool, stack_limit: usize) -> Self {
         // SAFETY: the interpreter keeps its state until the last `Vm` is gone; the heap and the shared part are boxed.
         let (heap, breaker) = unsafe { (NonNull::from(&*state.as_ref().heap), NonNull::from(state.as_ref().shared.breaker.word())) };
+        // SAFETY: the caller has attached, so the state is this thread's alone.
+        let stacks = &mut unsafe { &mut *state.as_ptr() }.spare_stacks;
+        let spare = stacks.iter().position(|stack| stack.fits(is_main)).map(|place| stacks.swap_remove(place));
+        let frames = spare.unwrap_or_else(|| FrameStack::new(is_main));
         Self {
             state,
             heap,
             breaker,
-            // SAFETY: the caller has attached, so the state is this thread's alone.
-            frames: unsafe { &mut *state.as_ptr() }.spare_stacks.pop().unwrap_or_else(FrameStack::new),
+            frames,
             raised: None,
             handled: Value::NONE,
             in_repr: Vec::new(),

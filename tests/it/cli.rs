@@ -328,6 +328,27 @@ fn ctrl_c_ends_every_wait_outside() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn more_threads_than_there_is_memory_for_are_an_exception() {
+    let code = "import threading\n\
+                done = threading.Event()\n\
+                threads = []\n\
+                try:\n\
+                \x20   while True:\n\
+                \x20       thread = threading.Thread(target=done.wait)\n\
+                \x20       thread.start()\n\
+                \x20       threads.append(thread)\n\
+                except RuntimeError as error:\n\
+                \x20   print(error, len(threads) > 10)\n\
+                done.set()\n\
+                for thread in threads: thread.join()\n\
+                print('goes on', threading.active_count())\n";
+    let command = format!("ulimit -v 1500000; exec {} -c \"$0\"", env!("CARGO_BIN_EXE_scrip"));
+    let child = Command::new("sh").args(["-c", &command, code]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the shell starts");
+    finish(child).check("can't start new thread True\ngoes on 1\n", "", 0);
+}
+
 #[cfg(unix)]
 #[test]
 fn sigquit_shows_all_stacks_and_what_they_wait_for() {
