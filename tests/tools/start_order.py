@@ -1,8 +1,9 @@
 """Writes link/start.ld: the functions that run whenever the program starts, to be linked side by side.
 
-    python3 tests/tools/start_order.py PROGRAM
+    python3 tests/tools/start_order.py PROGRAM ...
 
-PROGRAM is a release build; valgrind's callgrind says which functions an empty script and one that prints run. The system
+The programs are builds by the profiles `release` and `quick`, which differ in what is inlined; valgrind's callgrind says
+which functions an empty script and one that prints run. The system
 brings a program's code into memory by blocks of 64 KB, so functions that lie apart cost sixteen pages each. A list that
 is out of date does no harm but to that: names that do not exist are passed over.
 """
@@ -80,10 +81,8 @@ def patterns_of(symbols, names):
     return {without_hashes(name) if forms[without_hashes(name)] <= 2 else name for name in names}
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    program = sys.argv[1]
+def start_of(program):
+    """Patterns for the functions that the program runs at its start."""
     listing = subprocess.run(["nm", "--defined-only", "--print-size", program], check=True, capture_output=True, text=True).stdout
     rows = [line.split() for line in listing.splitlines() if len(line.split()) == 4]
     symbols = sorted((int(start, 16), int(size, 16), name) for start, size, kind, name in rows if kind in "tTwW")
@@ -91,8 +90,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for text in SCRIPTS:
             names |= functions(symbols, addresses(program, Path(folder), text))
-    names = patterns_of(symbols, names)
-    rows = [f"    *(.text.{name} .text.unlikely.{name})\n" for name in sorted(names)]
+    return patterns_of(symbols, names)
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    names = sorted(set().union(*(start_of(program) for program in sys.argv[1:])))
+    rows = [f"    *(.text*.{name})\n" for name in names]
     (ROOT / "link/start.ld").write_text(HEAD + "".join(rows) + TAIL)
     print(f"{len(rows)} functions")
 
