@@ -113,28 +113,27 @@ impl Drop for Attached {
 }
 
 /// The calling thread has given the GIL away while this lives; a panic gives it back too.
-pub(crate) struct Away(Entry);
+pub(crate) struct Away(());
 
 impl Away {
     /// Gives the interpreter's GIL away; `None` when the calling thread does not hold it.
     pub(crate) fn new(shared: &Arc<Shared>) -> Option<Self> {
-        let entry = held().filter(|entry| Arc::ptr_eq(&entry.shared, shared))?;
         ATTACHED.with_borrow_mut(|attached| {
-            if let Some(last) = attached.last_mut() {
-                last.is_away = true;
-            }
-        });
-        entry.shared.detach(&entry.thread);
-        Some(Self(entry))
+            let entry = attached.last_mut().filter(|entry| !entry.is_away && Arc::ptr_eq(&entry.shared, shared))?;
+            entry.is_away = true;
+            entry.shared.detach(&entry.thread);
+            Some(Self(()))
+        })
     }
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
-        self.0.shared.attach(&self.0.thread);
+        // Attaches that were made meanwhile are over, so the entry is the last one again.
         ATTACHED.with_borrow_mut(|attached| {
-            if let Some(last) = attached.last_mut() {
-                last.is_away = false;
+            if let Some(entry) = attached.last_mut() {
+                entry.shared.attach(&entry.thread);
+                entry.is_away = false;
             }
         });
     }

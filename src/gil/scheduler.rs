@@ -60,8 +60,6 @@ pub(crate) struct Thread {
     will_block: AtomicBool,
     times: Mutex<ThreadTimes>,
     name: Mutex<String>,
-    /// Who it is to the system (`threading.get_ident`); zero until it has attached.
-    ident: AtomicU64,
 }
 
 impl Thread {
@@ -78,16 +76,6 @@ impl Thread {
     /// Sets what scripts call it.
     pub(crate) fn set_name(&self, name: String) {
         *self.name.lock() = name;
-    }
-
-    /// Who it is to the system; zero until it has attached.
-    pub(crate) fn ident(&self) -> u64 {
-        self.ident.load(Relaxed)
-    }
-
-    /// Says who it is to the system.
-    pub(crate) fn set_ident(&self, ident: u64) {
-        self.ident.store(ident, Relaxed);
     }
 }
 
@@ -191,7 +179,6 @@ impl Shared {
             will_block: AtomicBool::new(false),
             times: Mutex::default(),
             name: Mutex::default(),
-            ident: AtomicU64::new(0),
         }));
         queue.threads.push(handle.clone());
         handle

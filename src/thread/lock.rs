@@ -155,7 +155,7 @@ fn acquire(vm: &mut Vm, lock: &Ref<Lock>, count: usize, is_blocking: bool, deadl
             payload.heir = me;
         }
         let thread = vm.thread.clone();
-        let activity = if vm.type_payload(lock).spec.is_some_and(|spec| std::ptr::eq(spec, &RLOCK)) {
+        let activity = if vm.type_payload(lock).spec.is_some_and(|spec| std::ptr::eq(spec, &raw const RLOCK)) {
             Activity::RLock(lock.address())
         } else {
             Activity::Lock(lock.address())

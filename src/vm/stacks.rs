@@ -32,7 +32,6 @@ impl Vm {
     /// The thread has attached: its frames can be looked at from now on. `self` must not move any more.
     pub(crate) fn enter(&mut self) {
         let ident = crate::os::thread::ident();
-        self.thread.set_ident(ident);
         let vm = NonNull::from(&mut *self);
         self.state_mut().live.push(Live { vm, ident });
     }

@@ -142,9 +142,8 @@ pub(crate) fn get_name_info(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if found.len() > 1 {
         return Err(plain_error(vm, "sockaddr resolved to multiple addresses"));
     }
-    let mut address = match found.into_iter().next().and_then(|found| found.address) {
-        Some(address) => address,
-        None => return Err(plain_error(vm, "the host has no address")),
+    let Some(mut address) = found.into_iter().next().and_then(|found| found.address) else {
+        return Err(plain_error(vm, "the host has no address"));
     };
     match &mut address {
         Address::V6 { flow: flow_info, scope: scope_id, .. } => {
