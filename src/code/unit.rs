@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::instruction::Word;
 
 /// One compiled scope.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Unit {
     /// `__name__`: `<module>`, `<lambda>`, `<listcomp>` … or the function's or class's name.
     pub name: Arc<str>,
@@ -173,7 +173,7 @@ pub(crate) struct Position {
 }
 
 /// The positions of a unit's instructions: runs of instructions that share one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct LineTable {
     rows: Vec<(u32, Position)>,
 }
@@ -192,6 +192,11 @@ impl LineTable {
     pub(crate) fn position(&self, pc: u32) -> Position {
         let after = self.rows.partition_point(|(start, _)| *start <= pc);
         after.checked_sub(1).map_or_else(Position::default, |row| self.rows[row].1)
+    }
+
+    /// The table with each position changed.
+    pub(crate) fn moved(&self, change: impl Fn(Position) -> Position) -> Self {
+        Self { rows: self.rows.iter().map(|(pc, position)| (*pc, change(*position))).collect() }
     }
 
     /// All runs: the first instruction and its position.

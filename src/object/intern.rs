@@ -30,6 +30,11 @@ impl InternTable {
         Some(unsafe { Value::from_borrowed(found.1) })
     }
 
+    /// How many strings are interned.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Makes `string`, whose text is not interned yet, the interned one.
     pub(crate) fn insert(&mut self, hash: u64, string: &Value) {
         let Some(header) = string.word().pointer() else { return };

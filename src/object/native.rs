@@ -51,14 +51,52 @@ pub(crate) struct Native {
     /// `name(parameters)` in Python's syntax. A parameter with a default is optional: the function sees it as `UNBOUND` when it was left out.
     pub(crate) signature: &'static str,
     pub(crate) function: NativeFn,
+    /// How CPython's function takes its arguments apart, which words the refusals.
+    pub(crate) family: Family,
+    /// What `inspect` shows where it is not `signature`: CPython's own defaults and names, which bind nothing here.
+    pub(crate) shown: Option<&'static str>,
+}
+
+/// The ways of CPython's functions to take their arguments apart. Each has words of its own for arguments too many or too few; see `signature.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Argument Clinic's, and the fixed counts of none and one.
+    Clinic,
+    /// A tuple, unpacked by number (`PyArg_UnpackTuple`).
+    Unpacked,
+    /// A tuple, parsed by a format (`PyArg_ParseTuple`).
+    Parsed,
+    /// A special method that stands for a slot, though a row gives it: `int.__divmod__`.
+    Wrapper,
 }
 
 /// A row: a signature and the function that implements it.
 pub(crate) const fn native(signature: &'static str, function: NativeFn) -> Native {
-    Native { signature, function }
+    Native { signature, function, family: Family::Clinic, shown: None }
 }
 
 impl Native {
+    /// The row with the words of `PyArg_UnpackTuple`.
+    pub(crate) const fn unpacked(self) -> Self {
+        Self { family: Family::Unpacked, ..self }
+    }
+    /// The row with the words of `PyArg_ParseTuple`.
+    pub(crate) const fn parsed(self) -> Self {
+        Self { family: Family::Parsed, ..self }
+    }
+    /// The row of a method that is a slot's wrapper.
+    pub(crate) const fn wrapper(self) -> Self {
+        Self { family: Family::Wrapper, ..self }
+    }
+    /// The row with what `inspect` shows; an empty text shows that there is no signature.
+    pub(crate) const fn shown(self, shown: &'static str) -> Self {
+        Self { shown: Some(shown), ..self }
+    }
+    /// The parameters with their brackets, as `inspect` shows them.
+    pub(crate) fn parameters(&self) -> std::borrow::Cow<'static, str> {
+        let parameters = self.shown.unwrap_or_else(|| self.signature.find('(').map_or("()", |at| &self.signature[at..]));
+        super::signature::without_annotations(parameters)
+    }
     /// The name in the signature.
     pub(crate) fn name(&self) -> &'static str {
         self.signature.split_once('(').map_or(self.signature, |(name, _)| name)

@@ -2,10 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::native::{Args, Native};
+use super::native::{Args, Family, Native};
 use super::type_object::CallArgs;
 use super::value::Value;
-use crate::vm::{Raised, Result, Vm};
+use crate::vm::{Result, Vm};
 
 /// How a parameter takes its argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,13 @@ pub(crate) enum ParameterKind {
     VarKeyword,
 }
 
+impl ParameterKind {
+    /// Whether a keyword can name the parameter.
+    fn takes_name(self) -> bool {
+        matches!(self, Self::PositionalOrKeyword | Self::KeywordOnly)
+    }
+}
+
 /// One parameter.
 #[derive(Debug, Clone)]
 pub(crate) struct Parameter {
@@ -24,6 +31,47 @@ pub(crate) struct Parameter {
     pub(crate) kind: ParameterKind,
     /// The default as it is written, if there is one.
     pub(crate) default: Option<&'static str>,
+    /// What the argument has to be, if the signature says so.
+    check: Option<Check>,
+}
+
+/// Kinds of arguments that a signature asks for by an annotation; a refusal is worded here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// `name: str`
+    Str,
+    /// `name: str | None`
+    StrOrNone,
+    /// `name: index`: an integer, or what has `__index__`.
+    Index,
+}
+
+impl Check {
+    fn parse(annotation: &str) -> Option<Self> {
+        match annotation {
+            "str" => Some(Self::Str),
+            "str | None" => Some(Self::StrOrNone),
+            "index" => Some(Self::Index),
+            _ => None,
+        }
+    }
+}
+
+/// The parameters of a signature as `inspect` shows them: without the annotations.
+pub(crate) fn without_annotations(parameters: &'static str) -> std::borrow::Cow<'static, str> {
+    if !parameters.contains(": ") {
+        return parameters.into();
+    }
+    let inside = parameters.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(parameters);
+    let parts: Vec<String> = split_parameters(inside)
+        .into_iter()
+        .map(|part| {
+            let (declared, default) = part.split_once('=').map_or((part, ""), |(declared, default)| (declared, default));
+            let name = declared.split_once(": ").map_or(declared, |(name, _)| name);
+            if default.is_empty() { name.trim().to_owned() } else { format!("{}={}", name.trim(), default.trim()) }
+        })
+        .collect();
+    format!("({})", parts.join(", ")).into()
 }
 
 /// A parsed signature.
@@ -33,7 +81,6 @@ pub(crate) struct Signature {
     pub(crate) parameters: Vec<Parameter>,
     /// Parameters that take positional arguments.
     positional: usize,
-    positional_only: usize,
     /// Required ones among `positional`.
     required: usize,
     var_positional: Option<usize>,
@@ -42,6 +89,8 @@ pub(crate) struct Signature {
     has_receiver: bool,
     /// A type's: messages name no function.
     is_constructor: bool,
+    /// Some argument's kind is checked.
+    has_checks: bool,
 }
 
 /// Splits at top-level commas.
@@ -83,31 +132,34 @@ impl Signature {
             } else if part == "*" {
                 kind = ParameterKind::KeywordOnly;
             } else if let Some(name) = part.strip_prefix("**") {
-                parameters.push(Parameter { name, kind: ParameterKind::VarKeyword, default: None });
+                parameters.push(Parameter { name, kind: ParameterKind::VarKeyword, default: None, check: None });
             } else if let Some(name) = part.strip_prefix('*') {
-                parameters.push(Parameter { name, kind: ParameterKind::VarPositional, default: None });
+                parameters.push(Parameter { name, kind: ParameterKind::VarPositional, default: None, check: None });
                 kind = ParameterKind::KeywordOnly;
             } else {
                 let (name, default) = part.split_once('=').map_or((part, None), |(name, default)| (name.trim(), Some(default.trim())));
-                parameters.push(Parameter { name, kind, default });
+                let (name, check) = name.split_once(": ").map_or((name, None), |(name, annotation)| (name, Check::parse(annotation)));
+                parameters.push(Parameter { name, kind, default, check });
             }
+        }
+        let has_receiver = parameters.first().is_some_and(|first| matches!(first.name, "self" | "cls"));
+        if let Some(receiver) = parameters.first_mut().filter(|_| has_receiver) {
+            receiver.kind = ParameterKind::PositionalOnly;
         }
         let is_positional = |parameter: &&Parameter| matches!(parameter.kind, ParameterKind::PositionalOnly | ParameterKind::PositionalOrKeyword);
         let positional = parameters.iter().filter(is_positional).count();
-        let positional_only = parameters.iter().filter(|parameter| parameter.kind == ParameterKind::PositionalOnly).count();
         let required = parameters.iter().filter(is_positional).filter(|parameter| parameter.default.is_none()).count();
+        let has_checks = parameters.iter().any(|parameter| parameter.check.is_some());
         let place = |kind| parameters.iter().position(|parameter: &Parameter| parameter.kind == kind);
         let (var_positional, var_keyword) = (place(ParameterKind::VarPositional), place(ParameterKind::VarKeyword));
-        let has_receiver = parameters.first().is_some_and(|first| matches!(first.name, "self" | "cls"));
-        Self { name, parameters, positional, positional_only, required, var_positional, var_keyword, has_receiver, is_constructor: false }
+        Self { name, parameters, positional, required, var_positional, var_keyword, has_receiver, is_constructor: false, has_checks }
     }
 
     /// Parses a constructor's signature, which leaves its first parameter, the class, out.
     pub(crate) fn parse_constructor(text: &'static str) -> Self {
         let mut signature = Self::parse(text);
-        signature.parameters.insert(0, Parameter { name: "cls", kind: ParameterKind::PositionalOnly, default: None });
+        signature.parameters.insert(0, Parameter { name: "cls", kind: ParameterKind::PositionalOnly, default: None, check: None });
         signature.positional += 1;
-        signature.positional_only += 1;
         signature.required += 1;
         signature.var_positional = signature.var_positional.map(|place| place + 1);
         signature.var_keyword = signature.var_keyword.map(|place| place + 1);
@@ -124,7 +176,7 @@ impl Signature {
     /// With how many arguments, none of them named, a function with this signature can be called without binding.
     pub(crate) fn arity(&self) -> super::native::Arity {
         use super::native::Arity;
-        if self.positional == self.parameters.len() && self.positional <= Arity::MAX {
+        if self.positional == self.parameters.len() && self.positional <= Arity::MAX && !self.has_checks {
             Arity { least: self.required as u8, most: self.positional as u8 }
         } else {
             Arity::UNKNOWN
@@ -136,28 +188,168 @@ impl Signature {
         if arguments.names.is_empty() && self.positional == self.parameters.len() {
             let given = arguments.values.len();
             if given == self.positional {
+                self.check_kinds(vm, arguments.values)?;
                 return (native.function)(vm, Args(arguments.values));
             }
             if given >= self.required && given < self.positional {
                 let mut bound: SmallVec<[Value; 6]> = arguments.values.iter().cloned().collect();
                 bound.resize_with(self.positional, || Value::UNBOUND);
+                self.check_kinds(vm, &bound)?;
                 return (native.function)(vm, Args(&bound));
             }
         }
         let mut bound: SmallVec<[Value; 6]> = SmallVec::new();
-        self.bind(vm, owner, arguments, &mut bound)?;
+        self.check(vm, native.family, owner, arguments)?;
+        self.bind(vm, arguments, &mut bound)?;
+        self.check_kinds(vm, &bound)?;
         (native.function)(vm, Args(&bound))
+    }
+
+    /// Refuses an argument that is not of the kind its parameter asks for.
+    #[inline]
+    fn check_kinds(&self, vm: &mut Vm, bound: &[Value]) -> Result<()> {
+        if self.has_checks { self.check_each_kind(vm, bound) } else { Ok(()) }
+    }
+
+    fn check_each_kind(&self, vm: &mut Vm, bound: &[Value]) -> Result<()> {
+        for (place, (parameter, value)) in self.parameters.iter().zip(bound).enumerate() {
+            let Some(check) = parameter.check.filter(|_| !value.is_unbound()) else { continue };
+            let (fits, wanted) = match check {
+                Check::Str => (value.holds::<super::types::str::Str>(), "str"),
+                Check::StrOrNone => (value.is_none() || value.holds::<super::types::str::Str>(), "str or None"),
+                Check::Index => {
+                    vm.index(value)?;
+                    (true, "")
+                }
+            };
+            if !fits {
+                let offset = self.receiver_offset();
+                let label = match self.takes_no_keywords() {
+                    true if self.positional - offset == 1 && self.required - offset == 1 => String::new(),
+                    true => format!(" {}", place + 1 - offset),
+                    false => format!(" '{}'", parameter.name),
+                };
+                let message = format!("{}() argument{label} must be {wanted}, not {}", self.name, vm.type_name(value));
+                return Err(vm.type_error(message));
+            }
+        }
+        Ok(())
     }
 
     fn receiver_offset(&self) -> usize {
         usize::from(self.has_receiver)
     }
 
-    fn bind(&self, vm: &mut Vm, owner: &Value, arguments: CallArgs<'_>, bound: &mut SmallVec<[Value; 6]>) -> Result<()> {
-        let unnamed = arguments.unnamed();
-        if unnamed.len() > self.positional && self.var_positional.is_none() {
-            return Err(self.too_many(vm, owner, unnamed.len(), arguments.names.len()));
+    /// Refuses too many, too few, unknown and doubled arguments, in the order and in the words of CPython's function of that family.
+    fn check(&self, vm: &mut Vm, family: Family, owner: &Value, arguments: CallArgs<'_>) -> Result<()> {
+        let offset = self.receiver_offset();
+        let counts = Counts {
+            given: arguments.unnamed().len().saturating_sub(offset),
+            named: arguments.names.len(),
+            most: if self.var_positional.is_some() { usize::MAX } else { self.positional - offset },
+            least: self.required.max(offset) - offset,
+        };
+        let refusal = if self.takes_no_keywords() { self.refuse_positional(vm, family, owner, counts) } else { self.refuse_named(vm, arguments, counts) };
+        refusal.map_or(Ok(()), |message| Err(vm.type_error(message)))
+    }
+
+    /// Of a function that takes no keywords.
+    fn refuse_positional(&self, vm: &mut Vm, family: Family, owner: &Value, counts: Counts) -> Option<String> {
+        let Counts { given, named, most, least } = counts;
+        let name = self.name;
+        if named > 0 {
+            if family == Family::Wrapper {
+                return Some(format!("wrapper {name}() takes no keyword arguments"));
+            }
+            let name = if self.is_constructor || family != Family::Clinic { name.to_owned() } else { self.full_name(vm, owner) };
+            return Some(format!("{name}() takes no keyword arguments"));
         }
+        if (least..=most).contains(&given) {
+            return None;
+        }
+        let bound = match given < least {
+            _ if least == most => "",
+            true => "at least ",
+            false => "at most ",
+        };
+        let limit = if given < least { least } else { most };
+        Some(match (family, most) {
+            (Family::Wrapper, _) => {
+                // One operand is counted, more are unpacked as those of a function without a name.
+                let name = if name.ends_with("divmod__") || most == 0 { "" } else { " " };
+                format!("{name}expected {bound}{limit} argument{}, got {given}", plural(limit))
+            }
+            (Family::Clinic, 0) => format!("{}() takes no arguments ({given} given)", self.full_name(vm, owner)),
+            (Family::Clinic, 1) if least == 1 && !self.is_constructor => {
+                format!("{}() takes exactly one argument ({given} given)", self.full_name(vm, owner))
+            }
+            (Family::Parsed, 0) => format!("{name}() takes no arguments ({given} given)"),
+            (Family::Parsed, _) => {
+                let bound = if bound.is_empty() { "exactly " } else { bound };
+                format!("{name}() takes {bound}{limit} argument{} ({given} given)", plural(limit))
+            }
+            _ => format!("{name} expected {bound}{limit} argument{}, got {given}", plural(limit)),
+        })
+    }
+
+    /// Of a function that takes keywords: the total first, then the positional ones, what is missing, and what is too much.
+    fn refuse_named(&self, vm: &mut Vm, arguments: CallArgs<'_>, counts: Counts) -> Option<String> {
+        let Counts { given, named, most, .. } = counts;
+        let (name, offset) = (self.name, self.receiver_offset());
+        let is_optional = |parameter: &&Parameter| parameter.default.is_some();
+        let is_gathering = |parameter: &&Parameter| matches!(parameter.kind, ParameterKind::VarPositional | ParameterKind::VarKeyword);
+        if self.var_positional.is_none() && self.var_keyword.is_none() && given + named > self.parameters.len() - offset {
+            if matches!(name, "int" | "str") && self.is_constructor && named == 0 {
+                // The types whose fast way in words it so.
+                return Some(format!("{name} expected at most {most} arguments, got {given}"));
+            }
+            let (total, keyword) = (self.parameters.len() - offset, if given == 0 { "keyword " } else { "" });
+            return Some(format!("{name}() takes at most {total} {keyword}argument{} ({} given)", plural(total), given + named));
+        }
+        if given > most {
+            if most == 0 {
+                return Some(format!("{name}() takes no positional arguments"));
+            }
+            let bound = if self.parameters[offset..self.positional].iter().any(|parameter| is_optional(&parameter)) { "at most" } else { "exactly" };
+            return Some(format!("{name}() takes {bound} {most} positional argument{} ({given} given)", plural(most)));
+        }
+        let least_unnamed =
+            self.parameters[offset..self.positional].iter().filter(|p| p.kind == ParameterKind::PositionalOnly && p.default.is_none()).count();
+        if given < least_unnamed {
+            let bound = if least_unnamed < most { "at least" } else { "exactly" };
+            return Some(format!("{name}() takes {bound} {least_unnamed} positional argument{} ({given} given)", plural(least_unnamed)));
+        }
+        let names: SmallVec<[String; 4]> = arguments.names.iter().map(|name| vm.text_of(name).map(ToString::to_string).unwrap_or_default()).collect();
+        for (place, parameter) in self.parameters.iter().enumerate().skip((offset + given).min(self.positional)) {
+            if !is_optional(&parameter) && !is_gathering(&parameter) && !names.iter().any(|name| name == parameter.name) {
+                let position = if name == "enumerate" { String::new() } else { format!(" (pos {})", place + 1 - offset) };
+                return Some(format!("{name}() missing required argument '{}'{position}", parameter.name));
+            }
+        }
+        for text in &names {
+            match self.named_place(text) {
+                Some(place) if place < (offset + given).min(self.positional) => {
+                    return Some(format!("argument for {name}() given by name ('{text}') and position ({})", place + 1 - offset));
+                }
+                None if self.var_keyword.is_none() => {
+                    let known = self.parameters.iter().filter(|parameter| parameter.kind.takes_name()).map(|parameter| parameter.name);
+                    let suggestion =
+                        crate::text::similar::closest(text, known).map_or_else(String::new, |close| format!(". Did you mean '{close}'?"));
+                    return Some(format!("{name}() got an unexpected keyword argument '{text}'{suggestion}"));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The parameter that a keyword names.
+    fn named_place(&self, text: &str) -> Option<usize> {
+        self.parameters.iter().position(|parameter| parameter.name == text && parameter.kind.takes_name())
+    }
+
+    fn bind(&self, vm: &mut Vm, arguments: CallArgs<'_>, bound: &mut SmallVec<[Value; 6]>) -> Result<()> {
+        let unnamed = arguments.unnamed();
         bound.extend(unnamed.iter().take(self.positional).cloned());
         bound.resize(self.positional, Value::UNBOUND);
         for parameter in &self.parameters[self.positional..] {
@@ -170,32 +362,13 @@ impl Signature {
         }
         for (name, value) in arguments.named() {
             let text = vm.text_of(name).map(ToString::to_string).unwrap_or_default();
-            let place = self.parameters.iter().position(|parameter| {
-                parameter.name == text && matches!(parameter.kind, ParameterKind::PositionalOrKeyword | ParameterKind::KeywordOnly)
-            });
-            if let Some(place) = place {
-                if !bound[place].is_unbound() {
-                    let message = if place < unnamed.len() {
-                        format!("argument for {}() given by name ('{text}') and position ({})", self.name, place + 1 - self.receiver_offset())
-                    } else {
-                        format!("{}() got multiple values for argument '{text}'", self.name)
-                    };
-                    return Err(vm.type_error(message));
-                }
+            if let Some(place) = self.named_place(&text) {
                 bound[place] = value.clone();
             } else if let Some(place) = self.var_keyword {
                 let dict = bound[place].clone();
                 if let Some(dict) = dict.downcast() {
                     vm.dict_set(dict, name, value.clone())?;
                 }
-            } else {
-                return Err(self.unexpected_keyword(vm, owner, &text));
-            }
-        }
-        for (place, parameter) in self.parameters.iter().enumerate() {
-            let needs = parameter.default.is_none() && !matches!(parameter.kind, ParameterKind::VarPositional | ParameterKind::VarKeyword);
-            if needs && bound[place].is_unbound() {
-                return Err(self.missing(vm, owner, place, parameter, unnamed.len()));
             }
         }
         Ok(())
@@ -208,8 +381,8 @@ impl Signature {
             return name.to_owned();
         }
         if let Some(class) = owner.downcast::<super::type_object::Type>() {
-            let class = vm.class_name(class);
-            return format!("{}.{name}", class.rsplit('.').next().unwrap_or_default());
+            let class = class.get(vm).qualname.clone();
+            return format!("{}.{name}", vm.text_of(&class).map(ToString::to_string).unwrap_or_default());
         }
         match vm.text_of(owner) {
             Some(module) if *module != "builtins" => format!("{module}.{name}"),
@@ -218,79 +391,19 @@ impl Signature {
     }
 
     fn takes_no_keywords(&self) -> bool {
-        self.positional_only == self.parameters.len()
-            || self.parameters.iter().all(|parameter| matches!(parameter.kind, ParameterKind::PositionalOnly | ParameterKind::VarPositional))
+        self.parameters.iter().all(|parameter| matches!(parameter.kind, ParameterKind::PositionalOnly | ParameterKind::VarPositional))
     }
+}
 
-    fn unexpected_keyword(&self, vm: &mut Vm, owner: &Value, name: &str) -> Raised {
-        if self.takes_no_keywords() {
-            let function = self.full_name(vm, owner);
-            return vm.type_error(format!("{function}() takes no keyword arguments"));
-        }
-        let known: Vec<&str> = self
-            .parameters
-            .iter()
-            .filter(|parameter| matches!(parameter.kind, ParameterKind::PositionalOrKeyword | ParameterKind::KeywordOnly))
-            .map(|parameter| parameter.name)
-            .collect();
-        let suggestion =
-            crate::text::similar::closest(name, known.iter().copied()).map_or_else(String::new, |close| format!(". Did you mean '{close}'?"));
-        vm.type_error(format!("{}() got an unexpected keyword argument '{name}'{suggestion}", self.name))
-    }
+/// How many arguments came, and how many the positional parameters want, the receiver aside.
+#[derive(Clone, Copy)]
+struct Counts {
+    given: usize,
+    named: usize,
+    most: usize,
+    least: usize,
+}
 
-    fn too_many(&self, vm: &mut Vm, owner: &Value, given: usize, named: usize) -> Raised {
-        if matches!(self.name, "int" | "str") && self.is_constructor {
-            // The types whose fast way in words it so.
-            let most = self.positional - self.receiver_offset();
-            return vm.type_error(format!("{} expected at most {most} arguments, got {}", self.name, given - self.receiver_offset()));
-        }
-        let offset = self.receiver_offset();
-        let (most, least, given) = (self.positional - offset, self.required.max(offset) - offset, given.max(offset) - offset);
-        let name = self.name;
-        let message = if self.takes_no_keywords() {
-            match (most, least) {
-                (0, _) => format!("{}() takes no arguments ({given} given)", self.full_name(vm, owner)),
-                (1, 1) if !self.is_constructor => format!("{}() takes exactly one argument ({given} given)", self.full_name(vm, owner)),
-                (most, least) if most == least => format!("{name} expected {most} argument{}, got {given}", if most == 1 { "" } else { "s" }),
-                (most, _) => format!("{name} expected at most {most} argument{}, got {given}", if most == 1 { "" } else { "s" }),
-            }
-        } else if most == 0 && given + named <= self.parameters.len() - offset {
-            format!("{name}() takes no positional arguments")
-        } else {
-            let total = given + named;
-            let bound = if most == least && self.parameters.len() == self.positional { "exactly" } else { "at most" };
-            let what = if self.parameters.len() > self.positional { "positional argument" } else { "argument" };
-            let (what, most) = if total > self.parameters.len() - offset { ("argument", self.parameters.len() - offset) } else { (what, most) };
-            let (count, given) = (most, if what == "argument" { total } else { given });
-            format!("{name}() takes {bound} {count} {what}{} ({given} given)", if count == 1 { "" } else { "s" })
-        };
-        vm.type_error(message)
-    }
-
-    fn missing(&self, vm: &mut Vm, owner: &Value, place: usize, parameter: &Parameter, given: usize) -> Raised {
-        let name = self.name;
-        let offset = self.receiver_offset();
-        if self.takes_no_keywords() {
-            let (most, least, given) = (self.positional - offset, self.required.max(offset) - offset, given.max(offset) - offset);
-            let message = if self.var_positional.is_some() {
-                format!("{name} expected at least {least} argument{}, got {given}", if least == 1 { "" } else { "s" })
-            } else if most == 1 && least == 1 && !self.is_constructor {
-                format!("{}() takes exactly one argument ({given} given)", self.full_name(vm, owner))
-            } else if most == least {
-                format!("{name} expected {most} argument{}, got {given}", if most == 1 { "" } else { "s" })
-            } else {
-                format!("{name} expected at least {least} argument{}, got {given}", if least == 1 { "" } else { "s" })
-            };
-            return vm.type_error(message);
-        }
-        let message = if parameter.kind == ParameterKind::PositionalOnly {
-            let least =
-                self.parameters.iter().filter(|p| p.kind == ParameterKind::PositionalOnly && p.default.is_none()).count().max(offset) - offset;
-            format!("{name}() takes at least {least} positional argument{} ({} given)", if least == 1 { "" } else { "s" }, given.max(offset) - offset)
-        } else {
-            let position = if name == "enumerate" { String::new() } else { format!(" (pos {})", place + 1 - offset) };
-            format!("{name}() missing required argument '{}'{position}", parameter.name)
-        };
-        vm.type_error(message)
-    }
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }

@@ -23,15 +23,34 @@ pub(crate) struct SpecialMethod {
 }
 
 fn expect_count(vm: &mut Vm, arguments: CallArgs<'_>, count: usize) -> Result<()> {
+    // CPython unpacks two arguments as those of a function without a name, whose place stays empty.
+    let name = if count == 2 { " " } else { "" };
+    expect_between(vm, arguments, count, count, name)
+}
+
+fn expect_between(vm: &mut Vm, arguments: CallArgs<'_>, least: usize, most: usize, name: &str) -> Result<()> {
     let given = arguments.values.len() - 1;
-    if !arguments.names.is_empty() {
-        return Err(vm.type_error("wrapper takes no keyword arguments"));
-    }
-    if given == count {
+    if (least..=most).contains(&given) {
         return Ok(());
     }
-    let message = format!("expected {count} argument{}, got {given}", if count == 1 { "" } else { "s" });
+    let limit = if given < least { least } else { most };
+    let bound = match given < least {
+        _ if least == most => "",
+        true => "at least ",
+        false => "at most ",
+    };
+    let message = format!("{name}expected {bound}{limit} argument{}, got {given}", if limit == 1 { "" } else { "s" });
     Err(vm.type_error(message))
+}
+
+impl SpecialMethod {
+    /// Calls it on the receiver and what follows it. Only `__call__` and `__init__` take named arguments.
+    pub(crate) fn invoke(&self, vm: &mut Vm, slots: &Slots, arguments: CallArgs<'_>) -> Result<Value> {
+        if !arguments.names.is_empty() && !matches!(self.name, "__call__" | "__init__") {
+            return Err(vm.type_error(format!("wrapper {}() takes no keyword arguments", self.name)));
+        }
+        (self.call)(vm, slots, arguments)
+    }
 }
 
 macro_rules! unary_rows {
@@ -67,6 +86,12 @@ static UNARY: &[SpecialMethod] = unary_rows! {
     "__anext__" => anext,
 };
 
+/// One operand. A sequence's repetition takes a number, which CPython unpacks as the argument of a function without a name.
+fn expect_operand(vm: &mut Vm, slots: &Slots, arguments: CallArgs<'_>, place: usize) -> Result<()> {
+    let is_repetition = place == BinaryOperator::Multiply as usize && slots.len.is_some() && slots.binary[BinaryOperator::Subtract as usize].is_none();
+    expect_between(vm, arguments, 1, 1, if is_repetition { " " } else { "" })
+}
+
 /// The result of an operator's method called by name: a sequence (what adds but does not subtract) raises where it has no answer.
 fn settled(vm: &mut Vm, slots: &Slots, place: usize, result: Value, receiver: &Value, other: &Value) -> Result<Value> {
     let operator = BinaryOperator::ALL[place];
@@ -84,8 +109,10 @@ macro_rules! binary_row {
             parameters: "($self, value, /)",
             is_present: |slots| slots.binary[$place].is_some(),
             call: |vm, slots, arguments| {
-                if $place != 11 || arguments.values.len() != 3 {
-                    expect_count(vm, arguments, 1)?;
+                if $place == 11 {
+                    expect_between(vm, arguments, 1, 2, " ")?;
+                } else {
+                    expect_operand(vm, slots, arguments, $place)?;
                 }
                 match slots.binary[$place] {
                     Some(slot) => {
@@ -105,7 +132,11 @@ macro_rules! reflected_row {
             parameters: "($self, value, /)",
             is_present: |slots| slots.binary[$place].is_some(),
             call: |vm, slots, arguments| {
-                expect_count(vm, arguments, 1)?;
+                if $place == 11 {
+                    expect_between(vm, arguments, 1, 2, " ")?;
+                } else {
+                    expect_operand(vm, slots, arguments, $place)?;
+                }
                 match slots.binary[$place] {
                     Some(slot) => {
                         let result = slot(vm, &arguments.values[1], &arguments.values[0])?;
@@ -124,7 +155,7 @@ macro_rules! in_place_row {
             parameters: "($self, value, /)",
             is_present: |slots| slots.in_place[$place].is_some(),
             call: |vm, slots, arguments| {
-                expect_count(vm, arguments, 1)?;
+                expect_operand(vm, slots, arguments, $place)?;
                 match slots.in_place[$place] {
                     Some(slot) => slot(vm, &arguments.values[0], &arguments.values[1]),
                     None => Ok(Value::NOT_IMPLEMENTED),
@@ -365,10 +396,7 @@ static OTHER: &[SpecialMethod] = &[
         call: |vm, slots, arguments| {
             let Some(get) = slots.descriptor_get else { return Ok(Value::NONE) };
             let given = arguments.values;
-            if given.len() < 2 || given.len() > 3 {
-                let message = format!("expected at least 1 argument, got {}", given.len() - 1);
-                return Err(vm.type_error(message));
-            }
+            expect_between(vm, arguments, 1, 2, " ")?;
             let instance = Some(&given[1]).filter(|instance| !instance.is_none());
             let owner = given.get(2).filter(|owner| !owner.is_none()).cloned();
             let owner = match (owner, instance) {
@@ -406,7 +434,7 @@ static OTHER: &[SpecialMethod] = &[
 /// `__new__` of a native type: the class is the first argument.
 pub(crate) static NEW: SpecialMethod = SpecialMethod {
     name: "__new__",
-    parameters: "(type, /, *args, **kwargs)",
+    parameters: "($type, *args, **kwargs)",
     is_present: |slots| slots.new.is_some(),
     call: |vm, slots, arguments| {
         let Some(class) = arguments.values.first() else { return Err(vm.type_error("object.__new__(): not enough arguments")) };

@@ -377,5 +377,5 @@ impl TypeSpec {
 
 /// Shorthand for a native constructor.
 pub(crate) const fn constructor(signature: &'static str, function: NativeFn) -> Option<Native> {
-    Some(Native { signature, function })
+    Some(super::native::native(signature, function))
 }

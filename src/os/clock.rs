@@ -49,7 +49,24 @@ pub(crate) fn gettime(id: i32) -> io::Result<i64> {
     }
 }
 
-/// `clock_getres` of any clock, in nanoseconds.
+/// Sets a clock of the system, in nanoseconds.
+pub(crate) fn settime(id: i32, nanoseconds: i64) -> io::Result<()> {
+    let time = libc::timespec { tv_sec: nanoseconds.div_euclid(1_000_000_000), tv_nsec: nanoseconds.rem_euclid(1_000_000_000) };
+    // SAFETY: the structure is ours.
+    if unsafe { libc::clock_settime(id, &raw const time) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The clock that counts a thread's own time.
+pub(crate) fn of_thread(thread: u64) -> io::Result<i32> {
+    let mut id = 0;
+    // SAFETY: the number is ours; scripts pass the identity of a running thread.
+    match unsafe { libc::pthread_getcpuclockid(thread as libc::pthread_t, &raw mut id) } {
+        0 => Ok(id),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// How fine a clock of the system is, in nanoseconds.
 pub(crate) fn getres(id: i32) -> io::Result<i64> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure is ours.

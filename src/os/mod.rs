@@ -6,6 +6,7 @@ pub(crate) mod errno;
 pub(crate) mod file;
 pub(crate) mod memory;
 pub(crate) mod poll;
+pub(crate) mod posix;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod signal;

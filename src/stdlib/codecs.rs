@@ -22,17 +22,17 @@ macro_rules! pairs {
 }
 
 const PAIRS: [Native; 22] = pairs! {
-    "utf_8_encode(str, errors=None, /)", "utf_8_decode(data, errors=None, final=False, /)", Encoding::Utf8;
-    "utf_16_encode(str, errors=None, byteorder=0, /)", "utf_16_decode(data, errors=None, final=False, /)", Encoding::Utf16(None);
-    "utf_16_le_encode(str, errors=None, /)", "utf_16_le_decode(data, errors=None, final=False, /)", Encoding::Utf16(Some(Order::Little));
-    "utf_16_be_encode(str, errors=None, /)", "utf_16_be_decode(data, errors=None, final=False, /)", Encoding::Utf16(Some(Order::Big));
-    "utf_32_encode(str, errors=None, byteorder=0, /)", "utf_32_decode(data, errors=None, final=False, /)", Encoding::Utf32(None);
-    "utf_32_le_encode(str, errors=None, /)", "utf_32_le_decode(data, errors=None, final=False, /)", Encoding::Utf32(Some(Order::Little));
-    "utf_32_be_encode(str, errors=None, /)", "utf_32_be_decode(data, errors=None, final=False, /)", Encoding::Utf32(Some(Order::Big));
-    "latin_1_encode(str, errors=None, /)", "latin_1_decode(data, errors=None, /)", Encoding::Latin1;
-    "ascii_encode(str, errors=None, /)", "ascii_decode(data, errors=None, /)", Encoding::Ascii;
-    "unicode_escape_encode(str, errors=None, /)", "unicode_escape_decode(data, errors=None, final=True, /)", Encoding::UnicodeEscape;
-    "raw_unicode_escape_encode(str, errors=None, /)", "raw_unicode_escape_decode(data, errors=None, final=True, /)", Encoding::RawUnicodeEscape;
+    "utf_8_encode(str: str, errors: str | None=None, /)", "utf_8_decode(data, errors=None, final=False, /)", Encoding::Utf8;
+    "utf_16_encode(str: str, errors: str | None=None, byteorder=0, /)", "utf_16_decode(data, errors=None, final=False, /)", Encoding::Utf16(None);
+    "utf_16_le_encode(str: str, errors: str | None=None, /)", "utf_16_le_decode(data, errors=None, final=False, /)", Encoding::Utf16(Some(Order::Little));
+    "utf_16_be_encode(str: str, errors: str | None=None, /)", "utf_16_be_decode(data, errors=None, final=False, /)", Encoding::Utf16(Some(Order::Big));
+    "utf_32_encode(str: str, errors: str | None=None, byteorder=0, /)", "utf_32_decode(data, errors=None, final=False, /)", Encoding::Utf32(None);
+    "utf_32_le_encode(str: str, errors: str | None=None, /)", "utf_32_le_decode(data, errors=None, final=False, /)", Encoding::Utf32(Some(Order::Little));
+    "utf_32_be_encode(str: str, errors: str | None=None, /)", "utf_32_be_decode(data, errors=None, final=False, /)", Encoding::Utf32(Some(Order::Big));
+    "latin_1_encode(str: str, errors: str | None=None, /)", "latin_1_decode(data, errors=None, /)", Encoding::Latin1;
+    "ascii_encode(str: str, errors: str | None=None, /)", "ascii_decode(data, errors=None, /)", Encoding::Ascii;
+    "unicode_escape_encode(str: str, errors: str | None=None, /)", "unicode_escape_decode(data, errors=None, final=True, /)", Encoding::UnicodeEscape;
+    "raw_unicode_escape_encode(str: str, errors: str | None=None, /)", "raw_unicode_escape_decode(data, errors=None, final=True, /)", Encoding::RawUnicodeEscape;
 };
 
 const OTHERS: [Native; 17] = [
@@ -42,8 +42,8 @@ const OTHERS: [Native; 17] = [
         let encoding = vm.expect_string(&args[0], "lookup() argument")?;
         look_up(vm, &encoding)
     }),
-    native("encode(obj, encoding='utf-8', errors='strict')", |vm, args| by_name(vm, args, 0)),
-    native("decode(obj, encoding='utf-8', errors='strict')", |vm, args| by_name(vm, args, 1)),
+    native("encode(obj, encoding: str='utf-8', errors: str='strict')", |vm, args| by_name(vm, args, 0)),
+    native("decode(obj, encoding: str='utf-8', errors: str='strict')", |vm, args| by_name(vm, args, 1)),
     native("register_error(errors, handler, /)", register_error),
     native("lookup_error(name, /)", |vm, args| {
         let name = vm.expect_string(&args[0], "lookup_error() argument")?;
@@ -51,12 +51,12 @@ const OTHERS: [Native; 17] = [
     }),
     native("escape_encode(data, errors=None, /)", escape_encode),
     native("escape_decode(data, errors=None, /)", escape_decode),
-    native("charmap_encode(str, errors=None, mapping=None, /)", charmap_encode),
+    native("charmap_encode(str: str, errors: str | None=None, mapping=None, /)", charmap_encode),
     native("charmap_decode(data, errors=None, mapping=None, /)", charmap_decode),
     native("charmap_build(map, /)", charmap_build),
     native("utf_16_ex_decode(data, errors=None, byteorder=0, final=False, /)", |vm, args| decode_ordered(vm, args, 2)),
     native("utf_32_ex_decode(data, errors=None, byteorder=0, final=False, /)", |vm, args| decode_ordered(vm, args, 4)),
-    native("utf_7_encode(str, errors=None, /)", utf_7_encode),
+    native("utf_7_encode(str: str, errors: str | None=None, /)", utf_7_encode),
     native("utf_7_decode(data, errors=None, final=False, /)", utf_7_decode),
     native("readbuffer_encode(data, errors=None, /)", |vm, args| {
         let bytes = if args[0].holds::<Str>() { encode_known(vm, &args[0], Encoding::Utf8, "strict")? } else { buffer(vm, &args[0])? };

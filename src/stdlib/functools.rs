@@ -17,7 +17,7 @@ use crate::vm::{Result, Vm};
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_functools",
     doc: "Tools that operate on functions.",
-    functions: &[native("reduce(function, iterable, initial=None, /)", reduce), native("cmp_to_key(mycmp)", cmp_to_key)],
+    functions: &[native("reduce(function, iterable, initial=None, /)", reduce).unpacked(), native("cmp_to_key(mycmp)", cmp_to_key)],
     types: &[&PARTIAL, &LRU_CACHE],
     init: None,
 };
@@ -350,8 +350,8 @@ pub(crate) static LRU_CACHE: TypeSpec = TypeSpec {
     methods: &[
         native("cache_info(self, /)", lru_info),
         native("cache_clear(self, /)", lru_clear),
-        native("__copy__(self, /)", |_, args| Ok(args[0].clone())),
-        native("__deepcopy__(self, memo, /)", |_, args| Ok(args[0].clone())),
+        native("__copy__(self, /, *args)", |_, args| Ok(args[0].clone())).unpacked(),
+        native("__deepcopy__(self, /, *args)", |_, args| Ok(args[0].clone())).unpacked(),
         native("__reduce__(self, /)", |vm, args| vm.get_attr_str(&args[0], "__qualname__")),
     ],
     getset: &[DICT],

@@ -2,10 +2,11 @@
 
 use smallvec::SmallVec;
 
+use super::itertools_state::{REDUCE, SET_STATE, new_grouper, new_tee_block};
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::sequence;
-use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, NO_NEW, Slots, Type, TypeSpec, constructor};
+use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, Slots, Type, TypeSpec, constructor};
 use crate::object::types::TypeId;
 use crate::object::types::generic_alias_methods::class_get_item;
 use crate::object::value::{Ref, Value};
@@ -67,6 +68,7 @@ pub(crate) enum Itertool {
         started: bool,
         stopped: bool,
         replacement: bool,
+        r: usize,
     },
     Compress {
         data: Value,
@@ -80,6 +82,8 @@ pub(crate) enum Itertool {
         iterator: Option<Value>,
         saved: Vec<Value>,
         index: usize,
+        /// The values are saved already (a pickle was taken), and `iterator` gives the rest of one turn.
+        first_pass: bool,
     },
     DropWhile {
         predicate: Value,
@@ -120,6 +124,7 @@ pub(crate) enum Itertool {
         cycles: Vec<usize>,
         started: bool,
         stopped: bool,
+        r: usize,
     },
     Product {
         pools: Vec<Vec<Value>>,
@@ -206,7 +211,7 @@ impl Payload for Itertool {
 /// How many values a block of a `tee` holds.
 const BLOCK: usize = 57;
 
-fn of(value: &Value) -> &Ref<Itertool> {
+pub(super) fn of(value: &Value) -> &Ref<Itertool> {
     value.downcast::<Itertool>().expect("the slot or method was found on an iterator of itertools")
 }
 
@@ -244,6 +249,7 @@ fn made(vm: &mut Vm, args: &Args<'_>, payload: Itertool) -> Result<Value> {
 // ---- accumulate
 
 static ACCUMULATE: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     new: constructor("accumulate(iterable, func=None, *, initial=None)", |vm, args| {
         let iterator = vm.iter(&args[1])?;
         let payload = Itertool::Accumulate { iterator, function: args.or_none(2), total: None, initial: args.given_some(3).cloned() };
@@ -326,6 +332,7 @@ fn batched_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
 // ---- chain
 
 static CHAIN: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     class_methods: &[native("from_iterable(cls, iterable, /)", chain_from_iterable), native("__class_getitem__(cls, object, /)", class_get_item)],
     ..raw(
         "itertools.chain",
@@ -385,6 +392,7 @@ fn chain_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
 // ---- combinations, permutations, product
 
 static COMBINATIONS: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     new: constructor("combinations(iterable, r)", |vm, args| combinations_new(vm, &args, false)),
     ..spec(
         "itertools.combinations",
@@ -394,6 +402,7 @@ static COMBINATIONS: TypeSpec = TypeSpec {
 };
 
 static COMBINATIONS_WITH_REPLACEMENT: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     new: constructor("combinations_with_replacement(iterable, r)", |vm, args| combinations_new(vm, &args, true)),
     ..spec(
         "itertools.combinations_with_replacement",
@@ -418,7 +427,7 @@ fn combinations_new(vm: &mut Vm, args: &Args<'_>, replacement: bool) -> Result<V
         (false, true) => vec![0; r],
         (false, false) => (0..r).collect(),
     };
-    made(vm, args, Itertool::Combinations { pool, indices, started: false, stopped, replacement })
+    made(vm, args, Itertool::Combinations { pool, indices, started: false, stopped, replacement, r })
 }
 
 /// The items of a pool at these indices.
@@ -449,6 +458,7 @@ fn combinations_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
 }
 
 static PERMUTATIONS: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     new: constructor("permutations(iterable, r=None)", |vm, args| {
         let pool = vm.collect(&args[1])?;
         let r = match args.given_some(2) {
@@ -466,7 +476,7 @@ static PERMUTATIONS: TypeSpec = TypeSpec {
         let (n, r) = (pool.len(), r as usize);
         let stopped = r > n;
         let cycles = if stopped { Vec::new() } else { (0..r).map(|at| n - at).collect() };
-        made(vm, &args, Itertool::Permutations { pool, indices: (0..n).collect(), cycles, started: false, stopped })
+        made(vm, &args, Itertool::Permutations { pool, indices: (0..n).collect(), cycles, started: false, stopped, r })
     }),
     ..spec(
         "itertools.permutations",
@@ -504,12 +514,15 @@ fn permutations_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     Ok(Some(vm.new_tuple(items)))
 }
 
-static PRODUCT: TypeSpec = raw(
+static PRODUCT: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
+    ..raw(
     "itertools.product",
     "Cartesian product of input iterables.  Equivalent to nested for-loops.\n\nFor example, product(A, B) returns the same as:  ((x,y) for x in A for y in B).\nThe leftmost iterators are in the outermost for-loop, so the output tuples\ncycle in a manner similar to an odometer (with the rightmost element changing\non every iteration).\n\nTo compute the product of an iterable with itself, specify the number\nof repetitions with the optional repeat keyword argument. For example,\nproduct(A, repeat=4) means the same as product(A, A, A, A).\n\nproduct('ab', range(3)) --> ('a',0) ('a',1) ('a',2) ('b',0) ('b',1) ('b',2)\nproduct((0,1), (0,1), (0,1)) --> (0,0,0) (0,0,1) (0,1,0) (0,1,1) (1,0,0) ...",
     product_new,
     product_next,
-);
+    )
+};
 
 fn product_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
     let mut repeat = 1;
@@ -572,6 +585,7 @@ fn product_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
 // ---- compress, count, cycle
 
 static COMPRESS: TypeSpec = TypeSpec {
+    methods: &[REDUCE],
     new: constructor("compress(data, selectors)", |vm, args| {
         let data = vm.iter(&args[1])?;
         let selectors = vm.iter(&args[2])?;
@@ -596,6 +610,7 @@ static COMPRESS: TypeSpec = TypeSpec {
 };
 
 static COUNT: TypeSpec = TypeSpec {
+    methods: &[REDUCE],
     new: constructor("count(start=0, step=1)", |vm, args| {
         let mut numbers = [Value::small(0), Value::small(1)];
         for (place, number) in numbers.iter_mut().enumerate() {
@@ -647,9 +662,10 @@ fn count_repr(vm: &mut Vm, this: &Value) -> Result<Value> {
 }
 
 static CYCLE: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     new: constructor("cycle(iterable, /)", |vm, args| {
         let iterator = Some(vm.iter(&args[1])?);
-        made(vm, &args, Itertool::Cycle { iterator, saved: Vec::new(), index: 0 })
+        made(vm, &args, Itertool::Cycle { iterator, saved: Vec::new(), index: 0, first_pass: false })
     }),
     ..spec("itertools.cycle", "Return elements from the iterable until it is exhausted. Then repeat the sequence indefinitely.", cycle_next)
 };
@@ -661,9 +677,11 @@ fn cycle_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         if item.is_some() {
             vm.charge(8)?;
         }
-        fields!(vm, this, Cycle { iterator, saved });
+        fields!(vm, this, Cycle { iterator, saved, first_pass });
         if let Some(item) = item {
-            saved.push(item.clone());
+            if !*first_pass {
+                saved.push(item.clone());
+            }
             return Ok(Some(item));
         }
         let exhausted = iterator.take();
@@ -679,6 +697,7 @@ fn cycle_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
 // ---- dropwhile, takewhile, filterfalse, starmap
 
 static DROP_WHILE: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     new: constructor("dropwhile(predicate, iterable, /)", |vm, args| {
         let iterator = vm.iter(&args[2])?;
         made(vm, &args, Itertool::DropWhile { predicate: args[1].clone(), iterator, started: false })
@@ -707,6 +726,7 @@ static DROP_WHILE: TypeSpec = TypeSpec {
 };
 
 static TAKE_WHILE: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     new: constructor("takewhile(predicate, iterable, /)", |vm, args| {
         let iterator = vm.iter(&args[2])?;
         made(vm, &args, Itertool::TakeWhile { predicate: args[1].clone(), iterator, stopped: false })
@@ -733,6 +753,7 @@ static TAKE_WHILE: TypeSpec = TypeSpec {
 };
 
 static FILTER_FALSE: TypeSpec = TypeSpec {
+    methods: &[REDUCE],
     new: constructor("filterfalse(function, iterable, /)", |vm, args| {
         let iterator = vm.iter(&args[2])?;
         made(vm, &args, Itertool::FilterFalse { predicate: args[1].clone(), iterator })
@@ -762,6 +783,7 @@ static FILTER_FALSE: TypeSpec = TypeSpec {
 };
 
 static STAR_MAP: TypeSpec = TypeSpec {
+    methods: &[REDUCE],
     new: constructor("starmap(function, iterable, /)", |vm, args| {
         let iterator = vm.iter(&args[2])?;
         made(vm, &args, Itertool::StarMap { function: args[1].clone(), iterator })
@@ -782,6 +804,7 @@ static STAR_MAP: TypeSpec = TypeSpec {
 // ---- groupby
 
 static GROUP_BY: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
     new: constructor("groupby(iterable, key=None)", |vm, args| {
         let iterator = vm.iter(&args[1])?;
         let payload = Itertool::GroupBy { iterator, key: args.or_none(2), target: None, current_key: None, current: None, group: 0 };
@@ -794,7 +817,12 @@ static GROUP_BY: TypeSpec = TypeSpec {
     )
 };
 
-static GROUPER: TypeSpec = TypeSpec { flags: NO_NEW, ..spec("itertools._grouper", "", grouper_next) };
+pub(super) static GROUPER: TypeSpec = TypeSpec {
+    flags: 0,
+    new: constructor("_grouper(parent, tgtkey, /)", new_grouper),
+    methods: &[REDUCE],
+    ..spec("itertools._grouper", "", grouper_next)
+};
 
 /// Reads the next element and its key; false at the end.
 fn group_step(vm: &mut Vm, this: &Value) -> Result<bool> {
@@ -860,12 +888,15 @@ fn grouper_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
 
 // ---- islice
 
-static ISLICE: TypeSpec = raw(
+static ISLICE: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
+    ..raw(
     "itertools.islice",
     "islice(iterable, stop) --> islice object\nislice(iterable, start, stop[, step]) --> islice object\n\nReturn an iterator whose next() method returns selected values from an\niterable.  If start is specified, will skip all preceding elements;\notherwise, start defaults to zero.  Step defaults to one.  If\nspecified as another value, step determines how many values are\nskipped between successive calls.  Works like a slice() on a list\nbut returns an iterator.",
     islice_new,
     islice_next,
-);
+    )
+};
 
 /// A number of `islice`: `None` for `None`; an error for what is neither that nor a number in range.
 fn islice_number(vm: &mut Vm, value: &Value, least: i64, message: &str) -> Result<Option<usize>> {
@@ -985,7 +1016,7 @@ static REPEAT: TypeSpec = TypeSpec {
         made(vm, &args, Itertool::Repeat { value: args[1].clone(), left })
     }),
     slots: Slots { repr: Some(repeat_repr), iter: Some(sequence::iter_self), next: Some(repeat_next), ..Slots::NONE },
-    methods: &[native("__length_hint__(self, /)", repeat_length_hint)],
+    methods: &[native("__length_hint__(self, /)", repeat_length_hint), REDUCE],
     ..spec(
         "itertools.repeat",
         "repeat(object [,times]) -> create an iterator which returns the object\nfor the specified number of times.  If not specified, returns the object\nendlessly.",
@@ -1027,12 +1058,16 @@ static TEE: TypeSpec = TypeSpec {
         let iterator = vm.iter(&args[1])?;
         Ok(first_tee(vm, iterator))
     }),
-    methods: &[native("__copy__(self, /)", tee_copy)],
+    methods: &[native("__copy__(self, /)", tee_copy), REDUCE, SET_STATE],
     ..spec("itertools._tee", "Iterator wrapped to make it copyable.", tee_next)
 };
 
-static TEE_BLOCK: TypeSpec =
-    TypeSpec { flags: NO_NEW, ..spec("itertools._tee_dataobject", "Data container common to multiple tee objects.", |_, _| Ok(None)) };
+pub(super) static TEE_BLOCK: TypeSpec = TypeSpec {
+    flags: 0,
+    new: constructor("_tee_dataobject(it, values, next, /)", new_tee_block),
+    methods: &[REDUCE],
+    ..spec("itertools._tee_dataobject", "Values that some iterators of a tee have read already.", |_, _| Ok(None))
+};
 
 fn new_block(vm: &mut Vm, iterator: Value) -> Value {
     sequence::make(vm, &TEE_BLOCK, Itertool::TeeBlock { iterator, values: Vec::new(), next: None, running: false })
@@ -1117,7 +1152,9 @@ fn tee(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 // ---- zip_longest
 
-static ZIP_LONGEST: TypeSpec = raw(
+static ZIP_LONGEST: TypeSpec = TypeSpec {
+    methods: &[REDUCE, SET_STATE],
+    ..raw(
     "itertools.zip_longest",
     "Return a zip_longest object whose .__next__() method returns a tuple where\nthe i-th element comes from the i-th iterable argument.  The .__next__()\nmethod continues until the longest iterable in the argument sequence\nis exhausted and then it raises StopIteration.  When the shorter iterables\nare exhausted, the fillvalue is substituted in their place.  The fillvalue\ndefaults to None or can be specified by a keyword argument.",
     |vm, class, args| {
@@ -1136,7 +1173,8 @@ static ZIP_LONGEST: TypeSpec = raw(
         Ok(vm.alloc_for(class, Itertool::ZipLongest { iterators, fill, active }).into_value())
     },
     zip_longest_next,
-);
+    )
+};
 
 fn zip_longest_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     fields!(vm, this, ZipLongest { iterators, fill, active });

@@ -23,7 +23,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     functions: &[
         native("encode_basestring(string, /)", |vm, args| encode_string(vm, &args[0], false)),
         native("encode_basestring_ascii(string, /)", |vm, args| encode_string(vm, &args[0], true)),
-        native("scanstring(string, end, strict=True, /)", scan_string_function),
+        native("scanstring(string, end, strict=True, /)", scan_string_function).parsed(),
     ],
     types: &[&SCANNER, &ENCODER],
     init: Some(|vm, module| {

@@ -3,8 +3,8 @@
 //! What can wait runs with the GIL given away (`os_error::blocking`). `os.scr` shows these functions under their own names.
 
 use super::os_error::{blocking, os_fspath, path_argument, raise, raise_two};
-use crate::object::native::{Args, Native, NativeModule, native};
-use crate::object::type_object::{Slots, TypeSpec, constructor};
+use crate::object::native::{Args, Native, NativeModule, getter, native};
+use crate::object::type_object::{Slots, TypeSpec};
 use crate::object::types::buffer::buffer;
 use crate::object::types::codec::{decode_os, encode_os};
 use crate::object::types::numeric::{float_of, is_int};
@@ -26,7 +26,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     init: Some(init),
 };
 
-const FUNCTIONS: [Native; 81] = [
+const FUNCTIONS: [Native; 90] = [
     // files by path
     native("stat(path, *, dir_fd=None, follow_symlinks=True)", |vm, args| {
         let follow = flag(vm, args, 2, true)?;
@@ -36,7 +36,7 @@ const FUNCTIONS: [Native; 81] = [
     native("access(path, mode, *, dir_fd=None, effective_ids=False, follow_symlinks=True)", |vm, args| {
         let (path, _) = path_argument(vm, &args[0], "access: path")?;
         let mode = int(vm, &args[1])?;
-        no_folder(vm, args, 2)?;
+        let path = in_folder(vm, args, 2, path)?;
         let (effective, follow) = (flag(vm, args, 3, false)?, flag(vm, args, 4, true)?);
         let allowed = blocking(vm, || file::access(&path, mode, follow, effective))?;
         Ok(Value::from_bool(allowed.unwrap_or(false)))
@@ -45,16 +45,16 @@ const FUNCTIONS: [Native; 81] = [
         let (path, _) = path_argument(vm, &args[0], "open: path")?;
         let flags = int(vm, &args[1])?;
         let mode = args.given(2).map_or(Ok(0o777), |mode| int(vm, mode))?;
-        no_folder(vm, args, 3)?;
+        let path = in_folder(vm, args, 3, path)?;
         let fd = blocking(vm, || file::open(&path, flags, mode as u32))?;
-        with_path(vm, fd, &args[0]).map(small)
+        raise_for_path(vm, fd, &args[0]).map(small)
     }),
     native("mkdir(path, mode=0o777, *, dir_fd=None)", |vm, args| {
         let (path, _) = path_argument(vm, &args[0], "mkdir: path")?;
         let mode = args.given(1).map_or(Ok(0o777), |mode| int(vm, mode))?;
-        no_folder(vm, args, 2)?;
+        let path = in_folder(vm, args, 2, path)?;
         let done = blocking(vm, || file::make_folder(&path, mode as u32))?;
-        with_path(vm, done, &args[0]).map(none)
+        raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("rmdir(path, *, dir_fd=None)", |vm, args| on_path(vm, args, "rmdir", 1, file::remove_folder)),
     native("unlink(path, *, dir_fd=None)", |vm, args| on_path(vm, args, "unlink", 1, file::unlink)),
@@ -62,13 +62,14 @@ const FUNCTIONS: [Native; 81] = [
     native("chdir(path)", |vm, args| {
         let (path, _) = path_or_number(vm, &args[0], "chdir", "string, bytes, os.PathLike or integer")?;
         let done = blocking(vm, || file::change_folder(&path))?;
-        with_path(vm, done, &args[0]).map(none)
+        raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("rename(src, dst, *, src_dir_fd=None, dst_dir_fd=None)", |vm, args| rename(vm, args, "rename")),
     native("replace(src, dst, *, src_dir_fd=None, dst_dir_fd=None)", |vm, args| rename(vm, args, "replace")),
     native("link(src, dst, *, src_dir_fd=None, dst_dir_fd=None, follow_symlinks=True)", |vm, args| {
         let (from, _) = path_argument(vm, &args[0], "link: src")?;
         let (to, _) = path_argument(vm, &args[1], "link: dst")?;
+        let (from, to) = (in_folder(vm, args, 2, from)?, in_folder(vm, args, 3, to)?);
         let follow = flag(vm, args, 4, true)?;
         let done = blocking(vm, || file::link(&from, &to, follow))?;
         with_paths(vm, done, &args[0], &args[1])
@@ -76,20 +77,19 @@ const FUNCTIONS: [Native; 81] = [
     native("symlink(src, dst, target_is_directory=False, *, dir_fd=None)", |vm, args| {
         let (from, _) = path_argument(vm, &args[0], "symlink: src")?;
         let (to, _) = path_argument(vm, &args[1], "symlink: dst")?;
-        no_folder(vm, args, 3)?;
+        let to = in_folder(vm, args, 3, to)?;
         let done = blocking(vm, || file::symlink(&from, &to))?;
         with_paths(vm, done, &args[0], &args[1])
     }),
     native("readlink(path, *, dir_fd=None)", |vm, args| {
         let (path, is_bytes) = path_argument(vm, &args[0], "readlink: path")?;
-        no_folder(vm, args, 1)?;
+        let path = in_folder(vm, args, 1, path)?;
         let target = blocking(vm, || file::read_link(&path))?;
-        let target = with_path(vm, target, &args[0])?;
+        let target = raise_for_path(vm, target, &args[0])?;
         Ok(path_value(vm, &target, is_bytes))
     }),
     native("chmod(path, mode, *, dir_fd=None, follow_symlinks=True)", |vm, args| {
         let mode = int(vm, &args[1])? as u32;
-        no_folder(vm, args, 2)?;
         if !flag(vm, args, 3, true)? {
             return Err(vm.raise(ExceptionKind::NotImplementedError, "chmod: follow_symlinks unavailable on this platform"));
         }
@@ -97,16 +97,16 @@ const FUNCTIONS: [Native; 81] = [
             let fd = int(vm, &args[0])?;
             return descriptor_done(vm, file::change_mode_of(fd, mode));
         }
-        let (path, _) = path_argument(vm, &args[0], "chmod: path")?;
+        let (path, _) = path_or_number(vm, &args[0], "chmod", "string, bytes, os.PathLike or integer")?;
+        let path = in_folder(vm, args, 2, path)?;
         let done = blocking(vm, || file::change_mode(&path, mode))?;
-        with_path(vm, done, &args[0]).map(none)
+        raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("fchmod(fd, mode)", |vm, args| {
         let (fd, mode) = (int(vm, &args[0])?, int(vm, &args[1])? as u32);
         descriptor_done(vm, file::change_mode_of(fd, mode))
     }),
     native("chown(path, uid, gid, *, dir_fd=None, follow_symlinks=True)", |vm, args| {
-        no_folder(vm, args, 3)?;
         let follow = flag(vm, args, 4, true)?;
         chown(vm, args, "chown", follow)
     }),
@@ -118,21 +118,21 @@ const FUNCTIONS: [Native; 81] = [
             let fd = int(vm, &args[0])?;
             return descriptor_done(vm, file::truncate(fd, length));
         }
-        let (path, _) = path_argument(vm, &args[0], "truncate: path")?;
+        let (path, _) = path_or_number(vm, &args[0], "truncate", "string, bytes, os.PathLike or integer")?;
         let done = blocking(vm, || file::truncate_path(&path, length))?;
-        with_path(vm, done, &args[0]).map(none)
+        raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("mkfifo(path, mode=0o666, *, dir_fd=None)", |vm, args| {
         let (path, _) = path_argument(vm, &args[0], "mkfifo: path")?;
         let mode = args.given(1).map_or(Ok(0o666), |mode| int(vm, mode))? as u32;
-        no_folder(vm, args, 2)?;
+        let path = in_folder(vm, args, 2, path)?;
         let done = blocking(vm, || file::make_fifo(&path, mode))?;
-        with_path(vm, done, &args[0]).map(none)
+        raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("statvfs(path)", |vm, args| {
-        let (path, _) = path_argument(vm, &args[0], "statvfs: path")?;
+        let (path, _) = path_or_number(vm, &args[0], "statvfs", "string, bytes, os.PathLike or integer")?;
         let numbers = blocking(vm, || file::file_system(&path))?;
-        let numbers = with_path(vm, numbers, &args[0])?;
+        let numbers = raise_for_path(vm, numbers, &args[0])?;
         let values = numbers.iter().map(|&number| vm.new_int(number)).collect();
         structseq::make(vm, &STATVFS_RESULT, &STATVFS_FIELDS, values)
     }),
@@ -231,18 +231,25 @@ const FUNCTIONS: [Native; 81] = [
         let status = descriptor(vm, status)?;
         stat_result(vm, &status)
     }),
+    native("fstatvfs(fd, /)", |vm, args| {
+        let fd = fd_of(vm, &args[0])?;
+        let numbers = blocking(vm, || file::file_system(format!("/proc/self/fd/{fd}").as_bytes()))?;
+        let numbers = descriptor(vm, numbers)?;
+        let values = numbers.iter().map(|&number| vm.new_int(number)).collect();
+        structseq::make(vm, &STATVFS_RESULT, &STATVFS_FIELDS, values)
+    }),
     native("ftruncate(fd, length, /)", |vm, args| {
         let (fd, length) = (int(vm, &args[0])?, vm.index_i64(&args[1])?);
         let done = blocking(vm, || file::truncate(fd, length))?;
         descriptor_done(vm, done)
     }),
     native("fsync(fd)", |vm, args| {
-        let fd = int(vm, &args[0])?;
+        let fd = fd_of(vm, &args[0])?;
         let done = blocking(vm, || file::sync(fd))?;
         descriptor_done(vm, done)
     }),
     native("fdatasync(fd)", |vm, args| {
-        let fd = int(vm, &args[0])?;
+        let fd = fd_of(vm, &args[0])?;
         let done = blocking(vm, || file::sync(fd))?;
         descriptor_done(vm, done)
     }),
@@ -323,10 +330,6 @@ const FUNCTIONS: [Native; 81] = [
         let values = names.iter().map(|name| vm.new_str(name.as_str())).collect();
         structseq::make(vm, &UNAME_RESULT, &UNAME_FIELDS, values)
     }),
-    native("sysconf(name, /)", |vm, args| {
-        let name = int(vm, &args[0])?;
-        Ok(vm.new_int(process::configuration(name)))
-    }),
     native("system(command)", |vm, args| {
         let (command, _) = path_argument(vm, &args[0], "system: command")?;
         let status = blocking(vm, || process::system(&command))?;
@@ -344,6 +347,14 @@ const FUNCTIONS: [Native; 81] = [
             None => Err(vm.value_error(format!("invalid wait status: {status}"))),
         }
     }),
+    native("WIFEXITED(status)", |vm, args| Ok(Value::from_bool(int(vm, &args[0])? & 0x7f == 0))),
+    native("WEXITSTATUS(status)", |vm, args| Ok(small(int(vm, &args[0])? >> 8 & 0xff))),
+    native("WIFSIGNALED(status)", |vm, args| Ok(Value::from_bool(((int(vm, &args[0])? & 0x7f) + 1) as i8 >> 1 > 0))),
+    native("WTERMSIG(status)", |vm, args| Ok(small(int(vm, &args[0])? & 0x7f))),
+    native("WIFSTOPPED(status)", |vm, args| Ok(Value::from_bool(int(vm, &args[0])? & 0xff == 0x7f))),
+    native("WSTOPSIG(status)", |vm, args| Ok(small(int(vm, &args[0])? >> 8 & 0xff))),
+    native("WIFCONTINUED(status)", |vm, args| Ok(Value::from_bool(int(vm, &args[0])? == 0xffff))),
+    native("WCOREDUMP(status, /)", |vm, args| Ok(Value::from_bool(int(vm, &args[0])? & 0x80 != 0))),
     native("execv(path, argv, /)", |vm, args| execute(vm, &args[0], &args[1], None, "execv")),
     native("execve(path, argv, env)", |vm, args| execute(vm, &args[0], &args[1], Some(&args[2]), "execve")),
     native("sched_yield()", |vm, _| {
@@ -393,12 +404,16 @@ const FUNCTIONS: [Native; 81] = [
         Ok(if file::is_terminal(fd) { vm.new_str("UTF-8") } else { Value::NONE })
     }),
     native("major(device, /)", |vm, args| {
-        let device = vm.index_i64(&args[0])? as u64;
+        let device = device(vm, &args[0])?;
         Ok(vm.new_int(((device >> 8 & 0xfff) | (device >> 32 & !0xfff)) as i64))
     }),
     native("minor(device, /)", |vm, args| {
-        let device = vm.index_i64(&args[0])? as u64;
+        let device = device(vm, &args[0])?;
         Ok(vm.new_int(((device & 0xff) | (device >> 12 & !0xff)) as i64))
+    }),
+    native("makedev(major, minor, /)", |vm, args| {
+        let (major, minor) = (device(vm, &args[0])?, device(vm, &args[1])?);
+        Ok(vm.new_int(((major & 0xfff) << 8 | (major & !0xfff) << 32 | minor & 0xff | (minor & !0xff) << 12) as i64))
     }),
 ];
 
@@ -416,10 +431,44 @@ const STATVFS_FIELDS: Fields = Fields {
     hidden: &["f_fsid"],
 };
 
+const USAGE_FIELDS: Fields = Fields {
+    items: &[
+        "ru_utime", "ru_stime", "ru_maxrss", "ru_ixrss", "ru_idrss", "ru_isrss", "ru_minflt", "ru_majflt", "ru_nswap", "ru_inblock", "ru_oublock",
+        "ru_msgsnd", "ru_msgrcv", "ru_nsignals", "ru_nvcsw", "ru_nivcsw",
+    ],
+    hidden: &[],
+};
+
+static USAGE: TypeSpec = structseq::spec(
+    "resource.struct_rusage",
+    "What a process used.",
+    None,
+    &USAGE_FIELDS,
+    &[
+        item::<0>("ru_utime"),
+        item::<1>("ru_stime"),
+        item::<2>("ru_maxrss"),
+        item::<3>("ru_ixrss"),
+        item::<4>("ru_idrss"),
+        item::<5>("ru_isrss"),
+        item::<6>("ru_minflt"),
+        item::<7>("ru_majflt"),
+        item::<8>("ru_nswap"),
+        item::<9>("ru_inblock"),
+        item::<10>("ru_oublock"),
+        item::<11>("ru_msgsnd"),
+        item::<12>("ru_msgrcv"),
+        item::<13>("ru_nsignals"),
+        item::<14>("ru_nvcsw"),
+        item::<15>("ru_nivcsw"),
+    ],
+    Slots { repr: Some(|vm, value| structseq::show(vm, value, "resource.struct_rusage", &USAGE_FIELDS)), ..Slots::NONE },
+);
+
 static STAT_RESULT: TypeSpec = structseq::spec(
     "os.stat_result",
     "What the system says of a file.",
-    constructor("stat_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STAT_FIELDS, "os.stat_result")),
+    Some(native("stat_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STAT_FIELDS, "os.stat_result")).shown("(iterable=(), /)")),
     &STAT_FIELDS,
     &[
         item::<0>("st_mode"),
@@ -429,6 +478,15 @@ static STAT_RESULT: TypeSpec = structseq::spec(
         item::<4>("st_uid"),
         item::<5>("st_gid"),
         item::<6>("st_size"),
+        getter("st_atime", |vm, value| structseq::hidden(vm, value, "st_atime")),
+        getter("st_mtime", |vm, value| structseq::hidden(vm, value, "st_mtime")),
+        getter("st_ctime", |vm, value| structseq::hidden(vm, value, "st_ctime")),
+        getter("st_atime_ns", |vm, value| structseq::hidden(vm, value, "st_atime_ns")),
+        getter("st_mtime_ns", |vm, value| structseq::hidden(vm, value, "st_mtime_ns")),
+        getter("st_ctime_ns", |vm, value| structseq::hidden(vm, value, "st_ctime_ns")),
+        getter("st_blksize", |vm, value| structseq::hidden(vm, value, "st_blksize")),
+        getter("st_blocks", |vm, value| structseq::hidden(vm, value, "st_blocks")),
+        getter("st_rdev", |vm, value| structseq::hidden(vm, value, "st_rdev")),
     ],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "os.stat_result", &STAT_FIELDS)), ..Slots::NONE },
 );
@@ -436,7 +494,7 @@ static STAT_RESULT: TypeSpec = structseq::spec(
 static TERMINAL_SIZE: TypeSpec = structseq::spec(
     "os.terminal_size",
     "The size of a terminal.",
-    constructor("terminal_size(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TERMINAL_FIELDS, "os.terminal_size")),
+    Some(native("terminal_size(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TERMINAL_FIELDS, "os.terminal_size")).shown("(iterable=(), /)")),
     &TERMINAL_FIELDS,
     &[item::<0>("columns"), item::<1>("lines")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "os.terminal_size", &TERMINAL_FIELDS)), ..Slots::NONE },
@@ -445,7 +503,7 @@ static TERMINAL_SIZE: TypeSpec = structseq::spec(
 static TIMES_RESULT: TypeSpec = structseq::spec(
     "posix.times_result",
     "How long the process has run.",
-    constructor("times_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TIMES_FIELDS, "posix.times_result")),
+    Some(native("times_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TIMES_FIELDS, "posix.times_result")).shown("(iterable=(), /)")),
     &TIMES_FIELDS,
     &[item::<0>("user"), item::<1>("system"), item::<2>("children_user"), item::<3>("children_system"), item::<4>("elapsed")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.times_result", &TIMES_FIELDS)), ..Slots::NONE },
@@ -454,7 +512,7 @@ static TIMES_RESULT: TypeSpec = structseq::spec(
 static UNAME_RESULT: TypeSpec = structseq::spec(
     "posix.uname_result",
     "The names of the system.",
-    constructor("uname_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &UNAME_FIELDS, "posix.uname_result")),
+    Some(native("uname_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &UNAME_FIELDS, "posix.uname_result")).shown("(iterable=(), /)")),
     &UNAME_FIELDS,
     &[item::<0>("sysname"), item::<1>("nodename"), item::<2>("release"), item::<3>("version"), item::<4>("machine")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.uname_result", &UNAME_FIELDS)), ..Slots::NONE },
@@ -463,7 +521,7 @@ static UNAME_RESULT: TypeSpec = structseq::spec(
 static STATVFS_RESULT: TypeSpec = structseq::spec(
     "os.statvfs_result",
     "What the system says of a file system.",
-    constructor("statvfs_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STATVFS_FIELDS, "os.statvfs_result")),
+    Some(native("statvfs_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STATVFS_FIELDS, "os.statvfs_result")).shown("(iterable=(), /)")),
     &STATVFS_FIELDS,
     &[
         item::<0>("f_bsize"),
@@ -476,6 +534,7 @@ static STATVFS_RESULT: TypeSpec = structseq::spec(
         item::<7>("f_favail"),
         item::<8>("f_flag"),
         item::<9>("f_namemax"),
+        getter("f_fsid", |vm, value| structseq::hidden(vm, value, "f_fsid")),
     ],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "os.statvfs_result", &STATVFS_FIELDS)), ..Slots::NONE },
 );
@@ -490,6 +549,7 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     for (name, value) in [("F_OK", 0), ("R_OK", 4), ("W_OK", 2), ("X_OK", 1)] {
         vm.set_attr_str(module, name, &Value::small(value))?;
     }
+    super::posix::fill(vm, module)?;
     let environment = vm.new_dict();
     for (name, value) in process::environment() {
         let name = path_value(vm, &name, false);
@@ -509,7 +569,7 @@ fn none((): ()) -> Value {
     Value::NONE
 }
 
-fn int(vm: &mut Vm, value: &Value) -> Result<i32> {
+pub(super) fn int(vm: &mut Vm, value: &Value) -> Result<i32> {
     let number = vm.index_i64(value)?;
     i32::try_from(number).map_err(|_| {
         let what = if number < 0 { "signed integer is less than minimum" } else { "signed integer is greater than maximum" };
@@ -521,12 +581,57 @@ fn flag(vm: &mut Vm, args: Args<'_>, index: usize, default: bool) -> Result<bool
     args.given(index).map_or(Ok(default), |value| vm.is_true(value))
 }
 
-/// Refuses a `dir_fd` where paths relative to a descriptor are not offered.
-fn no_folder(vm: &mut Vm, args: Args<'_>, index: usize) -> Result<()> {
-    match args.given_some(index) {
-        Some(_) => Err(vm.raise(ExceptionKind::NotImplementedError, "dir_fd unavailable on this platform")),
-        None => Ok(()),
+/// The path as seen from the folder that a `dir_fd` argument names.
+pub(super) fn in_folder(vm: &mut Vm, args: Args<'_>, index: usize, path: Vec<u8>) -> Result<Vec<u8>> {
+    let Some(folder) = args.given_some(index) else { return Ok(path) };
+    let folder = match vm.index(folder) {
+        Ok(_) => int(vm, folder)?,
+        Err(_) => {
+            vm.take_raised();
+            let message = format!("argument should be integer or None, not {}", vm.type_name(folder));
+            return Err(vm.type_error(message));
+        }
+    };
+    if path.first() == Some(&b'/') {
+        return Ok(path);
     }
+    // The system shows every descriptor's folder under this name, so each call on paths takes a folder.
+    let mut whole = format!("/proc/self/fd/{folder}/").into_bytes();
+    whole.extend(path);
+    Ok(whole)
+}
+
+/// The number of a device.
+fn device(vm: &mut Vm, value: &Value) -> Result<u64> {
+    if !is_int(value) {
+        return Err(vm.type_error("an integer is required"));
+    }
+    Ok(vm.index_i64(value)? as u64)
+}
+
+/// The descriptor of a number, or of what has `fileno()`.
+pub(super) fn fd_of(vm: &mut Vm, value: &Value) -> Result<i32> {
+    let fd = if is_int(value) {
+        int(vm, value)?
+    } else {
+        let Some(method) = vm.find_attr_str(value, "fileno")? else {
+            return Err(vm.type_error("argument must be an int, or have a fileno() method."));
+        };
+        let fd = vm.call(&method, &[])?;
+        if !is_int(&fd) {
+            return Err(vm.type_error("fileno() returned a non-integer"));
+        }
+        int(vm, &fd)?
+    };
+    if fd < 0 {
+        return Err(vm.value_error(format!("file descriptor cannot be a negative integer ({fd})")));
+    }
+    Ok(fd)
+}
+
+/// What `wait3` tells: `resource.struct_rusage` where there is such a module, otherwise its items.
+pub(super) fn children_usage(vm: &mut Vm, values: Vec<Value>) -> Result<Value> {
+    structseq::make(vm, &USAGE, &USAGE_FIELDS, values)
 }
 
 /// `_normpath(path)`: `os.path.normpath`.
@@ -547,11 +652,11 @@ fn normalize_path(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 /// A path as scripts see it: `bytes` when they asked with `bytes`.
-fn path_value(vm: &Vm, path: &[u8], is_bytes: bool) -> Value {
+pub(super) fn path_value(vm: &Vm, path: &[u8], is_bytes: bool) -> Value {
     if is_bytes { vm.new_bytes(path) } else { vm.new_str(decode_os(path)) }
 }
 
-fn with_path<T>(vm: &mut Vm, result: std::io::Result<T>, path: &Value) -> Result<T> {
+pub(super) fn raise_for_path<T>(vm: &mut Vm, result: std::io::Result<T>, path: &Value) -> Result<T> {
     result.map_err(|error| {
         let shown = shown_path(vm, path);
         raise(vm, error, Some(&shown))
@@ -577,36 +682,40 @@ fn with_paths(vm: &mut Vm, result: std::io::Result<()>, from: &Value, to: &Value
     })
 }
 
-fn descriptor<T>(vm: &mut Vm, result: std::io::Result<T>) -> Result<T> {
+pub(super) fn descriptor<T>(vm: &mut Vm, result: std::io::Result<T>) -> Result<T> {
     result.map_err(|error| raise(vm, error, None))
 }
 
-fn descriptor_done(vm: &mut Vm, result: std::io::Result<()>) -> Result<Value> {
+pub(super) fn descriptor_done(vm: &mut Vm, result: std::io::Result<()>) -> Result<Value> {
     descriptor(vm, result).map(none)
 }
 
 /// A call on one path that gives nothing; `folder` is the place of its `dir_fd`.
 fn on_path(vm: &mut Vm, args: Args<'_>, name: &str, folder: usize, call: fn(&[u8]) -> std::io::Result<()>) -> Result<Value> {
     let (path, _) = path_argument(vm, &args[0], &format!("{name}: path"))?;
-    no_folder(vm, args, folder)?;
+    let path = in_folder(vm, args, folder, path)?;
     let done = blocking(vm, || call(&path))?;
-    with_path(vm, done, &args[0]).map(none)
+    raise_for_path(vm, done, &args[0]).map(none)
 }
 
 fn rename(vm: &mut Vm, args: Args<'_>, name: &str) -> Result<Value> {
     let (from, _) = path_argument(vm, &args[0], &format!("{name}: src"))?;
     let (to, _) = path_argument(vm, &args[1], &format!("{name}: dst"))?;
-    no_folder(vm, args, 2)?;
-    no_folder(vm, args, 3)?;
+    let (from, to) = (in_folder(vm, args, 2, from)?, in_folder(vm, args, 3, to)?);
     let done = blocking(vm, || file::rename(&from, &to))?;
     with_paths(vm, done, &args[0], &args[1])
 }
 
 fn chown(vm: &mut Vm, args: Args<'_>, name: &str, follow: bool) -> Result<Value> {
-    let (path, _) = path_argument(vm, &args[0], &format!("{name}: path"))?;
+    let (path, _) = if name == "chown" {
+        path_or_number(vm, &args[0], name, "string, bytes, os.PathLike or integer")?
+    } else {
+        path_argument(vm, &args[0], &format!("{name}: path"))?
+    };
+    let path = if name == "chown" { in_folder(vm, args, 3, path)? } else { path };
     let (user, group) = (vm.index_i64(&args[1])? as u32, vm.index_i64(&args[2])? as u32);
     let done = blocking(vm, || file::change_owner(&path, user, group, follow))?;
-    with_path(vm, done, &args[0]).map(none)
+    raise_for_path(vm, done, &args[0]).map(none)
 }
 
 fn stat(vm: &mut Vm, path: &Value, folder: Option<&Value>, follow: bool, name: &str) -> Result<Value> {
@@ -623,12 +732,12 @@ fn stat(vm: &mut Vm, path: &Value, folder: Option<&Value>, follow: bool, name: &
         path_argument(vm, path, &format!("{name}: path"))?
     };
     let status = blocking(vm, || file::status_at(folder, &bytes, follow))?;
-    let status = with_path(vm, status, path)?;
+    let status = raise_for_path(vm, status, path)?;
     stat_result(vm, &status)
 }
 
 /// The path of a folder or file that may be given by its descriptor; `kinds` are what the complaint names.
-fn path_or_number(vm: &mut Vm, path: &Value, name: &str, kinds: &str) -> Result<(Vec<u8>, bool)> {
+pub(super) fn path_or_number(vm: &mut Vm, path: &Value, name: &str, kinds: &str) -> Result<(Vec<u8>, bool)> {
     if is_int(path) {
         let fd = int(vm, path)?;
         return Ok((format!("/proc/self/fd/{fd}").into_bytes(), false));
@@ -668,8 +777,8 @@ fn stat_result(vm: &mut Vm, status: &Status) -> Result<Value> {
 }
 
 fn utime(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let (path, _) = path_argument(vm, &args[0], "utime: path")?;
-    no_folder(vm, args, 3)?;
+    let (path, _) = path_or_number(vm, &args[0], "utime", "string, bytes, os.PathLike or integer")?;
+    let path = in_folder(vm, args, 3, path)?;
     let follow = flag(vm, args, 4, true)?;
     let times = match (args.given_some(1), args.given(2).filter(|value| !value.is_none())) {
         (Some(_), Some(_)) => {
@@ -693,7 +802,7 @@ fn utime(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
     };
     let done = blocking(vm, || file::set_times(&path, times, follow))?;
-    with_path(vm, done, &args[0]).map(none)
+    raise_for_path(vm, done, &args[0]).map(none)
 }
 
 fn pair(vm: &mut Vm, value: &Value, complaint: &str) -> Result<Vec<Value>> {
@@ -746,6 +855,20 @@ fn variable(vm: &mut Vm, value: &Value) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The `NAME=value` texts of a mapping.
+pub(super) fn variables(vm: &mut Vm, environment: &Value) -> Result<Vec<Vec<u8>>> {
+    let keys = vm.call_method(environment, "keys", &[])?;
+    let mut pairs = Vec::new();
+    for key in vm.collect(&keys)? {
+        let value = vm.get_item(environment, &key)?;
+        let mut pair = variable(vm, &key)?;
+        pair.push(b'=');
+        pair.extend(variable(vm, &value)?);
+        pairs.push(pair);
+    }
+    Ok(pairs)
+}
+
 fn execute(vm: &mut Vm, path: &Value, arguments: &Value, environment: Option<&Value>, name: &str) -> Result<Value> {
     let (program, _) = path_argument(vm, path, &format!("{name}: path"))?;
     let items = vm.collect(arguments)?;
@@ -759,16 +882,7 @@ fn execute(vm: &mut Vm, path: &Value, arguments: &Value, environment: Option<&Va
     let variables = match environment {
         None => None,
         Some(environment) => {
-            let keys = vm.call_method(environment, "keys", &[])?;
-            let mut pairs = Vec::new();
-            for key in vm.collect(&keys)? {
-                let value = vm.get_item(environment, &key)?;
-                let mut pair = variable(vm, &key)?;
-                pair.push(b'=');
-                pair.extend(variable(vm, &value)?);
-                pairs.push(pair);
-            }
-            Some(pairs)
+            Some(variables(vm, environment)?)
         }
     };
     let error = process::execute(&program, &strings, variables.as_deref());

@@ -167,7 +167,7 @@ static MATCH: TypeSpec = TypeSpec {
     flags: NO_NEW,
     slots: Slots { repr: Some(match_repr), get_item: Some(match_item), ..Slots::NONE },
     methods: &[
-        native("group(self, /, *groups)", group),
+        native("group(self, /, *groups)", group).unpacked(),
         native("start(self, group=0, /)", |vm, args| place(vm, args, |span| Value::small(span.map_or(-1, |span| span.0 as i64)))),
         native("end(self, group=0, /)", |vm, args| place(vm, args, |span| Value::small(span.map_or(-1, |span| span.1 as i64)))),
         native("span(self, group=0, /)", |vm, args| {

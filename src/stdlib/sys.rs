@@ -64,6 +64,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("settrace(function, /)", |_, _| Ok(Value::NONE)),
         native("getprofile()", |_, _| Ok(Value::NONE)),
         native("setprofile(function, /)", |_, _| Ok(Value::NONE)),
+        native("getunicodeinternedsize(*, _only_immortal=False)", |vm, _| Ok(vm.new_int(vm.heap().interned.borrow().len() as i64))),
         native("getallocatedblocks()", |vm, _| Ok(vm.new_int(vm.heap().growth.get().max(0)))),
         native("call_tracing(func, args, /)", |vm, args| {
             let arguments = vm.tuple_items(&args[1]);

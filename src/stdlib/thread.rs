@@ -1,6 +1,6 @@
 //! `_thread`: what `threading` is made of.
 
-use crate::object::native::{Args, Native, NativeModule, native};
+use crate::object::native::{Args, NativeModule, native};
 use crate::object::type_object::{CallArgs, Slots, TypeSpec};
 use crate::object::types::dict::Dict;
 use crate::object::types::exception::ExceptionKind;
@@ -74,10 +74,10 @@ const HOOK_FIELDS: Fields = Fields { items: &["exc_type", "exc_value", "exc_trac
 static HOOK_ARGS: TypeSpec = structseq::spec(
     "_thread._ExceptHookArgs",
     "ExceptHookArgs\n\nType used to pass arguments to threading.excepthook.",
-    Some(Native {
-        signature: "_ExceptHookArgs(sequence, dict=None)",
-        function: |vm, args| structseq::construct(vm, args, &HOOK_FIELDS, "_thread._ExceptHookArgs"),
-    }),
+    Some(
+        native("_ExceptHookArgs(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &HOOK_FIELDS, "_thread._ExceptHookArgs"))
+            .shown("(iterable=(), /)"),
+    ),
     &HOOK_FIELDS,
     &[item::<0>("exc_type"), item::<1>("exc_value"), item::<2>("exc_traceback"), item::<3>("thread")],
     Slots { repr: Some(|vm, this| structseq::show(vm, this, "_thread._ExceptHookArgs", &HOOK_FIELDS)), ..Slots::NONE },

@@ -1,7 +1,7 @@
 //! `time`: clocks and the calendar; sleeping is a wait of the scheduler's.
 
 use crate::object::native::{Args, NativeModule, getter, native};
-use crate::object::type_object::{Slots, TypeSpec, constructor};
+use crate::object::type_object::{Slots, TypeSpec};
 use crate::object::types::codec::{decode_os, encode_os};
 use crate::object::types::numeric::{float_of, int_of};
 use crate::object::types::str::Str;
@@ -38,18 +38,47 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         native("clock_getres(clk_id, /)", |vm, args| {
             let time = clock_time(vm, &args[0], clock::getres)?;
             Ok(vm.new_float(time as f64 / 1e9))
-        }),
-        native("get_clock_info(name, /)", clock_info),
-        native("gmtime(seconds=None, /)", |vm, args| broken(vm, args.given_some(0), clock::utc)),
-        native("localtime(seconds=None, /)", |vm, args| broken(vm, args.given_some(0), clock::local)),
+        }).parsed(),
+        native("clock_settime(clk_id, time, /)", |vm, args| {
+            let id = clock_id(vm, &args[0])?;
+            let seconds = vm.float(&args[1])?;
+            set_clock(vm, id, (seconds * 1e9) as i64)
+        })
+        .parsed(),
+        native("clock_settime_ns(clk_id, time, /)", |vm, args| {
+            let id = clock_id(vm, &args[0])?;
+            let time = vm.index_i64(&args[1])?;
+            set_clock(vm, id, time)
+        })
+        .parsed(),
+        native("pthread_getcpuclockid(thread_id, /)", |vm, args| {
+            let thread = vm.index_i64(&args[0])? as u64;
+            // A number that is no running thread's would be used as an address by the system's library.
+            let known = vm.import("threading")?;
+            let threads = vm.call_method(&known, "enumerate", &[])?;
+            let mut is_known = false;
+            for running in vm.collect(&threads)? {
+                let ident = vm.get_attr_str(&running, "ident")?;
+                is_known |= vm.equal(&ident, &args[0])?;
+            }
+            let id = if is_known { clock::of_thread(thread) } else { Err(std::io::Error::from_raw_os_error(crate::os::errno::INVALID_ARGUMENT)) };
+            match id {
+                Ok(id) => Ok(Value::small(id.into())),
+                Err(error) => Err(super::os_error::raise(vm, error, None)),
+            }
+        })
+        .parsed(),
+        native("get_clock_info(name, /)", clock_info).parsed(),
+        native("gmtime(seconds=None, /)", |vm, args| broken(vm, args.given_some(0), clock::utc)).parsed(),
+        native("localtime(seconds=None, /)", |vm, args| broken(vm, args.given_some(0), clock::local)).parsed(),
         native("mktime(tuple, /)", mktime),
-        native("asctime(tuple=None, /)", asctime),
+        native("asctime(tuple=None, /)", asctime).parsed(),
         native("ctime(seconds=None, /)", |vm, args| {
             let time = moment(vm, args.given_some(0), clock::local)?;
             Ok(vm.new_str(calendar_text(&time)))
-        }),
-        native("strftime(format, tuple=None, /)", strftime),
-        native("strptime(string, format='%a %b %d %H:%M:%S %Y', /)", strptime),
+        }).parsed(),
+        native("strftime(format, tuple=None, /)", strftime).parsed(),
+        native("strptime(string, format='%a %b %d %H:%M:%S %Y', /)", strptime).unpacked(),
         native("tzset()", |vm, _| {
             clock::reset_zone();
             let module = vm.import("time")?;
@@ -69,7 +98,7 @@ const FIELDS: Fields = Fields {
 static STRUCT_TIME: TypeSpec = structseq::spec(
     "time.struct_time",
     "The time value as returned by gmtime(), localtime(), and strptime(), and accepted by asctime(), mktime() and strftime().",
-    constructor("struct_time(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &FIELDS, "time.struct_time")),
+    Some(native("struct_time(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &FIELDS, "time.struct_time")).shown("(iterable=(), /)")),
     &FIELDS,
     &[
         item::<0>("tm_year"),
@@ -127,8 +156,24 @@ fn seconds(vm: &Vm, clock: Clock) -> Value {
     vm.new_float(clock.now() as f64 / 1e9)
 }
 
+fn clock_id(vm: &mut Vm, id: &Value) -> Result<i32> {
+    if vm.index(id).is_err() {
+        vm.take_raised();
+        let message = format!("clk_id should be integer, not {}", vm.type_name(id));
+        return Err(vm.type_error(message));
+    }
+    Ok(vm.index_i64(id)? as i32)
+}
+
+fn set_clock(vm: &mut Vm, id: i32, nanoseconds: i64) -> Result<Value> {
+    match clock::settime(id, nanoseconds) {
+        Ok(()) => Ok(Value::NONE),
+        Err(error) => Err(super::os_error::raise(vm, error, None)),
+    }
+}
+
 fn clock_time(vm: &mut Vm, id: &Value, get: fn(i32) -> std::io::Result<i64>) -> Result<i64> {
-    let id = vm.index_i64(id)? as i32;
+    let id = clock_id(vm, id)?;
     get(id).map_err(|error| super::os_error::raise(vm, error, None))
 }
 

@@ -53,7 +53,7 @@ const METHODS: &[Native] = &[
     native("locked(self, /)", is_locked),
     native("locked_lock(self, /)", is_locked),
     native("__enter__(self, /)", acquire_lock),
-    native("__exit__(self, exc_type=None, exc_value=None, exc_tb=None, /)", release_lock),
+    native("__exit__(self, exc_type=None, exc_value=None, exc_tb=None, /)", release_lock).unpacked(),
     native("_at_fork_reinit(self, /)", reset),
 ];
 
@@ -77,7 +77,7 @@ pub(crate) static RLOCK: TypeSpec = TypeSpec {
         native("acquire(self, /, blocking=True, timeout=-1)", acquire_rlock),
         native("release(self, /)", release_rlock),
         native("__enter__(self, /)", acquire_rlock),
-        native("__exit__(self, exc_type=None, exc_value=None, exc_tb=None, /)", release_rlock),
+        native("__exit__(self, exc_type=None, exc_value=None, exc_tb=None, /)", release_rlock).unpacked(),
         native("_is_owned(self, /)", |vm, args| {
             let lock = lock_of(args).get(vm);
             Ok(Value::from_bool(lock.count > 0 && lock.owner == vm.thread.id))

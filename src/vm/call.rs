@@ -270,7 +270,7 @@ impl Vm {
                         crate::object::signature::Signature::parse(row.signature)
                     }
                 });
-                let owner = native.get(self).owner.clone();
+                let owner = self.owner_for_messages(native);
                 let arity = if crate::object::types::generator_methods::is_send(row) {
                     Arity::SEND
                 } else if is_function && row.signature == "next(iterator, default=None, /)" {
@@ -290,13 +290,39 @@ impl Vm {
                     Some(owner) => owner.get(self).slots,
                     None => Self::no_slots(),
                 };
-                (method.call)(self, &slots, arguments)
+                if matches!(native.get(self).kind, NativeKind::Method | NativeKind::Bound) && (arguments.values.len() != 2 || !arguments.names.is_empty()) {
+                    return Err(self.refuse_count_of_method(native, method.name, arguments));
+                }
+                method.invoke(self, &slots, arguments)
             }
             NativeCode::Host(host) => {
                 let host = host.clone();
                 (host.function)(self, arguments)
             }
         }
+    }
+
+    /// What a native function is named after: a bound method after what it is bound to, a method of a class after the class.
+    fn owner_for_messages(&self, native: &Ref<NativeFunction>) -> Value {
+        let payload = native.get(self);
+        match &payload.receiver {
+            Some(receiver) if !receiver.holds::<Type>() => self.type_of(receiver).into_value(),
+            Some(class) => class.clone(),
+            None => payload.owner.clone(),
+        }
+    }
+
+    /// Of a slot's method that is offered as an ordinary method of one argument.
+    #[cold]
+    fn refuse_count_of_method(&mut self, native: &Ref<NativeFunction>, name: &str, arguments: CallArgs<'_>) -> Raised {
+        let owner = self.owner_for_messages(native);
+        let class = owner.downcast::<Type>().map(|class| self.class_name(class)).unwrap_or_default();
+        let message = if arguments.names.is_empty() {
+            format!("{class}.{name}() takes exactly one argument ({} given)", arguments.values.len() - 1)
+        } else {
+            format!("{class}.{name}() takes no keyword arguments")
+        };
+        self.type_error(message)
     }
 
     /// `Type.__new__(cls, …)`: `cls` has to be a subclass whose instances have `Type`'s layout.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::state::Name;
 use super::vm::{Result, Vm};
 use crate::object::layout::Layout;
-use crate::object::native::{Args, Arity, GetSet, Member, Native, NativeCode, NativeFunction, NativeKind};
+use crate::object::native::{Args, Arity, Family, GetSet, Member, Native, NativeCode, NativeFunction, NativeKind};
 use crate::object::signature::Signature;
 use crate::object::slot_wrapper;
 use crate::object::type_object::{
@@ -158,10 +158,14 @@ impl Vm {
         for row in slot_wrapper::all() {
             let is_own = (row.is_present)(&slots) || (is_object && matches!(row.name, "__getattribute__" | "__setattr__" | "__delattr__"));
             // What has a length is true when it is not empty: CPython's sized types have no `__bool__` but for ranges.
-            let is_implied = slots.len.is_some() && (row.name == "__radd__" || row.name == "__bool__" && spec.name != "range");
+            let is_implied = slots.len.is_some() && row.name == "__bool__" && spec.name != "range" && !spec.name.ends_with("ProxyType");
             if is_own && !is_implied && !(row.name == "__hash__" && slots.hash.is_none()) {
-                let function = NativeFunction::new(NativeKind::SlotWrapper, NativeCode::Slot(row), None, owner.clone());
-                let value = self.alloc(TypeId::SlotWrapper, function).into_value();
+                // CPython's containers offer their most used special methods as ordinary ones, which are faster there.
+                let is_method = matches!((spec.name, row.name), ("list" | "dict", "__getitem__") | ("dict" | "set" | "frozenset", "__contains__"));
+                let (kind, id) =
+                    if is_method { (NativeKind::Method, TypeId::MethodDescriptor) } else { (NativeKind::SlotWrapper, TypeId::SlotWrapper) };
+                let function = NativeFunction::new(kind, NativeCode::Slot(row), None, owner.clone());
+                let value = self.alloc(id, function).into_value();
                 self.set_in(&dict, row.name, value);
             }
         }
@@ -178,6 +182,8 @@ impl Vm {
             (spec.class_methods, NativeKind::ClassMethod, TypeId::ClassMethodDescriptor),
         ] {
             for native in rows {
+                let is_wrapper = native.family == Family::Wrapper;
+                let (kind, id) = if is_wrapper { (NativeKind::SlotWrapper, TypeId::SlotWrapper) } else { (kind, id) };
                 let function = NativeFunction::new(kind, NativeCode::Table(native, Rc::default()), None, owner.clone());
                 let value = self.alloc(id, function).into_value();
                 self.set_in(&dict, native.name(), value);

@@ -533,7 +533,16 @@ fn find_and_load(vm: &mut Vm, name: &Value, modules: &Ref<Dict>) -> Result<Value
     Ok(module)
 }
 
+/// Modules whose functions name another one as theirs, as CPython's do that are made in C: both can be imported.
+const HOMES: [(&str, &str); 3] = [("_os", "posix"), ("operator", "_operator"), ("struct", "_struct")];
+
+/// `__module__` of the functions of a native module.
+pub(crate) fn home_of(module: &'static str) -> &'static str {
+    HOMES.iter().find(|row| row.0 == module).map_or(module, |row| row.1)
+}
+
 fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Result<Option<Found>> {
+    let full = HOMES.iter().find(|row| row.1 == full).map_or(full, |row| row.0);
     if let Some(native) = vm.state().library.natives.iter().find(|native| native.name == full) {
         return Ok(Some(Found::Native(native)));
     }

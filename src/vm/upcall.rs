@@ -249,9 +249,9 @@ impl Vm {
             return Ok(());
         };
         let dict = payload.get(self).dict.clone();
-        let owner = self.intern(native.name);
+        let (name, owner) = (self.intern(native.name), self.intern(super::import::home_of(native.name)));
         let doc = if native.doc.is_empty() { Value::NONE } else { self.new_str(native.doc) };
-        self.dict_set_str(&dict, "__name__", owner.clone())?;
+        self.dict_set_str(&dict, "__name__", name)?;
         self.dict_set_str(&dict, "__doc__", doc)?;
         for function in native.functions {
             let value = self.new_native(function, owner.clone());

@@ -75,8 +75,8 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             this(&args[0]).get_mut(vm).data.reverse();
             Ok(Value::NONE)
         }),
-        native("__buffer__(self, flags, /)", super::memoryview::buffer_method),
-        native("__release_buffer__(self, buffer, /)", super::memoryview::release_buffer_method),
+        native("__buffer__(self, flags, /)", super::memoryview::buffer_method).wrapper(),
+        native("__release_buffer__(self, buffer, /)", super::memoryview::release_buffer_method).wrapper(),
         native("__alloc__(self, /)", |vm, args| Ok(Value::small(this(&args[0]).get(vm).data.capacity() as i64))),
         native("__sizeof__(self, /)", |vm, args| Ok(Value::small(this(&args[0]).get(vm).data.capacity() as i64 + 56))),
         native("__reduce__(self, /)", reduce),

@@ -98,7 +98,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         ..Slots::NONE
     },
     methods: with_shared_methods![
-        native("__buffer__(self, flags, /)", super::memoryview::buffer_method),
+        native("__buffer__(self, flags, /)", super::memoryview::buffer_method).wrapper(),
         native("__getnewargs__(self, /)", |vm, args| {
             let copy = data(vm, &args[0]).to_vec();
             let copy = vm.new_bytes(copy);

@@ -8,10 +8,8 @@ use crate::object::layout::Layout;
 use crate::object::native::{Args, getter, native};
 use crate::object::type_object::{HAS_WEAKREFS, Slots, TypeSpec, constructor};
 use crate::object::types::code::Code;
-use crate::object::types::dict::Dict;
 use crate::object::types::object::{plain, receiver};
-use crate::object::types::str::Str;
-use crate::object::value::{Ref, Value};
+use crate::object::value::Value;
 use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
@@ -31,8 +29,16 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     methods: &[
         native("co_lines(self, /)", lines),
         native("co_positions(self, /)", positions),
-        native("replace(self, /, **changes)", replace),
-        native("__replace__(self, /, **changes)", replace),
+        native("replace(self, /, **changes)", super::code_replace::replace),
+        native("__replace__(self, /, **changes)", super::code_replace::replace),
+        native("_varname_from_oparg(self, /, oparg)", |vm, args| {
+            let place = vm.index_i64(&args[1])?;
+            let unit = unit(vm, &args[0])?;
+            match usize::try_from(place).ok().and_then(|place| unit.locals.get(place)) {
+                Some(name) => Ok(vm.intern(name)),
+                None => Err(vm.index_error("tuple index out of range")),
+            }
+        }),
         native("__sizeof__(self, /)", |vm, args| {
             let code = receiver::<Code>(vm, &args[0])?.get(vm);
             Ok(Value::small((size_of::<Code>() + code.instructions.len() * 8 + code.constants.len() * 8) as i64))
@@ -65,8 +71,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
         getter("co_cellvars", |vm, code| {
             let unit = unit(vm, code)?;
-            let cells = unit.locals.iter().zip(&unit.is_cell).filter(|(_, is_cell)| **is_cell).map(|(name, _)| name.clone()).collect();
-            Ok(names_tuple(vm, cells))
+            Ok(names_tuple(vm, cell_names(&unit)))
         }),
         getter("co_freevars", |vm, code| {
             let unit = unit(vm, code)?;
@@ -74,19 +79,15 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
         getter("co_names", |vm, code| {
             let unit = unit(vm, code)?;
-            let mut names: Vec<Arc<str>> = Vec::new();
-            for name in &unit.sites {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
-            Ok(names_tuple(vm, names))
+            Ok(names_tuple(vm, site_names(&unit)))
         }),
         getter("co_consts", constants),
         getter("co_code", |vm, code| {
             let bytes: Vec<u8> = receiver::<Code>(vm, code)?.get(vm).unit.code.iter().flat_map(|word| word.0.to_le_bytes()).collect();
             Ok(vm.new_bytes(bytes))
         }),
+        getter("_co_code_adaptive", |vm, code| vm.get_attr_str(code, "co_code")),
+        getter("co_lnotab", line_steps),
         getter("co_linetable", |vm, _| Ok(vm.new_bytes(Vec::new()))),
         getter("co_exceptiontable", |vm, _| Ok(vm.new_bytes(Vec::new()))),
     ],
@@ -101,8 +102,24 @@ fn n_parameters(unit: &Unit) -> usize {
     usize::from(unit.n_positional + unit.n_keyword_only) + usize::from(unit.flags.has_varargs) + usize::from(unit.flags.has_varkeywords)
 }
 
+/// The names of sites, each once, as `co_names` has them.
+pub(super) fn site_names(unit: &Unit) -> Vec<Arc<str>> {
+    let mut names: Vec<Arc<str>> = Vec::new();
+    for name in &unit.sites {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// The locals that inner functions see, as `co_cellvars` has them.
+pub(super) fn cell_names(unit: &Unit) -> Vec<Arc<str>> {
+    unit.locals.iter().zip(&unit.is_cell).filter(|(_, is_cell)| **is_cell).map(|(name, _)| name.clone()).collect()
+}
+
 /// Parameters and plain locals, as `co_varnames` has them.
-fn variable_names(unit: &Unit) -> Vec<Arc<str>> {
+pub(super) fn variable_names(unit: &Unit) -> Vec<Arc<str>> {
     let parameters = n_parameters(unit);
     let mut names: Vec<Arc<str>> = Vec::new();
     for (place, name) in unit.locals.iter().enumerate() {
@@ -120,7 +137,7 @@ fn names_tuple(vm: &mut Vm, names: Vec<Arc<str>>) -> Value {
 }
 
 /// The flag in `co_flags` of a generator function whose generators may be awaited.
-const AWAITABLE: i64 = 0x100;
+pub(super) const AWAITABLE: i64 = 0x100;
 
 /// CPython's `CO_*` bits.
 pub(crate) fn flags(unit: &Unit) -> i64 {
@@ -256,53 +273,29 @@ fn positions(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     vm.iter(&list)
 }
 
-/// `code.replace(…)`: names and the file can be changed; what else is given has to be as it is.
-fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let code = receiver::<Code>(vm, &args[0])?.clone();
-    let unit = code.get(vm).unit.clone();
-    let fresh: Ref<Code> = vm.make_code(unit);
-    let (name, qualname, filename) = {
-        let payload = code.get(vm);
-        (payload.name.clone(), payload.qualname.clone(), payload.filename.clone())
-    };
-    let is_awaitable = code.get(vm).is_awaitable;
-    let payload = fresh.get_mut(vm);
-    payload.name = name;
-    payload.qualname = qualname;
-    payload.filename = filename;
-    payload.is_awaitable = is_awaitable;
-    let Some(changes) = args[1].downcast::<Dict>() else { return Ok(fresh.into_value()) };
-    let changes: Vec<(Value, Value)> = changes.get(vm).items().map(|(key, value)| (key.clone(), value.clone())).collect();
-    for (key, value) in changes {
-        let key_text = plain(vm, &key);
-        match key_text.as_str() {
-            "co_name" | "co_qualname" | "co_filename" => {
-                if !value.holds::<Str>() {
-                    let message = format!("replace() argument '{key_text}' must be str, not {}", vm.type_name(&value));
-                    return Err(vm.type_error(message));
-                }
-                let payload = fresh.get_mut(vm);
-                match key_text.as_str() {
-                    "co_name" => payload.name = value,
-                    "co_qualname" => payload.qualname = value,
-                    _ => payload.filename = value,
-                }
-            }
-            "co_flags" if (vm.index_i64(&value)? ^ flags(&code.get(vm).unit)) & !AWAITABLE == 0 => {
-                let bits = vm.index_i64(&value)?;
-                fresh.get_mut(vm).is_awaitable = bits & AWAITABLE != 0;
-            }
-            _ => {
-                let Some(present) = vm.find_attr(&code, &key)?.filter(|_| key_text.starts_with("co_")) else {
-                    return Err(vm.type_error(format!("replace() got an unexpected keyword argument '{key_text}'")));
-                };
-                if !vm.equal(&present, &value)? {
-                    return Err(vm.value_error(format!("code objects keep their {key_text}")));
-                }
-            }
+/// `co_lnotab`, the line table of old: pairs of a step in bytes and a step in lines.
+fn line_steps(vm: &mut Vm, code: &Value) -> Result<Value> {
+    vm.warn(crate::vm::ExceptionKind::DeprecationWarning, "co_lnotab is deprecated, use co_lines instead.")?;
+    let unit = unit(vm, code)?;
+    let (mut bytes, mut place, mut line) = (Vec::new(), 0, i64::from(unit.first_line));
+    for (pc, position) in unit.positions.rows() {
+        let (mut ahead, mut lines) = (i64::from(*pc) * BYTES_PER_INSTRUCTION - place, i64::from(position.line) - line);
+        if position.line == 0 || lines == 0 {
+            continue;
         }
+        (place, line) = (place + ahead, line + lines);
+        while ahead > 255 {
+            bytes.extend([255, 0]);
+            ahead -= 255;
+        }
+        while !(-128..=127).contains(&lines) {
+            let step = lines.clamp(-128, 127);
+            bytes.extend([ahead as u8, step as i8 as u8]);
+            (ahead, lines) = (0, lines - step);
+        }
+        bytes.extend([ahead as u8, lines as i8 as u8]);
     }
-    Ok(fresh.into_value())
+    Ok(vm.new_bytes(bytes))
 }
 
 /// How many bytes `tb_lasti` counts for an instruction.

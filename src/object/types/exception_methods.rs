@@ -154,7 +154,7 @@ const fn spec_of(kind: ExceptionKind) -> TypeSpec {
     let mut spec = TypeSpec::DEFAULT;
     spec.name = kind.name();
     spec.layout = Layout::Exception;
-    spec.flags = BASE_TYPE | HAS_DICT | HAS_WEAKREFS;
+    spec.flags = BASE_TYPE | HAS_DICT;
     spec.slots = slots_of(kind);
     spec.getset = fields_of(kind);
     match kind {
@@ -207,6 +207,10 @@ pub(crate) fn make_exception_types(vm: &mut Vm) {
     payload.bases = bases;
     payload.mro = mro;
     exception.get_mut(vm).subclasses.push(class.word());
+    let (descriptor, dict) = (vm.weakref_descriptor(&class), class.get(vm).dict.clone());
+    if vm.dict_set_str(&dict, "__weakref__", descriptor).is_err() {
+        vm.take_raised();
+    }
     vm.state_mut().exception_group = Some(class);
 }
 

@@ -67,16 +67,16 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             Ok(vm.new_tuple(vec![value]))
         }),
         native("__format__(self, format_spec, /)", |vm, args| format_text::format_number(vm, &args[0], &args[1])),
-        native("__divmod__(self, value, /)", |vm, args| divmod(vm, &args[0], &args[1])),
-        native("__rdivmod__(self, value, /)", |vm, args| divmod(vm, &args[1], &args[0])),
+        native("__divmod__(self, value, /)", |vm, args| divmod(vm, &args[0], &args[1])).wrapper(),
+        native("__rdivmod__(self, value, /)", |vm, args| divmod(vm, &args[1], &args[0])).wrapper(),
         native("__pow__(self, value, mod=None, /)", |vm, args| {
             refuse_modulus(vm, args)?;
             power(vm, &args[0], &args[1])
-        }),
+        }).wrapper(),
         native("__rpow__(self, value, mod=None, /)", |vm, args| {
             refuse_modulus(vm, args)?;
             power(vm, &args[1], &args[0])
-        }),
+        }).wrapper(),
     ],
     class_methods: &[native("fromhex(cls, string, /)", from_hex), native("__getformat__(cls, typestr, /)", get_format)],
     getset: &[getter("real", exact_slot), getter("imag", |vm, _| Ok(vm.new_float(0.0)))],

@@ -581,7 +581,10 @@ fn native_text_signature(vm: &mut Vm, value: &Value) -> Result<Value> {
     let kind = payload.kind;
     let text = match &payload.code {
         NativeCode::Table(row, _) => {
-            let parameters = row.signature.find('(').map_or("()", |at| &row.signature[at..]);
+            let parameters = row.parameters();
+            if parameters.is_empty() {
+                return Ok(Value::NONE);
+            }
             if let Some(rest) = parameters.strip_prefix("(self") {
                 format!("($self{rest}")
             } else if let Some(rest) = parameters.strip_prefix("(cls").filter(|_| kind != NativeKind::Function) {

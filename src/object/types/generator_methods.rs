@@ -15,7 +15,7 @@ pub(crate) static GENERATOR: TypeSpec = TypeSpec {
     layout: Layout::Generator,
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), iter: Some(itself), next: Some(next), ..Slots::NONE },
-    methods: &[native("send(self, value, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close)],
+    methods: &[native("send(self, value, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close), native("__del__(self, /)", finish).wrapper()],
     getset: &[
         NAME,
         QUALNAME,
@@ -34,7 +34,7 @@ pub(crate) static COROUTINE: TypeSpec = TypeSpec {
     layout: Layout::Generator,
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), await_: Some(await_coroutine), ..Slots::NONE },
-    methods: &[native("send(self, value, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close)],
+    methods: &[native("send(self, value, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close), native("__del__(self, /)", finish).wrapper()],
     getset: &[
         NAME,
         QUALNAME,
@@ -56,8 +56,9 @@ pub(crate) static ASYNC_GENERATOR: TypeSpec = TypeSpec {
     slots: Slots { repr: Some(repr), aiter: Some(itself), anext: Some(async_next), ..Slots::NONE },
     methods: &[
         native("asend(self, value, /)", async_send),
-        native("athrow(self, typ, val=None, tb=None, /)", async_throw),
+        native("athrow(self, typ, val=None, tb=None, /)", async_throw).unpacked(),
         native("aclose(self, /)", async_close),
+        native("__del__(self, /)", finish).wrapper(),
     ],
     getset: &[
         NAME,
@@ -238,6 +239,15 @@ fn throw(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn close(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let generator = this(&args[0]).clone();
     vm.generator_close(&generator)
+}
+
+/// `__del__`: what the end of a generator does, which for a suspended one is `close()`; what that raises is only shown.
+fn finish(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let generator = this(&args[0]).clone();
+    if generator.get(vm).state == GeneratorState::Suspended && vm.generator_close(&generator).is_err() {
+        vm.write_unraisable("", &args[0]);
+    }
+    Ok(Value::NONE)
 }
 
 fn is_running(vm: &mut Vm, value: &Value) -> Result<Value> {

@@ -74,16 +74,16 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
         native("__format__(self, format_spec, /)", format),
         native("__sizeof__(self, /)", |vm, args| Ok(Value::small(24 + 4 * this(vm, &args[0]).bit_length().div_ceil(30).max(1) as i64))),
-        native("__divmod__(self, value, /)", |vm, args| divmod(vm, &args[0], &args[1])),
-        native("__rdivmod__(self, value, /)", |vm, args| divmod(vm, &args[1], &args[0])),
+        native("__divmod__(self, value, /)", |vm, args| divmod(vm, &args[0], &args[1])).wrapper(),
+        native("__rdivmod__(self, value, /)", |vm, args| divmod(vm, &args[1], &args[0])).wrapper(),
         native("__pow__(self, value, mod=None, /)", |vm, args| match args.given_some(2) {
             None => power(vm, &args[0], &args[1]),
             Some(modulus) => power_modulo(vm, &args[0], &args[1], modulus),
-        }),
+        }).wrapper(),
         native("__rpow__(self, value, mod=None, /)", |vm, args| match args.given_some(2) {
             None => power(vm, &args[1], &args[0]),
             Some(modulus) => power_modulo(vm, &args[1], &args[0], modulus),
-        }),
+        }).wrapper(),
     ],
     class_methods: &[native("from_bytes(cls, /, bytes, byteorder='big', *, signed=False)", from_bytes)],
     getset: &[

@@ -139,8 +139,8 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         ..Slots::NONE
     },
     methods: &[
-        native("__buffer__(self, flags, /)", buffer_method),
-        native("__release_buffer__(self, buffer, /)", release_buffer_method),
+        native("__buffer__(self, flags, /)", buffer_method).wrapper(),
+        native("__release_buffer__(self, buffer, /)", release_buffer_method).wrapper(),
         native("release(self, /)", release),
         native("tobytes(self, /, order='C')", tobytes),
         native("hex(self, sep=None, bytes_per_sep=1)", hex),
@@ -151,7 +151,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             this(vm, &args[0])?;
             Ok(args[0].clone())
         }),
-        native("__exit__(self, /, *exc_info)", release),
+        native("__exit__(self, /, *exc_info)", release).unpacked(),
     ],
     class_methods: &[native("_from_flags(cls, /, object, flags)", |vm, args| make(vm, &args[1]))],
     getset: &[

@@ -7,6 +7,7 @@ pub(crate) mod bytes;
 pub(crate) mod bytes_methods;
 pub(crate) mod code;
 pub(crate) mod code_methods;
+pub(crate) mod code_replace;
 pub(crate) mod codec;
 pub(crate) mod complex;
 pub(crate) mod complex_methods;

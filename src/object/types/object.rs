@@ -23,7 +23,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("__reduce_ex__(self, protocol, /)", reduce_ex),
         native("__getstate__(self, /)", get_state),
     ],
-    class_methods: &[native("__init_subclass__(cls, /, *args, **kwargs)", init_subclass), native("__subclasshook__(cls, /, *args)", subclass_hook)],
+    class_methods: &[native("__init_subclass__(cls, /)", |_, _| Ok(Value::NONE)), native("__subclasshook__(cls, object, /)", |_, _| Ok(Value::NOT_IMPLEMENTED))],
     getset: &[GetSetSpec { name: "__class__", get: get_class, set: Some(set_class) }],
     ..TypeSpec::DEFAULT
 };
@@ -181,22 +181,6 @@ fn size_of_object(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let layout = args[0].layout_id().unwrap_or(0);
     let extra = vm.type_payload(&args[0]).extra_words();
     Ok(Value::small((LAYOUTS[usize::from(layout)].size.max(16) + extra * 8) as i64))
-}
-
-fn init_subclass(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let name = args[0].downcast::<Type>().map(|class| plain(vm, &class.get(vm).qualname)).unwrap_or_default();
-    if args[2].downcast::<Dict>().is_some_and(|names| names.get(vm).len() > 0) {
-        return Err(vm.type_error(format!("{name}.__init_subclass__() takes no keyword arguments")));
-    }
-    let given = vm.tuple_items(&args[1]).len();
-    if given > 0 {
-        return Err(vm.type_error(format!("{name}.__init_subclass__() takes no arguments ({given} given)")));
-    }
-    Ok(Value::NONE)
-}
-
-fn subclass_hook(_: &mut Vm, _: Args<'_>) -> Result<Value> {
-    Ok(Value::NOT_IMPLEMENTED)
 }
 
 fn get_class(vm: &mut Vm, object: &Value) -> Result<Value> {

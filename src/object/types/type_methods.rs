@@ -463,8 +463,8 @@ fn get_text_signature(vm: &mut Vm, class: &Value) -> Result<Value> {
     let spec = receiver::<Type>(vm, class)?.get(vm).spec;
     match spec.and_then(|spec| spec.new.as_ref()) {
         Some(native) => {
-            let parameters = native.signature.find('(').map_or("()", |at| &native.signature[at..]);
-            Ok(vm.new_str(parameters))
+            let parameters = native.parameters();
+            Ok(if parameters.is_empty() { Value::NONE } else { vm.new_str(parameters.into_owned()) })
         }
         None => Ok(Value::NONE),
     }

@@ -255,7 +255,23 @@ const PROXY_SLOTS: Slots = Slots {
     ..Slots::NONE
 };
 
+/// `divmod` of what the operands that are proxies refer to.
+fn proxy_divmod(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
+    let mut operands = [left.clone(), right.clone()];
+    let class = vm.native_type(&REFERENCE);
+    for operand in &mut operands {
+        if operand.holds::<WeakRef>() && !vm.is_instance(operand, &class) {
+            *operand = target_of(vm, operand)?;
+        }
+    }
+    let builtins = vm.import("builtins")?;
+    let divmod = vm.get_attr_str(&builtins, "divmod")?;
+    vm.call(&divmod, &operands)
+}
+
 const PROXY_METHODS: &[Native] = &[
+    native("__divmod__(self, value, /)", |vm, args| proxy_divmod(vm, &args[0], &args[1])).wrapper(),
+    native("__rdivmod__(self, value, /)", |vm, args| proxy_divmod(vm, &args[1], &args[0])).wrapper(),
     native("__bytes__(self, /)", |vm, args| forward(vm, &args, "__bytes__")),
     native("__reversed__(self, /)", |vm, args| forward(vm, &args, "__reversed__")),
 ];

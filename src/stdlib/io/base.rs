@@ -41,7 +41,7 @@ pub(crate) static IO_BASE: TypeSpec = TypeSpec {
         native("seekable(self, /)", |_, _| Ok(Value::FALSE)),
         native("readable(self, /)", |_, _| Ok(Value::FALSE)),
         native("writable(self, /)", |_, _| Ok(Value::FALSE)),
-        native("_checkClosed(self, /, msg=None)", |vm, args| {
+        native("_checkClosed(self, /)", |vm, args| {
             check_open(vm, &args[0])?;
             Ok(Value::NONE)
         }),
@@ -63,7 +63,7 @@ pub(crate) static IO_BASE: TypeSpec = TypeSpec {
         native("__exit__(self, /, *exc_info)", |vm, args| {
             vm.call_method(&args[0], "close", &[])?;
             Ok(Value::NONE)
-        }),
+        }).unpacked(),
         native("__del__(self, /)", |vm, args| {
             if !is_closed(vm, &args[0]).unwrap_or(true) {
                 vm.call_method(&args[0], "close", &[])?;

@@ -68,6 +68,7 @@ const fn spec(name: &'static str, doc: &'static str, init: crate::object::type_o
 }
 
 const GETTERS: &[GetSetSpec] = &[
+    getter("_finalizing", |_, _| Ok(Value::FALSE)),
     getter("raw", |vm, value| Ok(this(value).get(vm).raw.clone().unwrap_or(Value::NONE))),
     getter("closed", |vm, value| {
         let raw = raw(vm, value)?;

@@ -109,6 +109,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
     ],
     getset: &[
+        getter("_finalizing", |_, _| Ok(Value::FALSE)),
         getter("closed", |vm, value| Ok(Value::from_bool(file(value).get(vm).fd < 0))),
         getter("closefd", |vm, value| Ok(Value::from_bool(file(value).get(vm).close_fd))),
         getter("mode", |vm, value| {

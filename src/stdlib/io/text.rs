@@ -166,6 +166,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
     ],
     getset: &[
+        getter("_finalizing", |_, _| Ok(Value::FALSE)),
         getter("encoding", |vm, value| {
             let name = this(value).get(vm).encoding_name.clone();
             Ok(vm.new_str(name))
