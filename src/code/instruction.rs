@@ -581,6 +581,8 @@ instructions! {
     Nop { },
 
     // ---- quickened forms, written over others at run time by the VM only
+    /// Stands for any other, whose operands it keeps, in code that is traced (`sys.settrace`): the VM tells of it, and puts it back for one time.
+    Traced { },
     /// `LoadAttribute` of a slot of a plain instance; the site's cache holds shape and slot.
     LoadAttributeSlot { dst: Dst @ a, object: Src @ b, site: Site @ c },
     /// `StoreAttribute` to a slot of a plain instance that has it.

@@ -19,6 +19,9 @@ pub(crate) const QUIT: u32 = 32;
 /// More memory is in use than the limit allows.
 pub(crate) const MEMORY: u32 = 64;
 
+/// Some thread traces (`sys.settrace`).
+pub(crate) const TRACE: u32 = 128;
+
 /// The word, on a cache line of its own. Its bits are hints: what they are about is ordered by the scheduler's queue or by atomics of its own.
 #[repr(align(128))]
 pub(crate) struct Breaker(AtomicU32);

@@ -201,7 +201,7 @@ static ITERATOR: TypeSpec = TypeSpec {
             let arguments = vm.new_tuple(vec![source]);
             Ok(if exhausted { vm.new_tuple(vec![iter, arguments]) } else { vm.new_tuple(vec![iter, arguments, Value::small(index)]) })
         }),
-        native("__setstate__(self, state, /)", |vm, args| {
+        native("__setstate__(self, object, /)", |vm, args| {
             let index = vm.index_i64(&args[1])?.max(0) as usize;
             iterator_of(&args[0]).get_mut(vm).index = index;
             Ok(Value::NONE)

@@ -580,7 +580,7 @@ pub(crate) static DEFAULT_DICT: TypeSpec = TypeSpec {
     flags: BASE_TYPE,
     slots: Slots { init: Some(default_init), repr: Some(default_repr), binary: binary(&[(BinaryOperator::Or, default_or)]), ..Slots::NONE },
     methods: &[
-        native("__missing__(self, key, /)", default_missing),
+        native("__missing__(self, object, /)", default_missing),
         native("copy(self, /)", default_copy),
         native("__copy__(self, /)", default_copy),
         native("__reduce__(self, /)", default_reduce),

@@ -52,7 +52,7 @@ pub(crate) static PARTIAL: TypeSpec = TypeSpec {
     layout: Layout::Partial,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
     slots: Slots { new: Some(partial_new), call: Some(partial_call), repr: Some(partial_repr), descriptor_get: Some(partial_get), ..Slots::NONE },
-    methods: &[native("__reduce__(self, /)", partial_reduce), native("__setstate__(self, state, /)", partial_set_state)],
+    methods: &[native("__reduce__(self, /)", partial_reduce), native("__setstate__(self, object, /)", partial_set_state)],
     class_methods: &[native("__class_getitem__(cls, object, /)", class_get_item)],
     getset: &[
         DICT,

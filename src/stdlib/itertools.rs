@@ -9,6 +9,7 @@ use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, Slots, Type, TypeSpec, constructor};
 use crate::object::types::TypeId;
 use crate::object::types::generic_alias_methods::class_get_item;
+use crate::object::types::list::List;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
 use crate::vm::{Result, Vm};
@@ -80,7 +81,8 @@ pub(crate) enum Itertool {
     },
     Cycle {
         iterator: Option<Value>,
-        saved: Vec<Value>,
+        /// A list, which copies of the iterator share.
+        saved: Value,
         index: usize,
         /// The values are saved already (a pickle was taken), and `iterator` gives the rest of one turn.
         first_pass: bool,
@@ -176,7 +178,7 @@ impl Payload for Itertool {
             Self::Combinations { pool, .. } | Self::Permutations { pool, .. } => (&[], &[], &[pool]),
             Self::Compress { data, selectors } => (&[data, selectors], &[], &[]),
             Self::Count { next, step } => (&[next, step], &[], &[]),
-            Self::Cycle { iterator, saved, .. } => (&[], &[iterator], &[saved]),
+            Self::Cycle { iterator, saved, .. } => (&[saved], &[iterator], &[]),
             Self::DropWhile { predicate, iterator, .. } | Self::FilterFalse { predicate, iterator } | Self::TakeWhile { predicate, iterator, .. } => {
                 (&[predicate, iterator], &[], &[])
             }
@@ -665,7 +667,8 @@ static CYCLE: TypeSpec = TypeSpec {
     methods: &[REDUCE, SET_STATE],
     new: constructor("cycle(iterable, /)", |vm, args| {
         let iterator = Some(vm.iter(&args[1])?);
-        made(vm, &args, Itertool::Cycle { iterator, saved: Vec::new(), index: 0, first_pass: false })
+        let saved = vm.new_list(Vec::new());
+        made(vm, &args, Itertool::Cycle { iterator, saved, index: 0, first_pass: false })
     }),
     ..spec("itertools.cycle", "Return elements from the iterable until it is exhausted. Then repeat the sequence indefinitely.", cycle_next)
 };
@@ -679,8 +682,9 @@ fn cycle_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         }
         fields!(vm, this, Cycle { iterator, saved, first_pass });
         if let Some(item) = item {
-            if !*first_pass {
-                saved.push(item.clone());
+            let saved = saved.clone();
+            if !*first_pass && let Some(saved) = saved.downcast::<List>() {
+                saved.get_mut(vm).items.push(item.clone());
             }
             return Ok(Some(item));
         }
@@ -688,10 +692,13 @@ fn cycle_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         drop(exhausted);
     }
     fields!(vm, this, Cycle { saved, index });
-    let Some(item) = saved.get(*index) else { return Ok(None) };
-    let item = item.clone();
-    *index = if *index + 1 >= saved.len() { 0 } else { *index + 1 };
-    Ok(Some(item))
+    let (saved, place) = (saved.clone(), *index);
+    let Some(saved) = saved.downcast::<List>() else { return Ok(None) };
+    let items = &saved.get(vm).items;
+    let (item, count) = (items.get(place).cloned(), items.len());
+    fields!(vm, this, Cycle { index });
+    *index = if place + 1 >= count { 0 } else { place + 1 };
+    Ok(item)
 }
 
 // ---- dropwhile, takewhile, filterfalse, starmap

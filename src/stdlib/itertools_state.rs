@@ -11,7 +11,7 @@ use crate::vm::{Result, Vm};
 /// For types whose iterators are made anew from their arguments.
 pub(super) const REDUCE: Native = native("__reduce__(self, /)", reduce);
 /// For types that have a state beside.
-pub(super) const SET_STATE: Native = native("__setstate__(self, state, /)", set_state);
+pub(super) const SET_STATE: Native = native("__setstate__(self, object, /)", set_state);
 
 fn warn(vm: &mut Vm) -> Result<()> {
     vm.warn(crate::vm::ExceptionKind::DeprecationWarning, "Pickle, copy, and deepcopy support will be removed from itertools in Python 3.14.")
@@ -106,15 +106,13 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             let (iterator, is_again) = match iterator {
                 Some(iterator) => (iterator, first_pass),
                 None => {
-                    let copy = vm.new_list(saved.clone());
-                    let iterator = vm.iter(&copy)?;
+                    let iterator = vm.iter(&saved)?;
                     if index > 0 {
                         vm.call_method(&iterator, "__setstate__", &[Value::small(index as i64)])?;
                     }
                     (iterator, true)
                 }
             };
-            let saved = vm.new_list(saved);
             (vec![iterator], Some(vm.new_tuple(vec![saved, Value::from_bool(is_again)])))
         }
         Itertool::DropWhile { predicate, iterator, started } => {
@@ -127,7 +125,7 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Itertool::StarMap { function, iterator } => (vec![function.clone(), iterator.clone()], None),
         Itertool::GroupBy { iterator, key, target, current_key, current, .. } => {
             let state = match (current, target, current_key) {
-                (Some(current), Some(target), Some(key)) => Some(vec![current.clone(), target.clone(), key.clone()]),
+                (Some(current), Some(target), Some(key)) => Some(vec![key.clone(), current.clone(), target.clone()]),
                 _ => None,
             };
             (vec![iterator.clone(), key.clone()], state.map(|state| vm.new_tuple(state)))
@@ -277,8 +275,10 @@ fn set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
         Itertool::Cycle { .. } => {
             let items = parts(vm, state, 2, 2)?;
-            let Some(list) = items[0].downcast::<List>() else { return Err(wrong_part(vm, 1, "list", &items[0])) };
-            let values = list.get(vm).items.clone();
+            if !items[0].holds::<List>() {
+                return Err(wrong_part(vm, 1, "list", &items[0]));
+            }
+            let values = items[0].clone();
             let is_again = integer(vm, &items[1])? != 0;
             if let Itertool::Cycle { saved, index, first_pass, .. } = of(this).get_mut(vm) {
                 let old = std::mem::replace(saved, values);
@@ -297,7 +297,7 @@ fn set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Itertool::GroupBy { .. } => {
             let items = parts(vm, state, 3, 3)?;
             if let Itertool::GroupBy { current, target, current_key, .. } = of(this).get_mut(vm) {
-                let old = (current.replace(items[0].clone()), target.replace(items[1].clone()), current_key.replace(items[2].clone()));
+                let old = (current_key.replace(items[0].clone()), current.replace(items[1].clone()), target.replace(items[2].clone()));
                 drop(old);
             }
         }

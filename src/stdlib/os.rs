@@ -213,7 +213,7 @@ const FUNCTIONS: [Native; 90] = [
         vm.poll()?;
         descriptor(vm, count).map(|count| Value::small(count as i64))
     }),
-    native("pwrite(fd, data, offset, /)", |vm, args| {
+    native("pwrite(fd, buffer, offset, /)", |vm, args| {
         let (fd, offset) = (int(vm, &args[0])?, vm.index_i64(&args[2])?);
         let bytes = buffer(vm, &args[1])?;
         vm.charge_output(fd, bytes.len())?;

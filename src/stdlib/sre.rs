@@ -140,7 +140,7 @@ static PATTERN: TypeSpec = TypeSpec {
         native("__copy__(self, /)", |_, args| Ok(args[0].clone())),
         native("__deepcopy__(self, memo, /)", |_, args| Ok(args[0].clone())),
     ],
-    class_methods: &[native("__class_getitem__(cls, item, /)", |vm, args| generic_alias::new_alias(vm, &args[0], &args[1]))],
+    class_methods: &[native("__class_getitem__(cls, object, /)", |vm, args| generic_alias::new_alias(vm, &args[0], &args[1]))],
     getset: &[
         getter("pattern", |vm, value| Ok(pattern(value).get(vm).source.clone())),
         getter("flags", |vm, value| Ok(Value::small(i64::from(pattern(value).get(vm).regex.flags())))),
@@ -181,7 +181,7 @@ static MATCH: TypeSpec = TypeSpec {
         native("__copy__(self, /)", |_, args| Ok(args[0].clone())),
         native("__deepcopy__(self, memo, /)", |_, args| Ok(args[0].clone())),
     ],
-    class_methods: &[native("__class_getitem__(cls, item, /)", |vm, args| generic_alias::new_alias(vm, &args[0], &args[1]))],
+    class_methods: &[native("__class_getitem__(cls, object, /)", |vm, args| generic_alias::new_alias(vm, &args[0], &args[1]))],
     getset: &[
         getter("string", |vm, value| Ok(this_match(value).get(vm).string.clone())),
         getter("re", |vm, value| Ok(this_match(value).get(vm).pattern.clone().into_value())),

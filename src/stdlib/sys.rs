@@ -60,10 +60,16 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         }),
         native("audit(event, /, *args)", |_, _| Ok(Value::NONE)),
         native("addaudithook(hook)", |_, _| Ok(Value::NONE)),
-        native("gettrace()", |_, _| Ok(Value::NONE)),
-        native("settrace(function, /)", |_, _| Ok(Value::NONE)),
-        native("getprofile()", |_, _| Ok(Value::NONE)),
-        native("setprofile(function, /)", |_, _| Ok(Value::NONE)),
+        native("gettrace()", |vm, _| Ok(vm.tracer())),
+        native("settrace(function, /)", |vm, args| {
+            vm.set_tracer(Some(args[0].clone()).filter(|function| !function.is_none()));
+            Ok(Value::NONE)
+        }),
+        native("getprofile()", |vm, _| Ok(vm.profiler())),
+        native("setprofile(function, /)", |vm, args| {
+            vm.set_profiler(Some(args[0].clone()).filter(|function| !function.is_none()));
+            Ok(Value::NONE)
+        }),
         native("getunicodeinternedsize(*, _only_immortal=False)", |vm, _| Ok(vm.new_int(vm.heap().interned.borrow().len() as i64))),
         native("getallocatedblocks()", |vm, _| Ok(vm.new_int(vm.heap().growth.get().max(0)))),
         native("call_tracing(func, args, /)", |vm, args| {

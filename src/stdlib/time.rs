@@ -16,7 +16,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     name: "time",
     doc: "Clocks, and conversions between moments and calendars.",
     functions: &[
-        native("sleep(seconds, /)", |vm, args| crate::thread::timeout::sleep(vm, &args[0])),
+        native("sleep(object, /)", |vm, args| crate::thread::timeout::sleep(vm, &args[0])),
         native("time()", |vm, _| Ok(seconds(vm, Clock::Real))),
         native("time_ns()", |vm, _| Ok(vm.new_int(Clock::Real.now()))),
         native("monotonic()", |vm, _| Ok(seconds(vm, Clock::Monotonic))),
@@ -71,7 +71,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         native("get_clock_info(name, /)", clock_info).parsed(),
         native("gmtime(seconds=None, /)", |vm, args| broken(vm, args.given_some(0), clock::utc)).parsed(),
         native("localtime(seconds=None, /)", |vm, args| broken(vm, args.given_some(0), clock::local)).parsed(),
-        native("mktime(tuple, /)", mktime),
+        native("mktime(object, /)", mktime),
         native("asctime(tuple=None, /)", asctime).parsed(),
         native("ctime(seconds=None, /)", |vm, args| {
             let time = moment(vm, args.given_some(0), clock::local)?;

@@ -79,6 +79,7 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
         type_epoch: 1,
         next_version: 0,
         hash_seed,
+        n_tracing: 0,
         recursion_limit: shared.limits().depth.unwrap_or(usize::MAX).min(1000),
         shared,
         starting: Vec::new(),

@@ -42,6 +42,7 @@ impl Vm {
         if breaker.take(MAILBOX) {
             self.drain_mailbox();
         }
+        self.overwrite_restored();
         if breaker.has(SIGNAL) && self.is_main {
             self.run_signal_handlers()?;
         }
@@ -64,6 +65,14 @@ impl Vm {
         let mailed = self.state().mailbox.take();
         drop(mailed);
         self.drain_if_dead();
+    }
+
+    /// `handle_breaker` where a frame was entered or resumed, which is told to those who trace.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn handle_breaker_at_entry(&mut self) -> Result<()> {
+        self.handle_breaker()?;
+        self.trace_entry()
     }
 
     /// Runs the handlers of the signals that came. In the main thread only.

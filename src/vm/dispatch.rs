@@ -120,6 +120,13 @@ impl Vm {
             };
         }
         load_state!();
+        if breaker.load(std::sync::atomic::Ordering::Relaxed) & crate::gil::TRACE != 0 {
+            let waiting = self.raised.take();
+            match self.trace_entry() {
+                Ok(()) => self.raised = waiting,
+                Err(super::vm::Raised(())) => pending = true,
+            }
+        }
         'frames: loop {
             let raised = 'raise: {
                 if pending {
@@ -209,7 +216,10 @@ impl Vm {
                 }
                 // The countdown and the breaker: what is ahead costs so many instructions.
                 macro_rules! check {
-                    ($cost:expr) => {{
+                    ($cost:expr) => {
+                        check!($cost, handle_breaker)
+                    };
+                    ($cost:expr, $slow:ident) => {{
                         #[cfg(not(feature = "unmetered"))]
                         let is_used_up = {
                             let left = self.budget - $cost;
@@ -219,7 +229,7 @@ impl Vm {
                         #[cfg(feature = "unmetered")]
                         let is_used_up = false;
                         if is_used_up | self.is_broken() {
-                            slow!(self.handle_breaker());
+                            slow!(self.$slow());
                         }
                     }};
                 }
@@ -322,7 +332,7 @@ impl Vm {
                 macro_rules! enter {
                     () => {{
                         load_state!();
-                        check!(entry_cost!());
+                        check!(entry_cost!(), handle_breaker_at_entry);
                     }};
                 }
                 // A call costs the instructions of its body; going on in a generator costs little, since its body was paid for when it was made.
@@ -384,7 +394,7 @@ impl Vm {
                                     code = callee;
                                     n_locals = callee_ref.n_locals;
                                     self.frames.records.push(Record { pc, base, code, frame_object: Word::UNBOUND, aux: Word::UNBOUND, flags: 0 });
-                                    check!(callee_ref.instructions.len() as i64);
+                                    check!(callee_ref.instructions.len() as i64, handle_breaker_at_entry);
                                     continue;
                                 }
                             }
@@ -1499,6 +1509,13 @@ impl Vm {
                         Opcode::SetupAnnotations => slow!(self.setup_annotations(window!())),
                         Opcode::Intrinsic => slow!(self.intrinsic(window!(), i)),
                         Opcode::Intrinsic2 => slow!(self.intrinsic2(window!(), i)),
+                        Opcode::Traced => {
+                            // SAFETY: the place is saved.
+                            slow!(unsafe { self.traced_instruction() });
+                            // The instruction itself is back for this once.
+                            // SAFETY: inside the code.
+                            pc = unsafe { pc.sub(1) };
+                        }
                         Opcode::Nop => check!(1),
                     }
                 }

@@ -267,6 +267,10 @@ impl Vm {
             back: None,
             extra_locals: None,
             trace: Value::NONE,
+            trace_lines: true,
+            trace_opcodes: false,
+            last_line: 0,
+            last_place: 0,
         };
         let frame = self.alloc(TypeId::Frame, payload);
         let word = frame.clone().into_value().into_word();
@@ -331,10 +335,10 @@ impl Vm {
     /// Lets the frame object of an ending frame go, or gives it the locals when somebody else has it too.
     ///
     /// # Safety
-    /// `base` is the frame's window, whose locals are still there.
+    /// `base` is the frame's window, whose locals are still there; `caller` is the place of the record below.
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn detach_frame_object(&mut self, frame_object: Word, base: *mut Word, instruction: u32) {
+    pub(crate) unsafe fn detach_frame_object(&mut self, frame_object: Word, base: *mut Word, instruction: u32, caller: Option<usize>) {
         // SAFETY: the record owned it.
         let Ok(frame) = unsafe { Value::from_owned(frame_object) }.into_ref::<Frame>() else {
             return;
@@ -355,6 +359,8 @@ impl Vm {
                 }
             }
             payload.locals = locals.into_boxed_slice();
+            let back = caller.filter(|&caller| caller < self.frames.records.len()).map(|caller| self.frame_object(caller));
+            frame.get_mut(self).back = back;
         }
     }
 }

@@ -541,8 +541,13 @@ pub(crate) fn home_of(module: &'static str) -> &'static str {
     HOMES.iter().find(|row| row.0 == module).map_or(module, |row| row.1)
 }
 
+/// The native module whose functions name `home` as theirs.
+pub(crate) fn module_of(home: &str) -> &str {
+    HOMES.iter().find(|row| row.1 == home).map_or(home, |row| row.0)
+}
+
 fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Result<Option<Found>> {
-    let full = HOMES.iter().find(|row| row.1 == full).map_or(full, |row| row.0);
+    let full = module_of(full);
     if let Some(native) = vm.state().library.natives.iter().find(|native| native.name == full) {
         return Ok(Some(Found::Native(native)));
     }
@@ -719,6 +724,11 @@ fn set_module_attributes(vm: &mut Vm, dict: &Ref<Dict>, spec: &Value, package: &
 fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>) -> Result<Value> {
     let parent = text.rsplit_once('.').map_or("", |(parent, _)| parent);
     let (program, file, is_package) = match found {
+        Found::Native(native) if native.name != text => {
+            let own = vm.import(native.name)?;
+            vm.dict_set(modules, name, own.clone())?;
+            return Ok(own);
+        }
         Found::Native(native) => {
             let module = vm.make_native_module(native)?;
             let origin = vm.new_str("built-in");

@@ -199,6 +199,9 @@ impl Vm {
         if let Some(record) = self.frames.records.last() {
             // SAFETY: `pc` stands behind the running instruction.
             let cell = unsafe { &*record.pc.sub(1) };
+            if cell.get() as u8 == Opcode::Traced as u8 {
+                return self.rewrite_original(opcode);
+            }
             cell.set(cell.get() & !0xFF | opcode as u64);
         }
     }
@@ -214,6 +217,7 @@ impl Vm {
         let payload = Code {
             instructions: unit.code.iter().map(|word| Cell::new(word.0)).collect(),
             constants,
+            traced: std::cell::OnceCell::new(),
             caches: (0..names.len()).map(|_| Cell::new(0)).collect(),
             names,
             functions: (0..unit.functions.len()).map(|_| OnceCell::new()).collect(),

@@ -23,6 +23,7 @@ pub(crate) mod stacks;
 pub(crate) mod state;
 pub(crate) mod stop;
 pub(crate) mod suspend;
+pub(crate) mod trace;
 pub(crate) mod traceback;
 pub(crate) mod unwind;
 pub(crate) mod upcall;

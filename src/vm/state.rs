@@ -157,6 +157,8 @@ pub(crate) struct State {
     pub(crate) type_epoch: u32,
     pub(crate) next_version: u32,
     pub(crate) hash_seed: u64,
+    /// How many threads trace.
+    pub(crate) n_tracing: usize,
     pub(crate) recursion_limit: usize,
     pub(crate) shared: Arc<crate::gil::Shared>,
     /// Modules' caches of their own: natives keep things here by name.

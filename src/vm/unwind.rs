@@ -33,10 +33,13 @@ impl Vm {
             let instruction = record.instruction();
             let base = record.base;
             let code = record.code;
-            if std::mem::take(&mut self.skip_traceback) {
-                // `Reraise`: this frame's entry is there already.
-            } else {
+            let is_reraised = std::mem::take(&mut self.skip_traceback);
+            if !is_reraised {
+                // After a `Reraise` this frame's entry is there already.
                 self.add_traceback(instruction);
+            }
+            if self.is_traced() {
+                self.trace_exception(!is_reraised);
             }
             // SAFETY: the record's code lives (F2).
             let payload = unsafe { &*code };
@@ -60,6 +63,9 @@ impl Vm {
                     record.pc = unsafe { payload.instructions.as_ptr().add(handler.target as usize) };
                 }
                 return Unwound::Handler;
+            }
+            if self.is_traced() {
+                self.trace_unwind();
             }
             // SAFETY: the frame ends here.
             if unsafe { self.leave_frame(instruction) } {
@@ -95,7 +101,8 @@ impl Vm {
                 }
             }
             if record.frame_object != Word::UNBOUND {
-                self.detach_frame_object(record.frame_object, base, instruction);
+                let caller = self.frames.records.len().checked_sub(1);
+                self.detach_frame_object(record.frame_object, base, instruction, caller);
             }
             if record.flags & GENERATOR == 0 {
                 for index in 0..n_locals {
@@ -191,7 +198,7 @@ impl Vm {
         let n_locals = unsafe { usize::from((*record_code(self)).n_locals) };
         if frame_object != Word::UNBOUND {
             // SAFETY: the window's locals are still there.
-            unsafe { self.detach_frame_object(frame_object, base, instruction) };
+            unsafe { self.detach_frame_object(frame_object, base, instruction, self.frames.records.len().checked_sub(2)) };
         }
         if flags & GENERATOR == 0 {
             for index in 0..n_locals {

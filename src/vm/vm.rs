@@ -71,6 +71,8 @@ pub(crate) struct Vm {
     pub(crate) locals: Vec<(u64, Value)>,
     /// The asynchronous generator hooks of this thread: first iteration and finaliser.
     pub(crate) async_hooks: (Value, Value),
+    /// `sys.settrace` and `sys.setprofile`.
+    pub(super) tracing: super::trace::Tracing,
 }
 
 impl Vm {
@@ -101,6 +103,7 @@ impl Vm {
             is_main,
             locals: Vec::new(),
             async_hooks: (Value::NONE, Value::NONE),
+            tracing: super::trace::Tracing::default(),
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Code {
     pub(crate) caches: Box<[Cell<u64>]>,
     /// The code objects of the unit's function sites, made when they are first needed.
     pub(crate) functions: Box<[OnceCell<Ref<Code>>]>,
+    /// The operations of the instructions, once a trace function's stops have been put in their places.
+    pub(crate) traced: OnceCell<Box<[Cell<u8>]>>,
     /// The names of its parameters, interned.
     pub(crate) parameters: Box<[Value]>,
     pub(crate) name: Value,

@@ -17,7 +17,7 @@ use crate::vm::{Result, Vm};
 
 const OPERATORS: &[(BinaryOperator, BinaryFn)] =
     &[(BinaryOperator::Or, or), (BinaryOperator::And, and), (BinaryOperator::Subtract, subtract), (BinaryOperator::Xor, xor)];
-const METHODS: &[Native] = &[native("isdisjoint(self, other, /)", is_disjoint), native("__reversed__(self, /)", reversed)];
+const METHODS: &[Native] = &[native("isdisjoint(self, object, /)", is_disjoint), native("__reversed__(self, /)", reversed)];
 const MAPPING: &[GetSetSpec] = &[getter("mapping", mapping)];
 const SET_LIKE: Slots = Slots {
     repr: Some(repr),

@@ -44,7 +44,7 @@ const BASE_METHODS: &[crate::object::native::Native] = &[
 ];
 
 const GROUP_METHODS: &[crate::object::native::Native] =
-    &[native("derive(self, excs, /)", derive), native("split(self, condition, /)", split), native("subgroup(self, condition, /)", subgroup)];
+    &[native("derive(self, object, /)", derive), native("split(self, object, /)", split), native("subgroup(self, object, /)", subgroup)];
 
 /// A field's getter and setter, by its place.
 const fn field<const PLACE: usize>(name: &'static str) -> GetSetSpec {
@@ -161,7 +161,7 @@ const fn spec_of(kind: ExceptionKind) -> TypeSpec {
         ExceptionKind::BaseException => spec.methods = BASE_METHODS,
         ExceptionKind::BaseExceptionGroup => {
             spec.methods = GROUP_METHODS;
-            spec.class_methods = const { &[native("__class_getitem__(cls, item, /)", crate::object::types::generic_alias_methods::class_get_item)] };
+            spec.class_methods = const { &[native("__class_getitem__(cls, object, /)", crate::object::types::generic_alias_methods::class_get_item)] };
         }
         ExceptionKind::ImportError => spec.methods = const { &[native("__reduce__(self, /)", reduce_import_error)] },
         ExceptionKind::OSError => spec.methods = const { &[native("__reduce__(self, /)", reduce_os_error)] },

@@ -25,8 +25,16 @@ pub(crate) struct Frame {
     pub(crate) back: Option<Ref<Frame>>,
     /// Names that were added through `f_locals`.
     pub(crate) extra_locals: Option<Value>,
-    /// `f_trace`, kept for debuggers' sake.
+    /// `f_trace`: the frame's own trace function.
     pub(crate) trace: Value,
+    /// `f_trace_lines`: it is told of lines.
+    pub(crate) trace_lines: bool,
+    /// `f_trace_opcodes`: it is told of instructions.
+    pub(crate) trace_opcodes: bool,
+    /// The line it was told of last.
+    pub(crate) last_line: u32,
+    /// The instruction that was looked at last.
+    pub(crate) last_place: u32,
 }
 
 impl Frame {

@@ -46,16 +46,47 @@ pub(crate) static FRAME: TypeSpec = TypeSpec {
             get: |vm, frame| Ok(receiver::<Frame>(vm, frame)?.get(vm).trace.clone()),
             set: Some(|vm, frame, value| {
                 let value = value.cloned().unwrap_or(Value::NONE);
-                let old = std::mem::replace(&mut receiver::<Frame>(vm, frame)?.get_mut(vm).trace, value);
+                let frame = receiver::<Frame>(vm, frame)?;
+                let old = std::mem::replace(&mut frame.get_mut(vm).trace, value);
                 drop(old);
+                if !frame.get(vm).trace.is_none() {
+                    vm.trace_frame(frame);
+                }
                 Ok(())
             }),
         },
-        getter("f_trace_lines", |_, _| Ok(Value::TRUE)),
-        getter("f_trace_opcodes", |_, _| Ok(Value::FALSE)),
+        GetSetSpec {
+            name: "f_trace_lines",
+            get: |vm, frame| Ok(Value::from_bool(receiver::<Frame>(vm, frame)?.get(vm).trace_lines)),
+            set: Some(|vm, frame, value| {
+                let flag = flag(vm, value)?;
+                receiver::<Frame>(vm, frame)?.get_mut(vm).trace_lines = flag;
+                Ok(())
+            }),
+        },
+        GetSetSpec {
+            name: "f_trace_opcodes",
+            get: |vm, frame| Ok(Value::from_bool(receiver::<Frame>(vm, frame)?.get(vm).trace_opcodes)),
+            set: Some(|vm, frame, value| {
+                let flag = flag(vm, value)?;
+                receiver::<Frame>(vm, frame)?.get_mut(vm).trace_opcodes = flag;
+                Ok(())
+            }),
+        },
     ],
     ..TypeSpec::DEFAULT
 };
+
+/// The value of `f_trace_lines` and its like, which has to be a bool.
+fn flag(vm: &mut Vm, value: Option<&Value>) -> Result<bool> {
+    match value {
+        None => Err(vm.type_error("cannot delete numeric/char attribute")),
+        Some(value) => match value.as_bool() {
+            Some(flag) => Ok(flag),
+            None => Err(vm.type_error("attribute value type must be bool")),
+        },
+    }
+}
 
 /// The line a frame stands at; 0 when there is none.
 pub(crate) fn frame_line(vm: &mut Vm, frame: &Ref<Frame>) -> u32 {

@@ -552,9 +552,10 @@ fn native_self(vm: &mut Vm, value: &Value) -> Result<Value> {
         return Ok(bound);
     }
     let owner = native_payload(vm, value)?.owner.clone();
-    if owner.holds::<Str>() {
-        let modules = vm.state().modules.clone();
-        if let Some(module) = vm.dict_get(&modules, &owner)? {
+    let Some(home) = vm.text_of(&owner).map(ToString::to_string) else { return Ok(Value::NONE) };
+    let modules = vm.state().modules.clone();
+    for name in [home.as_str(), crate::vm::import::module_of(&home)] {
+        if let Some(module) = vm.dict_get_str(&modules, name)? {
             return Ok(module);
         }
     }
@@ -579,6 +580,7 @@ fn native_doc(vm: &mut Vm, value: &Value) -> Result<Value> {
 fn native_text_signature(vm: &mut Vm, value: &Value) -> Result<Value> {
     let payload = native_payload(vm, value)?;
     let kind = payload.kind;
+    let is_static = kind == NativeKind::Function && payload.owner.holds::<Type>();
     let text = match &payload.code {
         NativeCode::Table(row, _) => {
             let parameters = row.parameters();
@@ -589,6 +591,8 @@ fn native_text_signature(vm: &mut Vm, value: &Value) -> Result<Value> {
                 format!("($self{rest}")
             } else if let Some(rest) = parameters.strip_prefix("(cls").filter(|_| kind != NativeKind::Function) {
                 format!("($type{rest}")
+            } else if is_static {
+                parameters.into_owned()
             } else if parameters == "()" {
                 "($module)".to_owned()
             } else {

@@ -15,7 +15,7 @@ pub(crate) static GENERATOR: TypeSpec = TypeSpec {
     layout: Layout::Generator,
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), iter: Some(itself), next: Some(next), ..Slots::NONE },
-    methods: &[native("send(self, value, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close), native("__del__(self, /)", finish).wrapper()],
+    methods: &[native("send(self, object, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close), native("__del__(self, /)", finish).wrapper()],
     getset: &[
         NAME,
         QUALNAME,
@@ -25,7 +25,7 @@ pub(crate) static GENERATOR: TypeSpec = TypeSpec {
         getter("gi_code", code),
         getter("gi_yieldfrom", delegate),
     ],
-    class_methods: &[native("__class_getitem__(cls, item, /)", class_get_item)],
+    class_methods: &[native("__class_getitem__(cls, object, /)", class_get_item)],
     ..TypeSpec::DEFAULT
 };
 
@@ -34,7 +34,7 @@ pub(crate) static COROUTINE: TypeSpec = TypeSpec {
     layout: Layout::Generator,
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), await_: Some(await_coroutine), ..Slots::NONE },
-    methods: &[native("send(self, value, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close), native("__del__(self, /)", finish).wrapper()],
+    methods: &[native("send(self, object, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close), native("__del__(self, /)", finish).wrapper()],
     getset: &[
         NAME,
         QUALNAME,
@@ -45,7 +45,7 @@ pub(crate) static COROUTINE: TypeSpec = TypeSpec {
         getter("cr_await", delegate),
         getter("cr_origin", origin),
     ],
-    class_methods: &[native("__class_getitem__(cls, item, /)", class_get_item)],
+    class_methods: &[native("__class_getitem__(cls, object, /)", class_get_item)],
     ..TypeSpec::DEFAULT
 };
 
@@ -55,7 +55,7 @@ pub(crate) static ASYNC_GENERATOR: TypeSpec = TypeSpec {
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), aiter: Some(itself), anext: Some(async_next), ..Slots::NONE },
     methods: &[
-        native("asend(self, value, /)", async_send),
+        native("asend(self, object, /)", async_send),
         native("athrow(self, typ, val=None, tb=None, /)", async_throw).unpacked(),
         native("aclose(self, /)", async_close),
         native("__del__(self, /)", finish).wrapper(),
@@ -69,12 +69,12 @@ pub(crate) static ASYNC_GENERATOR: TypeSpec = TypeSpec {
         getter("ag_code", code),
         getter("ag_await", delegate),
     ],
-    class_methods: &[native("__class_getitem__(cls, item, /)", class_get_item)],
+    class_methods: &[native("__class_getitem__(cls, object, /)", class_get_item)],
     ..TypeSpec::DEFAULT
 };
 
 const AWAITER_METHODS: &[crate::object::native::Native] = &[
-    native("send(self, value, /)", awaiter_send_method),
+    native("send(self, object, /)", awaiter_send_method),
     native("throw(self, typ, val=None, tb=None, /)", awaiter_throw),
     native("close(self, /)", awaiter_close),
 ];

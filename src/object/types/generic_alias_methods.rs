@@ -33,7 +33,7 @@ pub(crate) static ALIAS: TypeSpec = TypeSpec {
         ..Slots::NONE
     },
     methods: &[
-        native("__mro_entries__(self, bases, /)", alias_mro_entries),
+        native("__mro_entries__(self, object, /)", alias_mro_entries),
         native("__instancecheck__(self, object, /)", |vm, _| Err(vm.type_error("isinstance() argument 2 cannot be a parameterized generic"))),
         native("__subclasscheck__(self, object, /)", |vm, _| Err(vm.type_error("issubclass() argument 2 cannot be a parameterized generic"))),
         native("__reduce__(self, /)", alias_reduce),

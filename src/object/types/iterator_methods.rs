@@ -27,7 +27,7 @@ const fn over(name: &'static str) -> TypeSpec {
 }
 
 const SEQUENCE_METHODS: &[Native] =
-    &[native("__length_hint__(self, /)", length_hint), native("__reduce__(self, /)", reduce), native("__setstate__(self, state, /)", set_state)];
+    &[native("__length_hint__(self, /)", length_hint), native("__reduce__(self, /)", reduce), native("__setstate__(self, object, /)", set_state)];
 
 pub(crate) static LIST_ITERATOR: TypeSpec = over("list_iterator");
 pub(crate) static TUPLE_ITERATOR: TypeSpec = over("tuple_iterator");
@@ -47,7 +47,7 @@ pub(crate) static LIST_REVERSE_ITERATOR: TypeSpec = TypeSpec {
 const REVERSED_METHODS: &[Native] = &[
     native("__length_hint__(self, /)", reversed_length_hint),
     native("__reduce__(self, /)", reversed_reduce),
-    native("__setstate__(self, state, /)", reversed_set_state),
+    native("__setstate__(self, object, /)", reversed_set_state),
 ];
 
 pub(crate) static REVERSED: TypeSpec = TypeSpec {
@@ -86,7 +86,7 @@ pub(crate) static ZIP: TypeSpec = TypeSpec {
     layout: Layout::Zip,
     flags: BASE_TYPE,
     slots: Slots { new: Some(zip_new), iter: Some(sequence::iter_self), next: Some(zip_next), ..Slots::NONE },
-    methods: &[native("__reduce__(self, /)", zip_reduce), native("__setstate__(self, state, /)", zip_set_state)],
+    methods: &[native("__reduce__(self, /)", zip_reduce), native("__setstate__(self, object, /)", zip_set_state)],
     ..TypeSpec::DEFAULT
 };
 

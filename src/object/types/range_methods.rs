@@ -31,8 +31,8 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         ..Slots::NONE
     },
     methods: &[
-        native("count(self, value, /)", count),
-        native("index(self, value, /)", index),
+        native("count(self, object, /)", count),
+        native("index(self, object, /)", index),
         native("__reversed__(self, /)", reversed),
         native("__reduce__(self, /)", reduce),
     ],
@@ -48,7 +48,7 @@ pub(crate) static ITERATOR: TypeSpec = TypeSpec {
     methods: &[
         native("__length_hint__(self, /)", length_hint),
         native("__reduce__(self, /)", reduce_iterator),
-        native("__setstate__(self, state, /)", set_state),
+        native("__setstate__(self, object, /)", set_state),
     ],
     ..TypeSpec::DEFAULT
 };
@@ -61,7 +61,7 @@ pub(crate) static LONG_ITERATOR: TypeSpec = TypeSpec {
     methods: &[
         native("__length_hint__(self, /)", long_length_hint),
         native("__reduce__(self, /)", long_reduce),
-        native("__setstate__(self, state, /)", long_set_state),
+        native("__setstate__(self, object, /)", long_set_state),
     ],
     ..TypeSpec::DEFAULT
 };

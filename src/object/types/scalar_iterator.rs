@@ -31,7 +31,7 @@ impl Payload for ScalarIterator {
 }
 
 const METHODS: &[Native] =
-    &[native("__length_hint__(self, /)", length_hint), native("__reduce__(self, /)", reduce), native("__setstate__(self, state, /)", set_state)];
+    &[native("__length_hint__(self, /)", length_hint), native("__reduce__(self, /)", reduce), native("__setstate__(self, object, /)", set_state)];
 
 const fn spec(name: &'static str) -> TypeSpec {
     TypeSpec {

@@ -459,8 +459,55 @@ fn get_dict(vm: &mut Vm, class: &Value) -> Result<Value> {
     Ok(vm.alloc(TypeId::MappingProxy, MappingProxy { mapping }).into_value())
 }
 
+/// What the types take whose constructors bind their arguments by themselves.
+const UNBOUND_CONSTRUCTORS: &[(&str, &str)] = &[
+    ("classmethod", "(function, /)"),
+    ("staticmethod", "(function, /)"),
+    ("enumerate", "(iterable, start=0)"),
+    ("filter", "(function, iterable, /)"),
+    ("frozenset", "(iterable=(), /)"),
+    ("list", "(iterable=(), /)"),
+    ("map", "(function, iterable, /, *iterables)"),
+    ("property", "(fget=None, fset=None, fdel=None, doc=None)"),
+    ("reversed", "(sequence, /)"),
+    ("set", "(iterable=(), /)"),
+    ("zip", "(*iterables, strict=False)"),
+    ("functools.partial", "(func, /, *args, **keywords)"),
+    ("_io._IOBase", "()"),
+    ("_io._RawIOBase", "()"),
+    ("_io._BufferedIOBase", "()"),
+    ("_io._TextIOBase", "()"),
+    ("_io.BufferedRWPair", "(reader, writer, buffer_size=8192, /)"),
+    ("_io.BufferedRandom", "(raw, buffer_size=8192)"),
+    ("_io.BufferedReader", "(raw, buffer_size=8192)"),
+    ("_io.BufferedWriter", "(raw, buffer_size=8192)"),
+    ("_io.BytesIO", "(initial_bytes=b'')"),
+    ("_io.FileIO", "(file, mode='r', closefd=True, opener=None)"),
+    ("_io.IncrementalNewlineDecoder", "(decoder, translate, errors='strict')"),
+    ("_io.StringIO", "(initial_value='', newline='\\n')"),
+    ("_io.TextIOWrapper", "(buffer, encoding=None, errors=None, newline=None, line_buffering=False, write_through=False)"),
+    ("itertools.chain", "(*iterables)"),
+    ("itertools.product", "(*iterables, repeat=1)"),
+    ("itertools.zip_longest", "(*iterables, fillvalue=None)"),
+    ("operator.attrgetter", "(attr, /, *attrs)"),
+    ("operator.itemgetter", "(item, /, *items)"),
+    ("operator.methodcaller", "(name, /, *args, **kwargs)"),
+    ("_thread.lock", "()"),
+    ("_thread._local", "()"),
+    ("ellipsis", "()"),
+    ("NoneType", "()"),
+    ("NotImplementedType", "()"),
+    ("types.GenericAlias", "(origin, args, /)"),
+    ("module", "(name, doc=None)"),
+    ("types.SimpleNamespace", "(mapping_or_iterable=(), /, **kwargs)"),
+    ("code", "(argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags, codestring, constants, names, varnames, filename, name, qualname, firstlineno, linetable, exceptiontable, freevars=(), cellvars=(), /)"),
+];
+
 fn get_text_signature(vm: &mut Vm, class: &Value) -> Result<Value> {
     let spec = receiver::<Type>(vm, class)?.get(vm).spec;
+    if let Some((_, shown)) = spec.and_then(|spec| UNBOUND_CONSTRUCTORS.iter().find(|row| row.0 == spec.name)) {
+        return Ok(vm.new_str(*shown));
+    }
     match spec.and_then(|spec| spec.new.as_ref()) {
         Some(native) => {
             let parameters = native.parameters();

@@ -137,7 +137,7 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
             let bytes = vm.new_bytes(bytes);
             Ok(vm.new_tuple(vec![bytes, Value::small(position as i64), dict]))
         }),
-        native("__setstate__(self, state, /)", |vm, args| {
+        native("__setstate__(self, object, /)", |vm, args| {
             let items = vm.tuple_items(&args[1]);
             let [bytes, position, dict] = items.as_slice() else {
                 return Err(vm.type_error("BytesIO.__setstate__ argument should be 3-tuple"));
@@ -384,7 +384,7 @@ pub(crate) static STRING_IO: TypeSpec = TypeSpec {
             let text = vm.new_str(text);
             Ok(vm.new_tuple(vec![text, newline, Value::small(position as i64), dict]))
         }),
-        native("__setstate__(self, state, /)", |vm, args| {
+        native("__setstate__(self, object, /)", |vm, args| {
             let Some(items) = args[1].downcast::<Tuple>().map(|tuple| tuple.get(vm).items().to_vec()) else {
                 return Err(vm.type_error("argument must be tuple"));
             };
