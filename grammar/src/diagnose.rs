@@ -1029,6 +1029,12 @@ impl Diagnosis<'_> {
             let read = self.assignment(index, context).and_then(|_| self.bitor(index + 1));
             return read.unwrap_or(index);
         }
+        // A display that begins with a starred item is read again in search of a `for`, with a whole expression behind the star.
+        if let Some(open) = context.open.filter(|&open| self.token(open + 1) == Token::Star && !self.is_call(open)) {
+            if let Some(end) = self.expression(open + 2).filter(|&end| end > index) {
+                return end;
+            }
+        }
         if context.start < index && self.disjunction(context.start) == Some(index) {
             let begins = matches!(self.token(index), Token::LeftParen | Token::LeftBracket | Token::LeftBrace | Token::FStart(_));
             return match self.expression(index) {

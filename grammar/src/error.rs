@@ -49,12 +49,14 @@ pub struct SyntaxError {
     pub text: Option<String>,
     /// Whether more text could make it right, so that a prompt should ask for another line.
     pub incomplete: bool,
+    /// What looks like a mistake in what was read before.
+    pub warnings: Vec<SyntaxWarning>,
 }
 
 impl SyntaxError {
     /// An error of the source as a whole.
     pub(crate) fn nowhere(message: impl Into<String>) -> Self {
-        Self { kind: SyntaxErrorKind::Syntax, message: message.into(), line: 0, offset: 0, end_line: 0, end_offset: 0, text: None, incomplete: false }
+        Self { kind: SyntaxErrorKind::Syntax, message: message.into(), line: 0, offset: 0, end_line: 0, end_offset: 0, text: None, incomplete: false, warnings: Vec::new() }
     }
 }
 
@@ -209,6 +211,6 @@ impl Fault {
         let text = lines.text(source, line);
         let text = Some(format!("{text}\n"));
         let Self { kind, message, incomplete, .. } = self;
-        SyntaxError { kind, message, line, offset, end_line, end_offset, text, incomplete }
+        SyntaxError { kind, message, line, offset, end_line, end_offset, text, incomplete, warnings: Vec::new() }
     }
 }

@@ -108,10 +108,12 @@ pub fn parse(source: &str, mode: Mode, options: Options) -> Result<Parsed, Synta
             let future_annotations = facts.future_annotations;
             Ok(Parsed { ast, root, source, lines, future_annotations, warnings })
         }
-        Err(fault) => {
+        Err(Refused { fault, warnings }) => {
             let fault = if mode == Mode::Expression { unless_assignment(source, fault) } else { fault };
             let fault = reword(source, fault);
-            Err(fault.into_error(source, &lines))
+            let mut error = fault.into_error(source, &lines);
+            error.warnings = warnings.into_iter().map(|(at, message)| SyntaxWarning { message, line: lines.line(at) }).collect();
+            Err(error)
         }
     }
 }
@@ -196,7 +198,19 @@ fn unless_assignment(source: &str, fault: Box<Fault>) -> Box<Fault> {
 
 type Accepted = (Ast, Root, Facts);
 
-fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted, Box<Fault>> {
+/// What is wrong, and what CPython warns of before it says so.
+struct Refused {
+    fault: Box<Fault>,
+    warnings: Vec<(u32, String)>,
+}
+
+impl From<Box<Fault>> for Refused {
+    fn from(fault: Box<Fault>) -> Self {
+        Self { fault, warnings: Vec::new() }
+    }
+}
+
+fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted, Refused> {
     let mut ast = Ast::default();
     let names = SoftNames { match_: ast.intern("match"), case: ast.intern("case"), type_: ast.intern("type") };
     let start = match mode {
@@ -211,12 +225,19 @@ fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted,
     let root = match (result, lex_fault) {
         (Ok(root), None) => root,
         (result, lex_fault) => {
-            return Err(refuse(source, &mut tree, &lexed, result.err(), lex_fault));
+            let result = result.err();
+            let read = match &result {
+                Some(Unread::UnrecognizedToken { token, .. }) => lexed.tokens.partition_point(|lexeme| lexeme.0 < token.0),
+                _ => lexed.tokens.len(),
+            };
+            let fault = refuse(source, &mut tree, &lexed, result, lex_fault);
+            tree.warn_of_strings(&lexed.tokens[..read]);
+            return Err(Refused { fault, warnings: tree.warnings });
         }
     };
     if let Some(fault) = tree.take_fault() {
         let Diagnosed { fault, last_read, .. } = finish(fault, &lexed);
-        return Err(unless_unclosed(source, &lexed, fault, last_read));
+        return Err(Refused { fault: unless_unclosed(source, &lexed, fault, last_read), warnings: tree.warnings });
     }
     let root = match (mode, root) {
         (Mode::Interactive, Root::Module { body }) => {
@@ -225,7 +246,10 @@ fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted,
         }
         (_, root) => root,
     };
-    let mut facts = validate::validate(&tree.ast, root, options)?;
+    let mut facts = match validate::validate(&tree.ast, root, options) {
+        Ok(facts) => facts,
+        Err(fault) => return Err(Refused { fault, warnings: tree.warnings }),
+    };
     facts.warnings.append(&mut lexed.warnings);
     facts.warnings.append(&mut tree.warnings);
     Ok((tree.ast, root, facts))

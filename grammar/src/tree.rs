@@ -13,6 +13,7 @@ use crate::ast::{
 use crate::error::{Fault, Place};
 use crate::literal::{self, StringToken};
 use crate::operator::{BoolOp, CmpOp, Operator, UnaryOp};
+use crate::token::{Lexeme, Token};
 
 /// The tree under construction.
 pub(crate) struct Tree<'s> {
@@ -492,6 +493,28 @@ impl<'s> Tree<'s> {
         }
         let bytes = self.ast.add_bytes(&bytes);
         self.ast.add_expr(span, Expr::Constant(Constant::Bytes(bytes)))
+    }
+
+    /// Warns of the escapes in the strings among `tokens`, in place of what was noted so far: CPython decodes each string as soon as it has read
+    /// the token behind it.
+    pub(crate) fn warn_of_strings(&mut self, tokens: &[Lexeme]) {
+        self.warnings.retain(|(at, _)| !tokens.iter().any(|&(start, token, _)| start == *at && matches!(token, Token::String(_))));
+        for &(start, token, end) in tokens {
+            if let Token::String(token) = token {
+                let span = Span::new(start, end);
+                let string = self.strings[token as usize];
+                let mut out = Vec::new();
+                let decoded = if string.bytes {
+                    literal::decode_bytes(self.source, string.body, string.raw, &mut out)
+                } else {
+                    literal::decode_text(self.source, string.body, string.raw, false, &mut out)
+                };
+                if let Ok(warning) = decoded {
+                    self.warnings.extend(warning.map(|(_, message)| (span.start, message)));
+                }
+            }
+        }
+        self.warnings.sort_by_key(|(at, _)| *at);
     }
 
     /// The parts of one f-string.

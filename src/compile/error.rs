@@ -40,6 +40,7 @@ impl Failure {
             end_offset: end_column as i32 + 1,
             text: Some(parsed.lines.text(&parsed.source, line).to_owned() + "\n"),
             incomplete: false,
+            warnings: Vec::new(),
         }
     }
 }

@@ -170,6 +170,8 @@ pub(crate) static ARRAY: TypeSpec = TypeSpec {
             let text = text_of(vm, array_of(&args[0]));
             Ok(vm.new_str(text))
         }),
+        native("__buffer__(self, flags, /)", crate::object::types::memoryview::buffer_method).wrapper(),
+        native("__release_buffer__(self, buffer, /)", crate::object::types::memoryview::release_buffer_method).wrapper(),
         native("__copy__(self, /)", |vm, args| Ok(copy(vm, array_of(&args[0])))),
         native("__deepcopy__(self, unused, /)", |vm, args| Ok(copy(vm, array_of(&args[0])))),
         native("__reduce_ex__(self, value, /)", reduce),

@@ -71,7 +71,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("repr(obj, /)", |vm, args| vm.repr(&args[0])),
         native("round(number, ndigits=None)", round),
         native("setattr(obj, name, value, /)", setattr),
-        native("sorted(*args, **kwargs)", sorted),
+        native("sorted(*args, **kwargs)", sorted).shown("(iterable, /, *, key=None, reverse=False)"),
         native("sum(iterable, /, start=0)", sum),
         native("vars(object=None, /)", vars),
     ],

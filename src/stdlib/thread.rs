@@ -15,8 +15,8 @@ pub(crate) static MODULE: NativeModule = NativeModule {
     name: "_thread",
     doc: "Threads and locks, as far as the interpreter itself provides them.",
     functions: &[
-        native("start_new_thread(*args, **kwargs)", start_new_thread),
-        native("start_new(*args, **kwargs)", start_new_thread),
+        native("start_new_thread(*args, **kwargs)", start_new_thread).shown("(function, args, kwargs={}, /)"),
+        native("start_new(*args, **kwargs)", start_new_thread).shown("(function, args, kwargs={}, /)"),
         native("start_joinable_thread(function, handle=None, daemon=True)", start_joinable_thread),
         native("daemon_threads_allowed()", |_, _| Ok(Value::TRUE)),
         native("allocate_lock()", |vm, _| Ok(lock::allocate(vm))),

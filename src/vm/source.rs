@@ -47,13 +47,13 @@ impl Vm {
             top_level_await: options.top_level_await,
             stack_bytes: room.max(1 << 16),
         };
+        for warning in &parsed.warnings {
+            self.show_syntax_warning(&warning.message, filename, warning.line)?;
+        }
         let unit = match compile::compile(parsed, filename, &compile_options) {
             Ok(unit) => unit,
             Err(error) => return Err(self.raise_syntax_error(&error, filename)),
         };
-        for warning in &parsed.warnings {
-            self.show_syntax_warning(&warning.message, filename, warning.line)?;
-        }
         Ok(self.make_code(unit))
     }
 
@@ -72,6 +72,7 @@ impl Vm {
                 end_offset: 0,
                 text: Some(String::from_utf8_lossy(&source[start..at]).into_owned()),
                 incomplete: false,
+                warnings: Vec::new(),
             };
             return Err(self.raise_syntax_error(&error, filename));
         }
@@ -139,6 +140,11 @@ impl Vm {
 
     /// Raises what is wrong with a program's text.
     pub(crate) fn raise_syntax_error(&mut self, error: &SyntaxError, filename: &str) -> Raised {
+        for warning in &error.warnings {
+            if let Err(raised) = self.show_syntax_warning(&warning.message, filename, warning.line) {
+                return raised;
+            }
+        }
         let kind = match error.kind {
             SyntaxErrorKind::Indentation => ExceptionKind::IndentationError,
             SyntaxErrorKind::Tab => ExceptionKind::TabError,

@@ -404,6 +404,10 @@ impl Vm {
             back: None,
             extra_locals: None,
             trace: Value::NONE,
+            trace_lines: true,
+            trace_opcodes: false,
+            last_line: 0,
+            last_place: 0,
         };
         let frame = self.alloc(TypeId::Frame, frame);
         generator.get_mut(self).frame = Some(frame.clone());

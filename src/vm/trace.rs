@@ -194,10 +194,10 @@ impl Vm {
             return Ok(());
         }
         let Some(frame) = self.frame_at(0) else { return Ok(()) };
-        self.tell_profiler(&frame, "call", Value::NONE)?;
         if let Some(tracer) = self.tracing.tracer.clone() {
             self.told(&frame, &tracer, "call", Value::NONE)?;
         }
+        self.tell_profiler(&frame, "call", Value::NONE)?;
         if self.tracing.profiler.is_some() || !frame.get(self).trace.is_none() {
             overwrite_all(frame.get(self).code.get(self));
         }

@@ -26,7 +26,7 @@ pub(crate) static PROPERTY: TypeSpec = TypeSpec {
         native("getter(self, object, /)", property_getter),
         native("setter(self, object, /)", property_setter),
         native("deleter(self, object, /)", property_deleter),
-        native("__set_name__(self, *args)", property_set_name).unpacked(),
+        native("__set_name__(self, *args)", property_set_name).shown("(self, owner, name, /)").unpacked(),
     ],
     getset: &[
         getter("fget", |vm, this| Ok(property_of(this).get(vm).get.clone())),

@@ -599,6 +599,16 @@ fn native_text_signature(vm: &mut Vm, value: &Value) -> Result<Value> {
                 format!("($module, {}", &parameters[1..])
             }
         }
+        NativeCode::Slot(method) if kind != NativeKind::SlotWrapper && kind != NativeKind::BoundSlotWrapper && !is_static => {
+            // Offered as an ordinary method, whose parameter has a name of the type's own.
+            let (owner, parameters) = (payload.owner.downcast::<Type>().cloned(), method.parameters);
+            match owner.map(|owner| vm.class_name(&owner)).as_deref() {
+                Some("list") => "($self, index, /)".to_owned(),
+                Some("set" | "frozenset") => "($self, object, /)".to_owned(),
+                _ => parameters.to_owned(),
+            }
+        }
+        NativeCode::Slot(method) if method.name == "__pow__" || method.name == "__rpow__" => "($self, value, mod=None, /)".to_owned(),
         NativeCode::Slot(method) => method.parameters.to_owned(),
         NativeCode::Host(_) => return Ok(Value::NONE),
     };

@@ -40,7 +40,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("__dir__(self, /)", dir),
         native("__sizeof__(self, /)", size_of_class),
     ],
-    class_methods: &[native("__prepare__(cls, /, *args, **kwargs)", prepare)],
+    class_methods: &[native("__prepare__(cls, /, *args, **kwargs)", prepare).shown("(cls, name, bases, /, **kwds)")],
     getset: &[
         GetSetSpec { name: "__name__", get: get_name, set: Some(set_name) },
         GetSetSpec { name: "__qualname__", get: get_qualname, set: Some(set_qualname) },

@@ -725,7 +725,7 @@ pub(crate) static PAIR: TypeSpec = TypeSpec {
         native("peek(self, /, *args)", |vm, args| forward(vm, args, true, "peek")),
         native("readinto(self, /, *args)", |vm, args| forward(vm, args, true, "readinto")),
         native("readinto1(self, /, *args)", |vm, args| forward(vm, args, true, "readinto1")),
-        native("readline(self, /, *args)", |vm, args| forward(vm, args, true, "readline")),
+        native("readline(self, /, *args)", |vm, args| forward(vm, args, true, "readline")).shown("(self, size=-1, /)"),
         native("readable(self, /, *args)", |vm, args| forward(vm, args, true, "readable")),
         native("write(self, /, *args)", |vm, args| forward(vm, args, false, "write")),
         native("flush(self, /, *args)", |vm, args| forward(vm, args, false, "flush")),
