@@ -118,6 +118,18 @@ pub fn parse(source: &str, mode: Mode, options: Options) -> Result<Parsed, Synta
     }
 }
 
+/// A tree that was made otherwise than from a text, as a program: what the grammar cannot say is checked. The spans are places in `source`.
+pub fn check(ast: Ast, root: Root, source: String, options: Options) -> Result<Parsed, SyntaxError> {
+    let lines = LineIndex::new(&source);
+    match validate::validate(&ast, root, options) {
+        Ok(facts) => {
+            let warnings = facts.warnings.into_iter().map(|(at, message)| SyntaxWarning { message, line: lines.line(at) }).collect();
+            Ok(Parsed { ast, root, source, lines, future_annotations: facts.future_annotations, warnings })
+        }
+        Err(fault) => Err(fault.into_error(&source, &lines)),
+    }
+}
+
 /// Faults that the parser stops at too late or words too generally: a bound of `*T` or `**P`, a keyword argument with a `for` behind it,
 /// an attribute as the keyword of a class pattern.
 fn reword(source: &str, fault: Box<Fault>) -> Box<Fault> {

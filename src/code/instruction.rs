@@ -581,10 +581,10 @@ instructions! {
     Nop { },
 
     // ---- quickened forms, written over others at run time by the VM only
-    /// Stands for any other, whose operands it keeps, in code that is traced (`sys.settrace`): the VM tells of it, and puts it back for one time.
-    Traced { },
     /// `LoadAttribute` of a slot of a plain instance; the site's cache holds shape and slot.
     LoadAttributeSlot { dst: Dst @ a, object: Src @ b, site: Site @ c },
+    /// Stands for any other, whose operands it keeps, in code that is traced (`sys.settrace`): the VM tells of it, and puts it back for one time.
+    Traced { },
     /// `StoreAttribute` to a slot of a plain instance that has it.
     StoreAttributeSlot { object: Src @ a, src: Src @ b, site: Site @ c },
     /// `LoadMethod` of a function of a plain instance's class; the cache holds shape and the index of the function.

@@ -175,6 +175,10 @@ impl Writer {
                 writer.number(u64::from(number));
             }
         });
+        self.list(unit.positions.silent(), |writer, (pc, line)| {
+            writer.number(u64::from(*pc));
+            writer.number(u64::from(*line));
+        });
     }
 
     fn constant(&mut self, constant: &Constant) {
@@ -388,6 +392,16 @@ impl<'a> Reader<'a> {
             let (line, end_line) = (self.small()?, self.small()?);
             let (column, end_column) = (self.small()?, self.small()?);
             positions.push(pc, Position { line, end_line, column, end_column });
+        }
+        let n_silent = self.count(2)?;
+        let mut last = 0;
+        for _ in 0..n_silent {
+            let (pc, line): (u32, u32) = (self.small()?, self.small()?);
+            if pc < last {
+                return Err("lines are out of order".into());
+            }
+            last = pc;
+            positions.push_silent(pc, line);
         }
         let unit = Unit {
             name,

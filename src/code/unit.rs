@@ -176,6 +176,8 @@ pub(crate) struct Position {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct LineTable {
     rows: Vec<(u32, Position)>,
+    /// Lines of statements that have no instruction, by the instruction that follows: trace functions are told of them.
+    silent: Vec<(u32, u32)>,
 }
 
 impl LineTable {
@@ -188,6 +190,23 @@ impl LineTable {
         }
     }
 
+    /// Notes a line without an instruction, before the one at `pc`. Calls come in the order of `pc`.
+    pub(crate) fn push_silent(&mut self, pc: u32, line: u32) {
+        self.silent.push((pc, line));
+    }
+
+    /// The lines without instructions.
+    pub(crate) fn silent(&self) -> &[(u32, u32)] {
+        &self.silent
+    }
+
+    /// The lines without instructions that stand before the instruction at `pc`.
+    pub(crate) fn silent_before(&self, pc: u32) -> &[(u32, u32)] {
+        let start = self.silent.partition_point(|(at, _)| *at < pc);
+        let end = self.silent.partition_point(|(at, _)| *at <= pc);
+        &self.silent[start..end]
+    }
+
     /// The position of the instruction at `pc`.
     pub(crate) fn position(&self, pc: u32) -> Position {
         let after = self.rows.partition_point(|(start, _)| *start <= pc);
@@ -196,7 +215,11 @@ impl LineTable {
 
     /// The table with each position changed.
     pub(crate) fn moved(&self, change: impl Fn(Position) -> Position) -> Self {
-        Self { rows: self.rows.iter().map(|(pc, position)| (*pc, change(*position))).collect() }
+        let line = |line: u32| change(Position { line, end_line: line, ..Position::default() }).line;
+        Self {
+            rows: self.rows.iter().map(|(pc, position)| (*pc, change(*position))).collect(),
+            silent: self.silent.iter().map(|&(pc, silent)| (pc, line(silent))).collect(),
+        }
     }
 
     /// All runs: the first instruction and its position.

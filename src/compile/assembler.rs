@@ -60,6 +60,8 @@ pub(super) struct Assembler {
     last_target: u32,
     regions: Vec<Region>,
     rows: Vec<(Region, u32)>,
+    /// Statements that have no instruction of their own (`try`, `pass`), with the one that follows.
+    silent: Vec<(u32, Span)>,
     /// Stretches that run rarely, in order.
     cold: Vec<(u32, u32)>,
     cold_depth: u32,
@@ -97,6 +99,7 @@ impl Assembler {
             scope,
             code: Vec::with_capacity(32),
             spans: Vec::with_capacity(32),
+            silent: Vec::new(),
             labels: Vec::new(),
             fixups: Vec::new(),
             last_target: UNPLACED,
@@ -381,7 +384,21 @@ impl Assembler {
             fixup.0 = moved[fixup.0 as usize];
         }
         self.fixups.sort_unstable_by_key(|fixup| fixup.0);
+        for (pc, _) in &mut self.silent {
+            *pc = moved[*pc as usize];
+        }
+        self.silent.sort_by_key(|(pc, _)| *pc);
         (self.code, self.spans, self.rows) = (code, spans, rows);
+    }
+
+    /// Where a statement begins: what [`Self::silent_statement`] wants to know.
+    pub(super) fn statement_start(&self) -> (u32, usize) {
+        (self.code.len() as u32, self.silent.len())
+    }
+
+    /// Notes a statement that began there and has no instruction of its own. Statements inside it may have been noted already.
+    pub(super) fn silent_statement(&mut self, start: (u32, usize), span: Span) {
+        self.silent.insert(start.1, (start.0, span));
     }
 
     // ---- tables
@@ -460,6 +477,12 @@ impl Assembler {
         let mut cursor = Cursor { lines, line: 1, start: 0, end: 0 };
         for &(pc, span) in &self.spans {
             positions.push(pc, cursor.position(span));
+        }
+        for &(pc, span) in &self.silent {
+            let line = lines.line(span.start);
+            if positions.position(pc).line != line {
+                positions.push_silent(pc, line);
+            }
         }
         Ok(Assembled { code: std::mem::take(&mut self.code), handlers, positions, n_registers: self.n_registers as u16 })
     }

@@ -41,7 +41,11 @@ impl Compiler<'_> {
             let is_last = index + 1 == cases.len();
             let mut context = Context::new(subject + 1, case.guard.is_some() || is_last);
             let next = self.asm.label();
+            let start = self.asm.statement_start();
             self.pattern(case.pattern, subject, &mut context)?;
+            if matches!(self.ast.pattern(case.pattern).kind, Pattern::MatchAs { pattern: None, name: None }) {
+                self.asm.silent_statement(start, self.ast.pattern(case.pattern).span);
+            }
             let captures = std::mem::take(&mut context.captures);
             for (index, &(name, register, span)) in captures.iter().enumerate() {
                 let source = self.captured(&context, register, &captures[index + 1..], span);

@@ -59,6 +59,12 @@ impl Compiler<'_> {
         let node = ast.stmt(id);
         let span = node.span;
         let mark = self.asm.top;
+        let start = self.asm.statement_start();
+        let is_silent = match node.kind {
+            Stmt::Try { .. } | Stmt::Pass | Stmt::Break | Stmt::Continue | Stmt::While { .. } | Stmt::Assert { .. } => true,
+            Stmt::Expr { value } => self.is_candidate(value),
+            _ => false,
+        };
         match node.kind {
             Stmt::Expr { value } => {
                 if self.is_interactive && self.outer.is_empty() {
@@ -113,6 +119,9 @@ impl Compiler<'_> {
             Stmt::Assert { test, msg } => self.assert_stmt(test, msg, span)?,
             Stmt::Import { names } => self.import(ast.list(names), span)?,
             Stmt::ImportFrom { module, names, level } => self.import_from(module, ast.list(names), level, span)?,
+        }
+        if is_silent {
+            self.asm.silent_statement(start, span);
         }
         self.asm.top = mark;
         Ok(())

@@ -505,7 +505,7 @@ pub(crate) fn set_first_type(object: &Value, class: &super::value::Ref<Type>) {
 
 /// The type object at `header`, if that is a live one: for lists of classes that are not counted.
 pub(crate) fn live_type(header: NonNull<Header>) -> Option<super::value::Ref<Type>> {
-    // SAFETY: the caller got it from `for_each`, so a header stands there.
+    // SAFETY: an object stood there once, and cells of pages keep a header until the heap ends (H3).
     unsafe {
         let object = header.as_ref();
         if object.layout_id() != Layout::Type as u16 || object.count() == 0 {

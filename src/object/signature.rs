@@ -229,7 +229,7 @@ impl Signature {
                     true => format!(" {}", place + 1 - offset),
                     false => format!(" '{}'", parameter.name),
                 };
-                let message = format!("{}() argument{label} must be {wanted}, not {}", self.name, vm.type_name(value));
+                let message = format!("{}() argument{label} must be {wanted}, not {}", self.name, vm.argument_kind(value));
                 return Err(vm.type_error(message));
             }
         }
@@ -249,7 +249,7 @@ impl Signature {
             most: if self.var_positional.is_some() { usize::MAX } else { self.positional - offset },
             least: self.required.max(offset) - offset,
         };
-        let refusal = if self.takes_no_keywords() { self.refuse_positional(vm, family, owner, counts) } else { self.refuse_named(vm, arguments, counts) };
+        let refusal = if self.takes_no_keywords() { self.refuse_positional(vm, family, owner, counts) } else { self.refuse_named(vm, family, arguments, counts) };
         refusal.map_or(Ok(()), |message| Err(vm.type_error(message)))
     }
 
@@ -293,7 +293,7 @@ impl Signature {
     }
 
     /// Of a function that takes keywords: the total first, then the positional ones, what is missing, and what is too much.
-    fn refuse_named(&self, vm: &mut Vm, arguments: CallArgs<'_>, counts: Counts) -> Option<String> {
+    fn refuse_named(&self, vm: &mut Vm, family: Family, arguments: CallArgs<'_>, counts: Counts) -> Option<String> {
         let Counts { given, named, most, .. } = counts;
         let (name, offset) = (self.name, self.receiver_offset());
         let is_optional = |parameter: &&Parameter| parameter.default.is_some();
@@ -315,6 +315,14 @@ impl Signature {
         }
         let least_unnamed =
             self.parameters[offset..self.positional].iter().filter(|p| p.kind == ParameterKind::PositionalOnly && p.default.is_none()).count();
+        // Functions that take any number of arguments count by themselves, before names are looked at.
+        let least_unnamed = if family == Family::Unpacked && self.var_positional.is_some() { least_unnamed.max(1) } else { least_unnamed };
+        if given < least_unnamed && family == Family::Unpacked {
+            return Some(format!("{name} expected at least {least_unnamed} argument{}, got {given}", plural(least_unnamed)));
+        }
+        if given < least_unnamed && family == Family::Parsed {
+            return Some(format!("{name}() takes at least {least_unnamed} argument{} ({given} given)", plural(least_unnamed)));
+        }
         if given < least_unnamed {
             let bound = if least_unnamed < most { "at least" } else { "exactly" };
             return Some(format!("{name}() takes {bound} {least_unnamed} positional argument{} ({given} given)", plural(least_unnamed)));

@@ -97,12 +97,6 @@ pub(crate) fn usable_processors() -> Option<i64> {
     std::thread::available_parallelism().ok().map(|count| count.get() as i64)
 }
 
-/// A limit or property of the system.
-pub(crate) fn configuration(name: i32) -> i64 {
-    // SAFETY: touches no memory of ours.
-    unsafe { libc::sysconf(name) }
-}
-
 /// The name the user logged in by.
 pub(crate) fn login_name() -> io::Result<String> {
     unsafe extern "C" {

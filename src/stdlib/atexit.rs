@@ -11,7 +11,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
     name: "atexit",
     doc: "Functions to be called when the program ends normally.",
     functions: &[
-        native("register(func, /, *args, **kwargs)", register),
+        native("register(func, /, *args, **kwargs)", register).parsed(),
         native("unregister(func, /)", unregister),
         native("_clear()", |vm, _| {
             let list = functions(vm);

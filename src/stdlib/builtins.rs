@@ -60,8 +60,8 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("iter(object, sentinel=None, /)", iter),
         native("len(obj, /)", |vm, args| Ok(Value::small(vm.len(&args[0])? as i64))),
         native("locals()", locals),
-        native("max(*args, default=None, key=None)", |vm, args| extreme(vm, args, Comparison::Greater, "max")),
-        native("min(*args, default=None, key=None)", |vm, args| extreme(vm, args, Comparison::Less, "min")),
+        native("max(*args, default=None, key=None)", |vm, args| extreme(vm, args, Comparison::Greater, "max")).unpacked(),
+        native("min(*args, default=None, key=None)", |vm, args| extreme(vm, args, Comparison::Less, "min")).unpacked(),
         native("next(iterator, default=None, /)", next),
         native("oct(number, /)", |vm, args| in_base(vm, &args[0], 8, "0o")),
         native("open(file, mode='r', buffering=-1, encoding=None, errors=None, newline=None, closefd=True, opener=None)", super::io::open::open),
@@ -452,6 +452,7 @@ fn extreme(vm: &mut Vm, args: Args<'_>, comparison: Comparison, name: &str) -> R
 
 /// Integers and floats are summed apart while there is nothing else; floats with Neumaier's compensation, as CPython does since 3.12.
 fn sum(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let iterator = vm.iter(&args[0])?;
     let mut total = args.given(1).cloned().unwrap_or(Value::small(0));
     for (kind, message) in [
         (TypeId::Str, "sum() can't sum strings [use ''.join(seq) instead]"),
@@ -462,7 +463,6 @@ fn sum(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             return Err(vm.type_error(message));
         }
     }
-    let iterator = vm.iter(&args[0])?;
     let mut pending: Option<Value> = None;
     if vm.is_exact(&total, TypeId::Int) {
         let mut small = total.as_small();
@@ -633,12 +633,16 @@ pub(crate) fn power_modulo(vm: &mut Vm, base: &Value, exponent: &Value, modulus:
             return Ok(result);
         }
     }
-    let are_numbers = [base, exponent, modulus].iter().all(|value| vm.is_int(value) || vm.is_kind(value, TypeId::Float));
-    if are_numbers {
-        return Err(vm.type_error("pow() 3rd argument not allowed unless all arguments are integers"));
-    }
-    if [base, exponent, modulus].iter().any(|value| vm.is_kind(value, TypeId::Complex)) {
-        return Err(vm.value_error("complex modulo"));
+    // Each operand's type is asked in turn: floats refuse three operands whatever they are, complex numbers when two are numbers.
+    let is_number = |vm: &Vm, value: &Value| vm.is_int(value) || vm.is_kind(value, TypeId::Float) || vm.is_kind(value, TypeId::Complex);
+    let operands_are_numbers = is_number(vm, base) && is_number(vm, exponent);
+    for operand in [base, exponent, modulus] {
+        if vm.is_kind(operand, TypeId::Float) {
+            return Err(vm.type_error("pow() 3rd argument not allowed unless all arguments are integers"));
+        }
+        if vm.is_kind(operand, TypeId::Complex) && operands_are_numbers {
+            return Err(vm.value_error("complex modulo"));
+        }
     }
     let message =
         format!("unsupported operand type(s) for ** or pow(): '{}', '{}', '{}'", vm.type_name(base), vm.type_name(exponent), vm.type_name(modulus));
@@ -750,7 +754,7 @@ fn dir(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn format(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let spec = args.given(1).cloned().unwrap_or_else(|| vm.empty_str());
     if !spec.holds::<Str>() {
-        let message = format!("format() argument 2 must be str, not {}", vm.type_name(&spec));
+        let message = format!("format() argument 2 must be str, not {}", vm.argument_kind(&spec));
         return Err(vm.type_error(message));
     }
     vm.format(&args[0], &spec)
@@ -811,7 +815,7 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
     };
     if !args[2].holds::<Str>() {
-        let message = format!("compile() argument 'mode' must be str, not {}", vm.type_name(&args[2]));
+        let message = format!("compile() argument 'mode' must be str, not {}", vm.argument_kind(&args[2]));
         return Err(vm.type_error(message));
     }
     let flags = match args.given(3) {
@@ -840,14 +844,29 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         _ if flags & ONLY_AST == 0 => return Err(vm.value_error("compile() mode must be 'exec', 'eval' or 'single'")),
         _ => return Err(vm.value_error("compile() mode must be 'exec', 'eval', 'single' or 'func_type'")),
     };
+    let is_tree = super::ast_tree::is_node(vm, &args[0])?;
     if flags & ONLY_AST != 0 {
-        return Err(vm.value_error("compile(): syntax trees are not available"));
+        if is_tree {
+            return Ok(args[0].clone());
+        }
+        let ast = vm.import("ast")?;
+        return vm.call_method(&ast, "parse", &[args[0].clone(), args[1].clone(), args[2].clone()]);
     }
     let mut compile_flags = if inherits { inherited(vm, mode) } else { mode };
     compile_flags.future_annotations |= flags & FUTURE_ANNOTATIONS != 0;
     compile_flags.top_level_await = flags & TOP_LEVEL_AWAIT != 0;
     if args[0].holds::<Code>() {
         return Ok(args[0].clone());
+    }
+    if is_tree {
+        let wanted = match compile_flags.mode {
+            scrip_grammar::Mode::Module => "Module",
+            scrip_grammar::Mode::Expression => "Expression",
+            scrip_grammar::Mode::Interactive => "Interactive",
+        };
+        let options = scrip_grammar::Options { top_level_await: compile_flags.top_level_await, ..Default::default() };
+        let parsed = super::ast_tree::parsed(vm, &args[0], wanted, options, &filename)?;
+        return Ok(vm.compile_parsed(&parsed, &filename, compile_flags)?.into_value());
     }
     let source = source_bytes(vm, &args[0], "compile", "string, bytes or AST object")?;
     Ok(compile_source(vm, &source, &filename, compile_flags)?.into_value())

@@ -917,10 +917,7 @@ fn ordered_move_to_end(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if last {
         table.push_new(key, hash, value);
     } else {
-        let mut entries = table.take_all();
-        entries.retain(|entry| !entry.key.is_unbound());
-        entries.insert(0, crate::object::types::dict::Entry { hash, key, value });
-        table.set_all(entries);
+        table.push_front(key, hash, value);
     }
     Ok(Value::NONE)
 }

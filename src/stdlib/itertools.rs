@@ -562,6 +562,7 @@ fn product_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Val
 fn product_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     fields!(vm, this, Product { pools, indices, started, stopped });
     if *stopped {
+        *started = true;
         return Ok(None);
     }
     if *started {

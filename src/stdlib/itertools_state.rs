@@ -337,7 +337,7 @@ fn set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 /// `_tee_dataobject(iterable, values, next)`: what a pickle of a `tee` makes its blocks by.
 pub(super) fn new_tee_block(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let Some(list) = args[2].downcast::<List>() else {
-        let message = format!("_tee_dataobject() argument 2 must be list, not {}", vm.type_name(&args[2]));
+        let message = format!("_tee_dataobject() argument 2 must be list, not {}", vm.argument_kind(&args[2]));
         return Err(vm.type_error(message));
     };
     let values = list.get(vm).items.clone();
@@ -355,7 +355,7 @@ pub(super) fn new_grouper(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let group = match parent.downcast::<Itertool>().map(|parent| parent.get(vm)) {
         Some(Itertool::GroupBy { group, .. }) => *group,
         _ => {
-            let message = format!("_grouper() argument 1 must be itertools.groupby, not {}", vm.type_name(&args[1]));
+            let message = format!("_grouper() argument 1 must be itertools.groupby, not {}", vm.argument_kind(&args[1]));
             return Err(vm.type_error(message));
         }
     };

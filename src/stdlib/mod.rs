@@ -3,6 +3,7 @@
 pub(crate) mod abc;
 pub(crate) mod array;
 pub(crate) mod ast;
+pub(crate) mod ast_tree;
 pub(crate) mod atexit;
 pub(crate) mod binascii;
 pub(crate) mod bisect;

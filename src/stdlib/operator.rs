@@ -83,7 +83,7 @@ const FUNCTIONS: &[Native] = &[
         Ok(Value::NONE)
     }),
     native("length_hint(obj, default=0, /)", length_hint),
-    native("call(obj, /, *args, **kwargs)", call),
+    native("call(obj, /, *args, **kwargs)", call).unpacked(),
     in_place_operator!("iadd(a, b, /)", Add),
     in_place_operator!("iand(a, b, /)", And),
     native("iconcat(a, b, /)", iconcat),

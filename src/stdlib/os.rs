@@ -581,17 +581,20 @@ fn flag(vm: &mut Vm, args: Args<'_>, index: usize, default: bool) -> Result<bool
     args.given(index).map_or(Ok(default), |value| vm.is_true(value))
 }
 
+/// A `dir_fd` argument.
+fn folder_fd(vm: &mut Vm, folder: &Value) -> Result<i32> {
+    if vm.index(folder).is_err() {
+        vm.take_raised();
+        let message = format!("argument should be integer or None, not {}", vm.type_name(folder));
+        return Err(vm.type_error(message));
+    }
+    int(vm, folder)
+}
+
 /// The path as seen from the folder that a `dir_fd` argument names.
 pub(super) fn in_folder(vm: &mut Vm, args: Args<'_>, index: usize, path: Vec<u8>) -> Result<Vec<u8>> {
     let Some(folder) = args.given_some(index) else { return Ok(path) };
-    let folder = match vm.index(folder) {
-        Ok(_) => int(vm, folder)?,
-        Err(_) => {
-            vm.take_raised();
-            let message = format!("argument should be integer or None, not {}", vm.type_name(folder));
-            return Err(vm.type_error(message));
-        }
-    };
+    let folder = folder_fd(vm, folder)?;
     if path.first() == Some(&b'/') {
         return Ok(path);
     }
@@ -725,7 +728,7 @@ fn stat(vm: &mut Vm, path: &Value, folder: Option<&Value>, follow: bool, name: &
         let status = descriptor(vm, status)?;
         return stat_result(vm, &status);
     }
-    let folder = folder.map(|folder| int(vm, folder)).transpose()?;
+    let folder = folder.map(|folder| folder_fd(vm, folder)).transpose()?;
     let (bytes, _) = if name == "stat" {
         path_or_number(vm, path, name, "string, bytes, os.PathLike or integer")?
     } else {

@@ -51,8 +51,8 @@ pub(super) fn fill(vm: &mut Vm, module: &Value) -> Result<()> {
         }
         vm.set_attr_str(module, name, &names.into_value())?;
     }
-    for (spec, fields) in [(&WAITID_RESULT, &WAITID_FIELDS), (&SCHEDULING, &SCHEDULING_FIELDS)] {
-        let class = structseq::class(vm, spec, fields)?;
+    for spec in [&WAITID_RESULT, &SCHEDULING] {
+        let class = vm.native_type(spec);
         let name = spec.name.rsplit('.').next().unwrap_or(spec.name);
         vm.set_attr_str(module, name, &class.into_value())?;
     }

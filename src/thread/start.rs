@@ -134,6 +134,7 @@ fn live(state: &StatePointer, thread: &ThreadHandle) {
         }
     }
     drop(function);
+    vm.stop_tracing();
     vm.drain_if_dead();
     super::local::forget_thread(vm);
     vm.drain_if_dead();

@@ -205,6 +205,11 @@ impl Vm {
             let descriptor = self.dict_descriptor(&owner);
             self.set_in(&dict, "__dict__", descriptor);
         }
+        if spec.name == "ExceptionGroup" {
+            // As classes of scripts, it adds what its bases lack.
+            let descriptor = self.weakref_descriptor(&owner);
+            self.set_in(&dict, "__weakref__", descriptor);
+        }
         let module = spec.name.rsplit_once('.').map_or("builtins", |(module, _)| module);
         if module != "builtins" {
             let module = self.intern(module);
@@ -578,6 +583,11 @@ impl Vm {
         self.size_instances(&class)?;
         for base in &base_values {
             if let Some(base) = base.downcast::<Type>() {
+                let n_known = base.get(self).subclasses.len();
+                if n_known >= 64 && n_known.is_power_of_two() {
+                    // Those that are gone leave the list.
+                    self.live_subclasses(base);
+                }
                 base.get_mut(self).subclasses.push(class.word());
             }
         }
@@ -703,25 +713,17 @@ impl Vm {
 
     /// The direct subclasses that still exist.
     pub(crate) fn live_subclasses(&mut self, class: &Ref<Type>) -> Vec<Ref<Type>> {
-        let mut words = Vec::new();
-        self.heap().for_each(|header| {
-            // Only collected here: nothing may be allocated or freed during the walk.
-            words.push(header);
-        });
-        let known = class.get(self).subclasses.clone();
-        let mut live = Vec::new();
-        for header in words {
-            let word = crate::object::word::Word::from_pointer(header);
-            if known.contains(&word) {
-                if let Some(subclass) = crate::object::heap::live_type(header) {
-                    if subclass.get(self).bases.downcast::<Tuple>().is_some_and(|bases| bases.get(self).items().iter().any(|base| base.is(class))) {
-                        live.push((known.iter().position(|other| *other == word), subclass));
-                    }
-                }
+        let mut live: Vec<Ref<Type>> = Vec::new();
+        for word in class.get(self).subclasses.clone() {
+            let Some(subclass) = word.pointer().and_then(std::ptr::NonNull::new).and_then(crate::object::heap::live_type) else { continue };
+            let is_direct = subclass.get(self).bases.downcast::<Tuple>().is_some_and(|bases| bases.get(self).items().iter().any(|base| base.is(class)));
+            // Another class may have taken the place of one that is gone.
+            if is_direct && !live.iter().any(|known| known.is(&subclass)) {
+                live.push(subclass);
             }
         }
-        live.sort_by_key(|(place, _)| *place);
-        live.into_iter().map(|(_, subclass)| subclass).collect()
+        class.get_mut(self).subclasses = live.iter().map(|subclass| subclass.word()).collect();
+        live
     }
 
     /// Whether an object's class may become `class`: both plain and of one layout.

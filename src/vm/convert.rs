@@ -109,12 +109,17 @@ impl Vm {
         Err(self.type_error(message))
     }
 
+    /// The name of an argument's type in words about its kind; `None` stands for its own.
+    pub(crate) fn argument_kind(&self, value: &Value) -> String {
+        if value.is_none() { "None".to_owned() } else { self.type_name(value) }
+    }
+
     /// The value as a `str`, or a `TypeError` that names `what`: "what must be str, not int".
     pub(crate) fn expect_str<'a>(&mut self, value: &'a Value, what: &str) -> Result<&'a Ref<Str>> {
         match value.downcast::<Str>() {
             Some(string) => Ok(string),
             None => {
-                let message = format!("{what} must be str, not {}", self.type_name(value));
+                let message = format!("{what} must be str, not {}", self.argument_kind(value));
                 Err(self.type_error(message))
             }
         }

@@ -120,7 +120,7 @@ impl Vm {
             };
         }
         load_state!();
-        if breaker.load(std::sync::atomic::Ordering::Relaxed) & crate::gil::TRACE != 0 {
+        if self.is_broken() && self.is_traced() {
             let waiting = self.raised.take();
             match self.trace_entry() {
                 Ok(()) => self.raised = waiting,

@@ -270,6 +270,7 @@ impl Vm {
             trace_lines: true,
             trace_opcodes: false,
             last_line: 0,
+            silent_line: 0,
             last_place: 0,
         };
         let frame = self.alloc(TypeId::Frame, payload);
@@ -330,6 +331,14 @@ impl Vm {
                 elsewhere.unwrap_or(payload.instruction)
             }
         }
+    }
+
+    /// Whether a frame was entered and has not run yet.
+    pub(crate) fn is_at_start(&self, frame: &Ref<Frame>) -> bool {
+        self.record_of(frame).is_some_and(|index| {
+            let record = &self.frames.records[index];
+            std::ptr::eq(record.pc, record.code().instructions.as_ptr())
+        })
     }
 
     /// Lets the frame object of an ending frame go, or gives it the locals when somebody else has it too.

@@ -33,13 +33,40 @@ impl Vm {
         let grammar = scrip_grammar::Options { top_level_await: options.top_level_await, ..Default::default() };
         let parsed = match scrip_grammar::parse_bytes(source, options.mode, grammar) {
             Ok(parsed) => parsed,
-            Err(error) => return Err(self.raise_syntax_error(&error, filename)),
+            Err(error) => match self.decoded_by_codec(source, &error)? {
+                Some(text) => match scrip_grammar::parse(&text, options.mode, grammar) {
+                    Ok(parsed) => parsed,
+                    Err(error) => return Err(self.raise_syntax_error(&error, filename)),
+                },
+                None => return Err(self.raise_syntax_error(&error, filename)),
+            },
         };
         self.compile_parsed(&parsed, filename, options)
     }
 
+    /// The text of a source whose comment names an encoding that the grammar does not know but `codecs` does.
+    fn decoded_by_codec(&mut self, source: &[u8], error: &SyntaxError) -> Result<Option<String>> {
+        let Some(name) = error.message.strip_prefix("unknown encoding: ").map(str::to_owned) else { return Ok(None) };
+        let codecs = self.import("codecs")?;
+        let name = self.new_str(name);
+        if let Err(raised) = self.call_method(&codecs, "lookup", std::slice::from_ref(&name)) {
+            return if self.clear_if(ExceptionKind::LookupError) { Ok(None) } else { Err(raised) };
+        }
+        let bytes = self.new_bytes(source);
+        let decoded = match self.call_method(&bytes, "decode", std::slice::from_ref(&name)) {
+            Ok(decoded) => decoded,
+            Err(_) => {
+                // What cannot be decoded is an error of the program.
+                let problem = self.take_raised();
+                let message = self.str_text(&problem)?.to_string();
+                return Err(self.raise(ExceptionKind::SyntaxError, message));
+            }
+        };
+        self.expect_string(&decoded, "a decoded source").map(Some)
+    }
+
     /// Compiles a program that has been read.
-    fn compile_parsed(&mut self, parsed: &scrip_grammar::Parsed, filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
+    pub(crate) fn compile_parsed(&mut self, parsed: &scrip_grammar::Parsed, filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
         let here = 0_u8;
         let room = (std::ptr::from_ref(&here) as usize).saturating_sub(self.stack_limit);
         let compile_options = compile::Options {
@@ -80,6 +107,12 @@ impl Vm {
         match scrip_grammar::parse_bytes(source, Mode::Module, grammar) {
             Ok(parsed) => self.compile_parsed(&parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
             Err(mut error) => {
+                if let Some(text) = self.decoded_by_codec(source, &error)? {
+                    return match scrip_grammar::parse(&text, Mode::Module, grammar) {
+                        Ok(parsed) => self.compile_parsed(&parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
+                        Err(error) => Err(self.raise_syntax_error(&error, filename)),
+                    };
+                }
                 if let Some(name) = error.message.strip_prefix("unknown encoding: ") {
                     let message = format!("encoding problem: {name}");
                     return Err(self.raise(ExceptionKind::SyntaxError, message));

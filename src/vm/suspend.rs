@@ -275,7 +275,11 @@ impl Vm {
         // SAFETY: `pc` stands behind the instruction that resumed; its registers are inside the window.
         unsafe {
             let i = Instruction((*record.pc.sub(1)).get());
-            let opcode = std::mem::transmute::<u8, Opcode>(i.opcode_byte());
+            let opcode = match std::mem::transmute::<u8, Opcode>(i.opcode_byte()) {
+                // A trace function stopped here again meanwhile.
+                Opcode::Traced => super::trace::original(record.code(), record.instruction() as usize),
+                opcode => opcode,
+            };
             let window = Window::new(record.base, record.code);
             let target = record.pc.offset(i.jump() as isize);
             match (opcode, is_end) {
@@ -407,6 +411,7 @@ impl Vm {
             trace_lines: true,
             trace_opcodes: false,
             last_line: 0,
+            silent_line: 0,
             last_place: 0,
         };
         let frame = self.alloc(TypeId::Frame, frame);

@@ -35,6 +35,15 @@ fn originals(code: &Code) -> &[std::cell::Cell<u8>] {
     code.traced.get().map_or(&[], |operations| operations)
 }
 
+/// The operation of an instruction that is overwritten.
+pub(super) fn original(code: &Code, place: usize) -> Opcode {
+    match originals(code).get(place) {
+        // SAFETY: kept from an instruction of the unit.
+        Some(operation) => unsafe { std::mem::transmute::<u8, Opcode>(operation.get()) },
+        None => Opcode::Traced,
+    }
+}
+
 /// Overwrites an instruction, keeping its operation.
 fn overwrite(code: &Code, place: usize) {
     let (Some(cell), Some(original)) = (code.instructions.get(place), originals(code).get(place)) else { return };
@@ -243,15 +252,23 @@ impl Vm {
         self.native_returned(&frame)?;
         let Some(record) = self.frames.records.last() else { return Ok(()) };
         let code = record.code();
-        let (instruction, operation) = (Instruction(code.instructions[place].get()), originals(code)[place].get());
-        // SAFETY: kept from an instruction of the unit.
-        let opcode = unsafe { std::mem::transmute::<u8, Opcode>(operation) };
+        let (instruction, opcode) = (Instruction(code.instructions[place].get()), original(code, place));
         if self.tracing.tracer.is_some() && !frame.get(self).trace.is_none() {
             let positions = &frame.get(self).code.get(self).unit.positions;
             let line = positions.position(place as u32).line;
-            let starts_line = place == 0 || positions.position(place as u32 - 1).line != line;
+            let silent = positions.silent_before(place as u32).to_vec();
             let payload = frame.get_mut(self);
-            let is_new = line != 0 && (line != payload.last_line || (place as u32) <= payload.last_place && starts_line);
+            let is_ahead = payload.last_line == 0 || (place as u32) > payload.last_place;
+            let tells_lines = payload.trace_lines;
+            for (_, silent) in silent.into_iter().filter(|_| is_ahead && tells_lines) {
+                frame.get_mut(self).last_line = silent;
+                frame.get_mut(self).silent_line = silent;
+                let told = self.tell_tracer(&frame, "line", Value::NONE);
+                frame.get_mut(self).silent_line = 0;
+                told?;
+            }
+            let payload = frame.get_mut(self);
+            let is_new = line != 0 && (line != payload.last_line || (place as u32) <= payload.last_place);
             payload.last_place = place as u32;
             if line != 0 {
                 payload.last_line = line;

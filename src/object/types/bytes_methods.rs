@@ -34,7 +34,7 @@ macro_rules! with_shared_methods {
             native("endswith(self, suffix, start=None, end=None, /)", |vm, args| shared::affix(vm, args, "endswith", <[u8]>::ends_with)),
             native("expandtabs(self, /, tabsize=8)", shared::expandtabs),
             native("find(self, sub, start=None, end=None, /)", |vm, args| shared::find(vm, args, false)),
-            native("hex(self, sep=None, bytes_per_sep=1)", shared::hex),
+            native("hex(self, sep=None, bytes_per_sep: index=1)", shared::hex),
             native("index(self, sub, start=None, end=None, /)", |vm, args| shared::index(vm, args, false)),
             native("isalnum(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_alnum)),
             native("isalpha(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_alpha)),
@@ -669,7 +669,9 @@ pub(crate) fn hex_of(vm: &mut Vm, bytes: &[u8], separator: Option<&Value>, group
     let separator = match separator {
         None => None,
         Some(separator) => {
-            vm.len(separator)?;
+            if vm.len(separator)? != 1 {
+                return Err(vm.value_error("sep must be length 1."));
+            }
             let codes: Vec<u32> = if separator.holds::<Str>() {
                 text(vm, separator).codes().collect()
             } else if separator.holds::<Bytes>() {

@@ -126,15 +126,14 @@ pub(super) fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn wrong_kind(vm: &mut Vm, key: &str, wanted: &str, value: &Value) -> crate::vm::Raised {
-    let message = format!("replace() argument '{key}' must be {wanted}, not {}", vm.type_name(value));
+    let message = format!("replace() argument '{key}' must be {wanted}, not {}", vm.argument_kind(value));
     vm.type_error(message)
 }
 
 fn count(vm: &mut Vm, key: &str, value: &Value) -> Result<u16> {
     let number = vm.index_i64(value)?;
     if number < 0 {
-        let name = key.trim_start_matches("co_");
-        return Err(vm.value_error(format!("code: {name} must not be negative")));
+        return Err(vm.value_error(format!("{key} must be a positive integer")));
     }
     u16::try_from(number).map_err(|_| vm.value_error("code: argument counts are inconsistent"))
 }
@@ -147,10 +146,7 @@ fn names(vm: &mut Vm, key: &str, value: &Value) -> Result<Vec<Arc<str>>> {
     for item in vm.tuple_items(value) {
         match vm.text_of(&item).map(ToString::to_string) {
             Some(text) => found.push(text.into()),
-            None => {
-                let message = format!("name tuples must contain only strings, not '{}'", vm.type_name(&item));
-                return Err(vm.type_error(message));
-            }
+            None => return Err(vm.raise(crate::vm::ExceptionKind::SystemError, "non-string found in code slot")),
         }
     }
     Ok(found)

@@ -314,8 +314,11 @@ impl Dict {
         self.index.resize(slots, 0);
         self.lost = 0;
         for place in 0..self.entries.len() {
-            let hash = self.entries[place].hash;
-            self.link(place, hash);
+            // What was removed needs no slot.
+            if !self.entries[place].key.is_unbound() {
+                let hash = self.entries[place].hash;
+                self.link(place, hash);
+            }
         }
     }
 
@@ -377,17 +380,50 @@ impl Dict {
         Some(taken)
     }
 
+    /// Puts an entry, whose key is not there yet, before all others. Room in front is made for as many as there are, so that this costs no
+    /// walk again and again.
+    pub(crate) fn push_front(&mut self, key: Value, hash: i64, value: Value) {
+        let is_gone = |entry: &Entry| entry.key.is_unbound();
+        if self.index.is_empty() {
+            let mut entries = self.take_all();
+            entries.retain(|entry| !is_gone(entry));
+            entries.insert(0, Entry { hash, key, value });
+            return self.set_all(entries);
+        }
+        self.touch();
+        if self.first == 0 {
+            let room = self.used.max(SMALL);
+            let mut entries = Vec::with_capacity(room + self.used);
+            entries.resize_with(room, || Entry { hash: 0, key: Value::UNBOUND, value: Value::UNBOUND });
+            entries.extend(self.entries.drain(..).filter(|entry| !is_gone(entry)));
+            self.entries = entries;
+            self.first = room as u32;
+            self.rebuild(((self.entries.len() + 1) * 3).next_power_of_two());
+        }
+        let place = self.first as usize - 1;
+        self.unlink(place as u32 + 1, self.entries[place].hash);
+        self.entries[place] = Entry { hash, key, value };
+        self.first -= 1;
+        self.used += 1;
+        self.link(place, hash);
+    }
+
     /// Takes the last entry, a removed one, out of entries and index.
     fn unlink_last(&mut self) {
         let Some(entry) = self.entries.pop() else { return };
         let wanted = self.entries.len() as u32 + 1;
         self.first = self.first.min(self.entries.len() as u32);
+        self.unlink(wanted, entry.hash);
+    }
+
+    /// Gives up the slot that holds `wanted`, the place of a removed entry and one more, if there is one.
+    fn unlink(&mut self, wanted: u32, hash: i64) {
         if self.index.is_empty() {
             return;
         }
         let mask = self.index.len() - 1;
-        let mut at = entry.hash as usize & mask;
-        let mut perturb = entry.hash as u64;
+        let mut at = hash as usize & mask;
+        let mut perturb = hash as u64;
         while self.index[at] != wanted {
             if self.index[at] == 0 {
                 return;

@@ -207,10 +207,6 @@ pub(crate) fn make_exception_types(vm: &mut Vm) {
     payload.bases = bases;
     payload.mro = mro;
     exception.get_mut(vm).subclasses.push(class.word());
-    let (descriptor, dict) = (vm.weakref_descriptor(&class), class.get(vm).dict.clone());
-    if vm.dict_set_str(&dict, "__weakref__", descriptor).is_err() {
-        vm.take_raised();
-    }
     vm.state_mut().exception_group = Some(class);
 }
 
@@ -847,7 +843,7 @@ fn new_group(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<
         return Err(vm.type_error(format!("BaseExceptionGroup.__new__() takes exactly 2 arguments ({given} given)")));
     };
     if !message.holds::<Str>() {
-        let message = format!("BaseExceptionGroup.__new__() argument 1 must be str, not {}", vm.type_name(message));
+        let message = format!("BaseExceptionGroup.__new__() argument 1 must be str, not {}", vm.argument_kind(message));
         return Err(vm.type_error(message));
     }
     let is_sequence =

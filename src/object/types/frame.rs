@@ -33,6 +33,8 @@ pub(crate) struct Frame {
     pub(crate) trace_opcodes: bool,
     /// The line it was told of last.
     pub(crate) last_line: u32,
+    /// The line it stands at, while it is told of one that has no instruction.
+    pub(crate) silent_line: u32,
     /// The instruction that was looked at last.
     pub(crate) last_place: u32,
 }

@@ -90,8 +90,20 @@ fn flag(vm: &mut Vm, value: Option<&Value>) -> Result<bool> {
 
 /// The line a frame stands at; 0 when there is none.
 pub(crate) fn frame_line(vm: &mut Vm, frame: &Ref<Frame>) -> u32 {
-    let instruction = vm.frame_instruction(frame);
-    frame.get(vm).code.get(vm).unit.positions.position(instruction).line
+    let payload = frame.get(vm);
+    let unit = &payload.code.get(vm).unit;
+    if payload.silent_line != 0 {
+        return payload.silent_line;
+    }
+    if vm.is_at_start(frame) {
+        return unit.first_line;
+    }
+    match unit.positions.position(vm.frame_instruction(frame)).line {
+        // What the compiler added stands at the line that was told last.
+        0 if payload.last_line == 0 => unit.first_line,
+        0 => payload.last_line,
+        line => line,
+    }
 }
 
 fn frame_repr(vm: &mut Vm, value: &Value) -> Result<Value> {
@@ -530,7 +542,7 @@ fn new_traceback(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let Some(class) = args[0].downcast::<Type>() else { return Err(vm.type_error("traceback() needs a class")) };
     let next = expect_traceback(vm, &args[1])?;
     let Some(frame) = args[2].downcast::<Frame>().cloned() else {
-        let message = format!("traceback() argument 'tb_frame' must be frame, not {}", vm.type_name(&args[2]));
+        let message = format!("traceback() argument 'tb_frame' must be frame, not {}", vm.argument_kind(&args[2]));
         return Err(vm.type_error(message));
     };
     let instruction = (vm.index_i64(&args[3])?.max(0) / BYTES_PER_INSTRUCTION) as u32;

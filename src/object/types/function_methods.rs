@@ -84,11 +84,11 @@ pub(crate) fn read_only(vm: &mut Vm, object: &Value, _: Option<&Value>) -> Resul
 fn new_function(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let Some(class) = args[0].downcast::<Type>() else { return Err(vm.type_error("function() needs a class")) };
     let Some(code) = args[1].downcast::<Code>().cloned() else {
-        let message = format!("function() argument 'code' must be code, not {}", vm.type_name(&args[1]));
+        let message = format!("function() argument 'code' must be code, not {}", vm.argument_kind(&args[1]));
         return Err(vm.type_error(message));
     };
     let Some(globals) = args[2].downcast::<Dict>().cloned() else {
-        let message = format!("function() argument 'globals' must be dict, not {}", vm.type_name(&args[2]));
+        let message = format!("function() argument 'globals' must be dict, not {}", vm.argument_kind(&args[2]));
         return Err(vm.type_error(message));
     };
     let name = args.given_some(3).cloned();

@@ -85,7 +85,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             Some(modulus) => power_modulo(vm, &args[1], &args[0], modulus),
         }).wrapper(),
     ],
-    class_methods: &[native("from_bytes(cls, /, bytes, byteorder='big', *, signed=False)", from_bytes)],
+    class_methods: &[native("from_bytes(cls, /, bytes, byteorder: str='big', *, signed=False)", from_bytes)],
     getset: &[
         getter("real", |vm, this| Ok(exact(vm, this))),
         getter("imag", |_, _| Ok(Value::small(0))),
@@ -439,7 +439,7 @@ fn round(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn byte_order(vm: &mut Vm, value: Option<&Value>, function: &str) -> Result<bool> {
     let Some(value) = value else { return Ok(false) };
     if !value.holds::<Str>() {
-        let name = vm.type_name(value);
+        let name = vm.argument_kind(value);
         return Err(vm.type_error(format!("{function}() argument 'byteorder' must be str, not {name}")));
     }
     match text(vm, value).as_ascii() {

@@ -50,7 +50,7 @@ fn init(vm: &mut Vm, module: &Value, arguments: CallArgs<'_>) -> Result<()> {
     }
     let Some(name) = name else { return Err(vm.type_error("module() missing required argument 'name' (pos 1)")) };
     if !name.holds::<Str>() {
-        let message = format!("module() argument 'name' must be str, not {}", vm.type_name(&name));
+        let message = format!("module() argument 'name' must be str, not {}", vm.argument_kind(&name));
         return Err(vm.type_error(message));
     }
     let dict = dict_of(vm, module)?;

@@ -137,7 +137,7 @@ fn compare(vm: &mut Vm, left: &Value, right: &Value, comparison: Comparison) -> 
 
 fn format(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let Some(spec) = vm.text_of(&args[1]) else {
-        let message = format!("__format__() argument must be str, not {}", vm.type_name(&args[1]));
+        let message = format!("__format__() argument must be str, not {}", vm.argument_kind(&args[1]));
         return Err(vm.type_error(message));
     };
     if !spec.is_empty() {

@@ -96,7 +96,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
         native("__sizeof__(self, /)", |vm, args| Ok(Value::small(text(vm, &args[0]).heap_size() as i64 + 48))),
     ],
-    static_methods: &[native("maketrans(x, y=None, z=None, /)", maketrans)],
+    static_methods: &[native("maketrans(x, y: str=None, z: str=None, /)", maketrans)],
     ..TypeSpec::DEFAULT
 };
 

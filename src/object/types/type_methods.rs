@@ -77,7 +77,7 @@ fn new(vm: &mut Vm, metaclass: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Va
         [(name, TypeId::Str, "str"), (bases, TypeId::Tuple, "tuple"), (namespace, TypeId::Dict, "dict")].into_iter().enumerate()
     {
         if !vm.is_kind(value, kind) {
-            let message = format!("type.__new__() argument {} must be {wanted}, not {}", place + 1, vm.type_name(value));
+            let message = format!("type.__new__() argument {} must be {wanted}, not {}", place + 1, vm.argument_kind(value));
             return Err(vm.type_error(message));
         }
     }
