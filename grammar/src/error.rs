@@ -56,7 +56,17 @@ pub struct SyntaxError {
 impl SyntaxError {
     /// An error of the source as a whole.
     pub(crate) fn nowhere(message: impl Into<String>) -> Self {
-        Self { kind: SyntaxErrorKind::Syntax, message: message.into(), line: 0, offset: 0, end_line: 0, end_offset: 0, text: None, incomplete: false, warnings: Vec::new() }
+        Self {
+            kind: SyntaxErrorKind::Syntax,
+            message: message.into(),
+            line: 0,
+            offset: 0,
+            end_line: 0,
+            end_offset: 0,
+            text: None,
+            incomplete: false,
+            warnings: Vec::new(),
+        }
     }
 }
 

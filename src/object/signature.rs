@@ -249,7 +249,11 @@ impl Signature {
             most: if self.var_positional.is_some() { usize::MAX } else { self.positional - offset },
             least: self.required.max(offset) - offset,
         };
-        let refusal = if self.takes_no_keywords() { self.refuse_positional(vm, family, owner, counts) } else { self.refuse_named(vm, family, arguments, counts) };
+        let refusal = if self.takes_no_keywords() {
+            self.refuse_positional(vm, family, owner, counts)
+        } else {
+            self.refuse_named(vm, family, arguments, counts)
+        };
         refusal.map_or(Ok(()), |message| Err(vm.type_error(message)))
     }
 

@@ -88,7 +88,8 @@ static UNARY: &[SpecialMethod] = unary_rows! {
 
 /// One operand. A sequence's repetition takes a number, which CPython unpacks as the argument of a function without a name.
 fn expect_operand(vm: &mut Vm, slots: &Slots, arguments: CallArgs<'_>, place: usize) -> Result<()> {
-    let is_repetition = place == BinaryOperator::Multiply as usize && slots.len.is_some() && slots.binary[BinaryOperator::Subtract as usize].is_none();
+    let is_repetition =
+        place == BinaryOperator::Multiply as usize && slots.len.is_some() && slots.binary[BinaryOperator::Subtract as usize].is_none();
     expect_between(vm, arguments, 1, 1, if is_repetition { " " } else { "" })?;
     if is_repetition {
         vm.index(&arguments.values[1])?;

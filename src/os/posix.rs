@@ -905,9 +905,8 @@ pub(crate) fn spawn(program: &[u8], arguments: &[Vec<u8>], environment: &[Vec<u8
     let program = c_path(program)?;
     let owned = |texts: &[Vec<u8>]| texts.iter().map(|text| c_path(text)).collect::<io::Result<Vec<CString>>>();
     let (arguments, environment) = (owned(arguments)?, owned(environment)?);
-    let pointers = |texts: &[CString]| -> Vec<*mut c_char> {
-        texts.iter().map(|text| text.as_ptr().cast_mut()).chain([std::ptr::null_mut()]).collect()
-    };
+    let pointers =
+        |texts: &[CString]| -> Vec<*mut c_char> { texts.iter().map(|text| text.as_ptr().cast_mut()).chain([std::ptr::null_mut()]).collect() };
     let (argument_pointers, environment_pointers) = (pointers(&arguments), pointers(&environment));
     let mut actions = MaybeUninit::<libc::posix_spawn_file_actions_t>::zeroed();
     let mut attributes = MaybeUninit::<libc::posix_spawnattr_t>::zeroed();
@@ -970,14 +969,8 @@ pub(crate) fn spawn(program: &[u8], arguments: &[Vec<u8>], environment: &[Vec<u8
         }
         libc::posix_spawnattr_setflags(attributes.as_mut_ptr(), flags as libc::c_short);
         let start = if search { libc::posix_spawnp } else { libc::posix_spawn };
-        let error = start(
-            &raw mut child,
-            program.as_ptr(),
-            actions.as_ptr(),
-            attributes.as_ptr(),
-            argument_pointers.as_ptr(),
-            environment_pointers.as_ptr(),
-        );
+        let error =
+            start(&raw mut child, program.as_ptr(), actions.as_ptr(), attributes.as_ptr(), argument_pointers.as_ptr(), environment_pointers.as_ptr());
         libc::posix_spawn_file_actions_destroy(actions.as_mut_ptr());
         libc::posix_spawnattr_destroy(attributes.as_mut_ptr());
         error

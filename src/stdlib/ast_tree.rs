@@ -543,7 +543,10 @@ impl Reader {
             },
             "With" | "AsyncWith" => {
                 let items = self.list(vm, node, "items", |this, vm, node| {
-                    Ok(WithItem { context_expr: this.expr_field(vm, node, "context_expr")?, optional_vars: this.expr_option(vm, node, "optional_vars")? })
+                    Ok(WithItem {
+                        context_expr: this.expr_field(vm, node, "context_expr")?,
+                        optional_vars: this.expr_option(vm, node, "optional_vars")?,
+                    })
                 })?;
                 if items.is_empty() {
                     return Err(vm.value_error(format!("empty items on {name}")));

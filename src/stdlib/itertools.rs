@@ -519,10 +519,10 @@ fn permutations_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
 static PRODUCT: TypeSpec = TypeSpec {
     methods: &[REDUCE, SET_STATE],
     ..raw(
-    "itertools.product",
-    "Cartesian product of input iterables.  Equivalent to nested for-loops.\n\nFor example, product(A, B) returns the same as:  ((x,y) for x in A for y in B).\nThe leftmost iterators are in the outermost for-loop, so the output tuples\ncycle in a manner similar to an odometer (with the rightmost element changing\non every iteration).\n\nTo compute the product of an iterable with itself, specify the number\nof repetitions with the optional repeat keyword argument. For example,\nproduct(A, repeat=4) means the same as product(A, A, A, A).\n\nproduct('ab', range(3)) --> ('a',0) ('a',1) ('a',2) ('b',0) ('b',1) ('b',2)\nproduct((0,1), (0,1), (0,1)) --> (0,0,0) (0,0,1) (0,1,0) (0,1,1) (1,0,0) ...",
-    product_new,
-    product_next,
+        "itertools.product",
+        "Cartesian product of input iterables.  Equivalent to nested for-loops.\n\nFor example, product(A, B) returns the same as:  ((x,y) for x in A for y in B).\nThe leftmost iterators are in the outermost for-loop, so the output tuples\ncycle in a manner similar to an odometer (with the rightmost element changing\non every iteration).\n\nTo compute the product of an iterable with itself, specify the number\nof repetitions with the optional repeat keyword argument. For example,\nproduct(A, repeat=4) means the same as product(A, A, A, A).\n\nproduct('ab', range(3)) --> ('a',0) ('a',1) ('a',2) ('b',0) ('b',1) ('b',2)\nproduct((0,1), (0,1), (0,1)) --> (0,0,0) (0,0,1) (0,1,0) (0,1,1) (1,0,0) ...",
+        product_new,
+        product_next,
     )
 };
 
@@ -899,10 +899,10 @@ fn grouper_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
 static ISLICE: TypeSpec = TypeSpec {
     methods: &[REDUCE, SET_STATE],
     ..raw(
-    "itertools.islice",
-    "islice(iterable, stop) --> islice object\nislice(iterable, start, stop[, step]) --> islice object\n\nReturn an iterator whose next() method returns selected values from an\niterable.  If start is specified, will skip all preceding elements;\notherwise, start defaults to zero.  Step defaults to one.  If\nspecified as another value, step determines how many values are\nskipped between successive calls.  Works like a slice() on a list\nbut returns an iterator.",
-    islice_new,
-    islice_next,
+        "itertools.islice",
+        "islice(iterable, stop) --> islice object\nislice(iterable, start, stop[, step]) --> islice object\n\nReturn an iterator whose next() method returns selected values from an\niterable.  If start is specified, will skip all preceding elements;\notherwise, start defaults to zero.  Step defaults to one.  If\nspecified as another value, step determines how many values are\nskipped between successive calls.  Works like a slice() on a list\nbut returns an iterator.",
+        islice_new,
+        islice_next,
     )
 };
 
@@ -1163,24 +1163,24 @@ fn tee(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 static ZIP_LONGEST: TypeSpec = TypeSpec {
     methods: &[REDUCE, SET_STATE],
     ..raw(
-    "itertools.zip_longest",
-    "Return a zip_longest object whose .__next__() method returns a tuple where\nthe i-th element comes from the i-th iterable argument.  The .__next__()\nmethod continues until the longest iterable in the argument sequence\nis exhausted and then it raises StopIteration.  When the shorter iterables\nare exhausted, the fillvalue is substituted in their place.  The fillvalue\ndefaults to None or can be specified by a keyword argument.",
-    |vm, class, args| {
-        let mut fill = Value::NONE;
-        for (name, value) in args.named() {
-            if sequence::text(vm, name).is_none_or(|name| name != "fillvalue") {
-                return Err(vm.type_error("zip_longest() got an unexpected keyword argument"));
+        "itertools.zip_longest",
+        "Return a zip_longest object whose .__next__() method returns a tuple where\nthe i-th element comes from the i-th iterable argument.  The .__next__()\nmethod continues until the longest iterable in the argument sequence\nis exhausted and then it raises StopIteration.  When the shorter iterables\nare exhausted, the fillvalue is substituted in their place.  The fillvalue\ndefaults to None or can be specified by a keyword argument.",
+        |vm, class, args| {
+            let mut fill = Value::NONE;
+            for (name, value) in args.named() {
+                if sequence::text(vm, name).is_none_or(|name| name != "fillvalue") {
+                    return Err(vm.type_error("zip_longest() got an unexpected keyword argument"));
+                }
+                fill = value.clone();
             }
-            fill = value.clone();
-        }
-        let mut iterators = Vec::with_capacity(args.unnamed().len());
-        for iterable in args.unnamed() {
-            iterators.push(Some(vm.iter(iterable)?));
-        }
-        let active = iterators.len();
-        Ok(vm.alloc_for(class, Itertool::ZipLongest { iterators, fill, active }).into_value())
-    },
-    zip_longest_next,
+            let mut iterators = Vec::with_capacity(args.unnamed().len());
+            for iterable in args.unnamed() {
+                iterators.push(Some(vm.iter(iterable)?));
+            }
+            let active = iterators.len();
+            Ok(vm.alloc_for(class, Itertool::ZipLongest { iterators, fill, active }).into_value())
+        },
+        zip_longest_next,
     )
 };
 

@@ -115,12 +115,8 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             };
             (vec![iterator], Some(vm.new_tuple(vec![saved, Value::from_bool(is_again)])))
         }
-        Itertool::DropWhile { predicate, iterator, started } => {
-            (vec![predicate.clone(), iterator.clone()], Some(Value::small(i64::from(*started))))
-        }
-        Itertool::TakeWhile { predicate, iterator, stopped } => {
-            (vec![predicate.clone(), iterator.clone()], Some(Value::small(i64::from(*stopped))))
-        }
+        Itertool::DropWhile { predicate, iterator, started } => (vec![predicate.clone(), iterator.clone()], Some(Value::small(i64::from(*started)))),
+        Itertool::TakeWhile { predicate, iterator, stopped } => (vec![predicate.clone(), iterator.clone()], Some(Value::small(i64::from(*stopped)))),
         Itertool::FilterFalse { predicate, iterator } => (vec![predicate.clone(), iterator.clone()], None),
         Itertool::StarMap { function, iterator } => (vec![function.clone(), iterator.clone()], None),
         Itertool::GroupBy { iterator, key, target, current_key, current, .. } => {

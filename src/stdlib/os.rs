@@ -433,8 +433,22 @@ const STATVFS_FIELDS: Fields = Fields {
 
 const USAGE_FIELDS: Fields = Fields {
     items: &[
-        "ru_utime", "ru_stime", "ru_maxrss", "ru_ixrss", "ru_idrss", "ru_isrss", "ru_minflt", "ru_majflt", "ru_nswap", "ru_inblock", "ru_oublock",
-        "ru_msgsnd", "ru_msgrcv", "ru_nsignals", "ru_nvcsw", "ru_nivcsw",
+        "ru_utime",
+        "ru_stime",
+        "ru_maxrss",
+        "ru_ixrss",
+        "ru_idrss",
+        "ru_isrss",
+        "ru_minflt",
+        "ru_majflt",
+        "ru_nswap",
+        "ru_inblock",
+        "ru_oublock",
+        "ru_msgsnd",
+        "ru_msgrcv",
+        "ru_nsignals",
+        "ru_nvcsw",
+        "ru_nivcsw",
     ],
     hidden: &[],
 };
@@ -468,7 +482,10 @@ static USAGE: TypeSpec = structseq::spec(
 static STAT_RESULT: TypeSpec = structseq::spec(
     "os.stat_result",
     "What the system says of a file.",
-    Some(native("stat_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STAT_FIELDS, "os.stat_result")).shown("(iterable=(), /)")),
+    Some(
+        native("stat_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STAT_FIELDS, "os.stat_result"))
+            .shown("(iterable=(), /)"),
+    ),
     &STAT_FIELDS,
     &[
         item::<0>("st_mode"),
@@ -494,7 +511,10 @@ static STAT_RESULT: TypeSpec = structseq::spec(
 static TERMINAL_SIZE: TypeSpec = structseq::spec(
     "os.terminal_size",
     "The size of a terminal.",
-    Some(native("terminal_size(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TERMINAL_FIELDS, "os.terminal_size")).shown("(iterable=(), /)")),
+    Some(
+        native("terminal_size(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TERMINAL_FIELDS, "os.terminal_size"))
+            .shown("(iterable=(), /)"),
+    ),
     &TERMINAL_FIELDS,
     &[item::<0>("columns"), item::<1>("lines")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "os.terminal_size", &TERMINAL_FIELDS)), ..Slots::NONE },
@@ -503,7 +523,10 @@ static TERMINAL_SIZE: TypeSpec = structseq::spec(
 static TIMES_RESULT: TypeSpec = structseq::spec(
     "posix.times_result",
     "How long the process has run.",
-    Some(native("times_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TIMES_FIELDS, "posix.times_result")).shown("(iterable=(), /)")),
+    Some(
+        native("times_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &TIMES_FIELDS, "posix.times_result"))
+            .shown("(iterable=(), /)"),
+    ),
     &TIMES_FIELDS,
     &[item::<0>("user"), item::<1>("system"), item::<2>("children_user"), item::<3>("children_system"), item::<4>("elapsed")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.times_result", &TIMES_FIELDS)), ..Slots::NONE },
@@ -512,7 +535,10 @@ static TIMES_RESULT: TypeSpec = structseq::spec(
 static UNAME_RESULT: TypeSpec = structseq::spec(
     "posix.uname_result",
     "The names of the system.",
-    Some(native("uname_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &UNAME_FIELDS, "posix.uname_result")).shown("(iterable=(), /)")),
+    Some(
+        native("uname_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &UNAME_FIELDS, "posix.uname_result"))
+            .shown("(iterable=(), /)"),
+    ),
     &UNAME_FIELDS,
     &[item::<0>("sysname"), item::<1>("nodename"), item::<2>("release"), item::<3>("version"), item::<4>("machine")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.uname_result", &UNAME_FIELDS)), ..Slots::NONE },
@@ -521,7 +547,10 @@ static UNAME_RESULT: TypeSpec = structseq::spec(
 static STATVFS_RESULT: TypeSpec = structseq::spec(
     "os.statvfs_result",
     "What the system says of a file system.",
-    Some(native("statvfs_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STATVFS_FIELDS, "os.statvfs_result")).shown("(iterable=(), /)")),
+    Some(
+        native("statvfs_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &STATVFS_FIELDS, "os.statvfs_result"))
+            .shown("(iterable=(), /)"),
+    ),
     &STATVFS_FIELDS,
     &[
         item::<0>("f_bsize"),
@@ -884,9 +913,7 @@ fn execute(vm: &mut Vm, path: &Value, arguments: &Value, environment: Option<&Va
     }
     let variables = match environment {
         None => None,
-        Some(environment) => {
-            Some(variables(vm, environment)?)
-        }
+        Some(environment) => Some(variables(vm, environment)?),
     };
     let error = process::execute(&program, &strings, variables.as_deref());
     Err(raise(vm, error, Some(path)))

@@ -21,7 +21,10 @@ const SCHEDULING_FIELDS: Fields = Fields { items: &["sched_priority"], hidden: &
 static WAITID_RESULT: TypeSpec = structseq::spec(
     "posix.waitid_result",
     "What `waitid` tells of a child.",
-    Some(native("waitid_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &WAITID_FIELDS, "posix.waitid_result")).shown("(iterable=(), /)")),
+    Some(
+        native("waitid_result(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &WAITID_FIELDS, "posix.waitid_result"))
+            .shown("(iterable=(), /)"),
+    ),
     &WAITID_FIELDS,
     &[item::<0>("si_pid"), item::<1>("si_uid"), item::<2>("si_signo"), item::<3>("si_status"), item::<4>("si_code")],
     Slots { repr: Some(|vm, value| structseq::show(vm, value, "posix.waitid_result", &WAITID_FIELDS)), ..Slots::NONE },
@@ -505,7 +508,13 @@ fn vectors(vm: &mut Vm, value: &Value, complaint: &str) -> Result<Vec<Value>> {
 }
 
 /// A call on a path or descriptor that may follow symbolic links.
-fn on_target<T: Send>(vm: &mut Vm, args: Args<'_>, follow: usize, name: &str, call: impl Fn(Target<'_>) -> std::io::Result<T> + Send + Sync) -> Result<T> {
+fn on_target<T: Send>(
+    vm: &mut Vm,
+    args: Args<'_>,
+    follow: usize,
+    name: &str,
+    call: impl Fn(Target<'_>) -> std::io::Result<T> + Send + Sync,
+) -> Result<T> {
     let follow = args.given(follow).map_or(Ok(true), |value| vm.is_true(value))?;
     let (path, fd) = match args.given_some(0) {
         None => (b".".to_vec(), None),

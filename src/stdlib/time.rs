@@ -38,7 +38,8 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         native("clock_getres(clk_id, /)", |vm, args| {
             let time = clock_time(vm, &args[0], clock::getres)?;
             Ok(vm.new_float(time as f64 / 1e9))
-        }).parsed(),
+        })
+        .parsed(),
         native("clock_settime(clk_id, time, /)", |vm, args| {
             let id = clock_id(vm, &args[0])?;
             let seconds = vm.float(&args[1])?;
@@ -76,7 +77,8 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         native("ctime(seconds=None, /)", |vm, args| {
             let time = moment(vm, args.given_some(0), clock::local)?;
             Ok(vm.new_str(calendar_text(&time)))
-        }).parsed(),
+        })
+        .parsed(),
         native("strftime(format, tuple=None, /)", strftime).parsed(),
         native("strptime(string, format='%a %b %d %H:%M:%S %Y', /)", strptime).unpacked(),
         native("tzset()", |vm, _| {
@@ -98,7 +100,9 @@ const FIELDS: Fields = Fields {
 static STRUCT_TIME: TypeSpec = structseq::spec(
     "time.struct_time",
     "The time value as returned by gmtime(), localtime(), and strptime(), and accepted by asctime(), mktime() and strftime().",
-    Some(native("struct_time(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &FIELDS, "time.struct_time")).shown("(iterable=(), /)")),
+    Some(
+        native("struct_time(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &FIELDS, "time.struct_time")).shown("(iterable=(), /)"),
+    ),
     &FIELDS,
     &[
         item::<0>("tm_year"),

@@ -290,7 +290,9 @@ impl Vm {
                     Some(owner) => owner.get(self).slots,
                     None => Self::no_slots(),
                 };
-                if matches!(native.get(self).kind, NativeKind::Method | NativeKind::Bound) && (arguments.values.len() != 2 || !arguments.names.is_empty()) {
+                if matches!(native.get(self).kind, NativeKind::Method | NativeKind::Bound)
+                    && (arguments.values.len() != 2 || !arguments.names.is_empty())
+                {
                     return Err(self.refuse_count_of_method(native, method.name, arguments));
                 }
                 method.invoke(self, &slots, arguments)

@@ -716,7 +716,8 @@ impl Vm {
         let mut live: Vec<Ref<Type>> = Vec::new();
         for word in class.get(self).subclasses.clone() {
             let Some(subclass) = word.pointer().and_then(std::ptr::NonNull::new).and_then(crate::object::heap::live_type) else { continue };
-            let is_direct = subclass.get(self).bases.downcast::<Tuple>().is_some_and(|bases| bases.get(self).items().iter().any(|base| base.is(class)));
+            let is_direct =
+                subclass.get(self).bases.downcast::<Tuple>().is_some_and(|bases| bases.get(self).items().iter().any(|base| base.is(class)));
             // Another class may have taken the place of one that is gone.
             if is_direct && !live.iter().any(|known| known.is(&subclass)) {
                 live.push(subclass);

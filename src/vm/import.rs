@@ -541,13 +541,15 @@ pub(crate) fn home_of(module: &'static str) -> &'static str {
     HOMES.iter().find(|row| row.0 == module).map_or(module, |row| row.1)
 }
 
-/// The native module whose functions name `home` as theirs.
-pub(crate) fn module_of(home: &str) -> &str {
-    HOMES.iter().find(|row| row.1 == home).map_or(home, |row| row.0)
+impl Vm {
+    /// The native module whose functions name `home` as theirs.
+    pub(crate) fn module_of(home: &str) -> &str {
+        HOMES.iter().find(|row| row.1 == home).map_or(home, |row| row.0)
+    }
 }
 
 fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Result<Option<Found>> {
-    let full = module_of(full);
+    let full = Vm::module_of(full);
     if let Some(native) = vm.state().library.natives.iter().find(|native| native.name == full) {
         return Ok(Some(Found::Native(native)));
     }

@@ -58,6 +58,7 @@ const UNSAFE_FILES: &[&str] = &[
     "vm/make.rs",
     "vm/stacks.rs",
     "vm/suspend.rs",
+    "vm/trace.rs",
     "vm/unwind.rs",
     "vm/vm.rs",
 ];

@@ -59,11 +59,8 @@ pub(super) fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
                 }
                 let moved = line - i64::from(unit.first_line);
                 let shift = |line: u32| if line == 0 { 0 } else { u32::try_from(i64::from(line) + moved).unwrap_or(0) };
-                unit.positions = unit.positions.moved(|position| Position {
-                    line: shift(position.line),
-                    end_line: shift(position.end_line),
-                    ..position
-                });
+                unit.positions =
+                    unit.positions.moved(|position| Position { line: shift(position.line), end_line: shift(position.end_line), ..position });
                 unit.first_line = line as u32;
             }
             "co_name" | "co_qualname" | "co_filename" => {

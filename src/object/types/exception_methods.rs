@@ -161,7 +161,8 @@ const fn spec_of(kind: ExceptionKind) -> TypeSpec {
         ExceptionKind::BaseException => spec.methods = BASE_METHODS,
         ExceptionKind::BaseExceptionGroup => {
             spec.methods = GROUP_METHODS;
-            spec.class_methods = const { &[native("__class_getitem__(cls, object, /)", crate::object::types::generic_alias_methods::class_get_item)] };
+            spec.class_methods =
+                const { &[native("__class_getitem__(cls, object, /)", crate::object::types::generic_alias_methods::class_get_item)] };
         }
         ExceptionKind::ImportError => spec.methods = const { &[native("__reduce__(self, /)", reduce_import_error)] },
         ExceptionKind::OSError => spec.methods = const { &[native("__reduce__(self, /)", reduce_os_error)] },

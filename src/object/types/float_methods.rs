@@ -72,11 +72,13 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("__pow__(self, value, mod=None, /)", |vm, args| {
             refuse_modulus(vm, args)?;
             power(vm, &args[0], &args[1])
-        }).wrapper(),
+        })
+        .wrapper(),
         native("__rpow__(self, value, mod=None, /)", |vm, args| {
             refuse_modulus(vm, args)?;
             power(vm, &args[1], &args[0])
-        }).wrapper(),
+        })
+        .wrapper(),
     ],
     class_methods: &[native("fromhex(cls, string, /)", from_hex), native("__getformat__(cls, typestr, /)", get_format)],
     getset: &[getter("real", exact_slot), getter("imag", |vm, _| Ok(vm.new_float(0.0)))],

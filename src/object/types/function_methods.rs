@@ -554,7 +554,7 @@ fn native_self(vm: &mut Vm, value: &Value) -> Result<Value> {
     let owner = native_payload(vm, value)?.owner.clone();
     let Some(home) = vm.text_of(&owner).map(ToString::to_string) else { return Ok(Value::NONE) };
     let modules = vm.state().modules.clone();
-    for name in [home.as_str(), crate::vm::import::module_of(&home)] {
+    for name in [home.as_str(), Vm::module_of(&home)] {
         if let Some(module) = vm.dict_get_str(&modules, name)? {
             return Ok(module);
         }

@@ -15,7 +15,12 @@ pub(crate) static GENERATOR: TypeSpec = TypeSpec {
     layout: Layout::Generator,
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), iter: Some(itself), next: Some(next), ..Slots::NONE },
-    methods: &[native("send(self, object, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close), native("__del__(self, /)", finish).wrapper()],
+    methods: &[
+        native("send(self, object, /)", send),
+        native("throw(self, typ, val=None, tb=None, /)", throw),
+        native("close(self, /)", close),
+        native("__del__(self, /)", finish).wrapper(),
+    ],
     getset: &[
         NAME,
         QUALNAME,
@@ -34,7 +39,12 @@ pub(crate) static COROUTINE: TypeSpec = TypeSpec {
     layout: Layout::Generator,
     flags: NO_NEW | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), await_: Some(await_coroutine), ..Slots::NONE },
-    methods: &[native("send(self, object, /)", send), native("throw(self, typ, val=None, tb=None, /)", throw), native("close(self, /)", close), native("__del__(self, /)", finish).wrapper()],
+    methods: &[
+        native("send(self, object, /)", send),
+        native("throw(self, typ, val=None, tb=None, /)", throw),
+        native("close(self, /)", close),
+        native("__del__(self, /)", finish).wrapper(),
+    ],
     getset: &[
         NAME,
         QUALNAME,

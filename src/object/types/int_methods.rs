@@ -79,11 +79,13 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("__pow__(self, value, mod=None, /)", |vm, args| match args.given_some(2) {
             None => power(vm, &args[0], &args[1]),
             Some(modulus) => power_modulo(vm, &args[0], &args[1], modulus),
-        }).wrapper(),
+        })
+        .wrapper(),
         native("__rpow__(self, value, mod=None, /)", |vm, args| match args.given_some(2) {
             None => power(vm, &args[1], &args[0]),
             Some(modulus) => power_modulo(vm, &args[1], &args[0], modulus),
-        }).wrapper(),
+        })
+        .wrapper(),
     ],
     class_methods: &[native("from_bytes(cls, /, bytes, byteorder: str='big', *, signed=False)", from_bytes)],
     getset: &[

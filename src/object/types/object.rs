@@ -23,7 +23,10 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("__reduce_ex__(self, protocol, /)", reduce_ex),
         native("__getstate__(self, /)", get_state),
     ],
-    class_methods: &[native("__init_subclass__(cls, /)", |_, _| Ok(Value::NONE)), native("__subclasshook__(cls, object, /)", |_, _| Ok(Value::NOT_IMPLEMENTED))],
+    class_methods: &[
+        native("__init_subclass__(cls, /)", |_, _| Ok(Value::NONE)),
+        native("__subclasshook__(cls, object, /)", |_, _| Ok(Value::NOT_IMPLEMENTED)),
+    ],
     getset: &[GetSetSpec { name: "__class__", get: get_class, set: Some(set_class) }],
     ..TypeSpec::DEFAULT
 };

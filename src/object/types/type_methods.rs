@@ -500,7 +500,10 @@ const UNBOUND_CONSTRUCTORS: &[(&str, &str)] = &[
     ("types.GenericAlias", "(origin, args, /)"),
     ("module", "(name, doc=None)"),
     ("types.SimpleNamespace", "(mapping_or_iterable=(), /, **kwargs)"),
-    ("code", "(argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags, codestring, constants, names, varnames, filename, name, qualname, firstlineno, linetable, exceptiontable, freevars=(), cellvars=(), /)"),
+    (
+        "code",
+        "(argcount, posonlyargcount, kwonlyargcount, nlocals, stacksize, flags, codestring, constants, names, varnames, filename, name, qualname, firstlineno, linetable, exceptiontable, freevars=(), cellvars=(), /)",
+    ),
 ];
 
 fn get_text_signature(vm: &mut Vm, class: &Value) -> Result<Value> {

@@ -63,7 +63,8 @@ pub(crate) static IO_BASE: TypeSpec = TypeSpec {
         native("__exit__(self, /, *exc_info)", |vm, args| {
             vm.call_method(&args[0], "close", &[])?;
             Ok(Value::NONE)
-        }).unpacked(),
+        })
+        .unpacked(),
         native("__del__(self, /)", |vm, args| {
             if !is_closed(vm, &args[0]).unwrap_or(true) {
                 vm.call_method(&args[0], "close", &[])?;
