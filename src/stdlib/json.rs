@@ -191,11 +191,11 @@ impl Reading {
                 Ok((vm.new_str(text), end))
             }
             '{' => {
-                vm.enter_native()?;
+                vm.enter_native_while(" while decoding a JSON object from a unicode string")?;
                 self.object(vm, place + 1)
             }
             '[' => {
-                vm.enter_native()?;
+                vm.enter_native_while(" while decoding a JSON array from a unicode string")?;
                 self.array(vm, place + 1)
             }
             'n' if self.starts_with(place, "null") => Ok((Value::NONE, place + 4)),
@@ -668,17 +668,17 @@ impl Writing {
             let shown = self.float(vm, float)?;
             self.out.push_str(&shown);
         } else if object.holds::<List>() || object.holds::<Tuple>() {
-            vm.enter_native()?;
+            vm.enter_native_while(" while encoding a JSON object")?;
             let marked = self.mark(vm, object)?;
             self.list(vm, object, level)?;
             self.unmark(vm, marked)?;
         } else if object.holds::<Dict>() {
-            vm.enter_native()?;
+            vm.enter_native_while(" while encoding a JSON object")?;
             let marked = self.mark(vm, object)?;
             self.dict(vm, object, level)?;
             self.unmark(vm, marked)?;
         } else {
-            vm.enter_native()?;
+            vm.enter_native_while(" while encoding a JSON object")?;
             let marked = self.mark(vm, object)?;
             let replaced = vm.call(&self.default.clone(), std::slice::from_ref(object))?;
             self.value(vm, &replaced, level)?;

@@ -166,7 +166,8 @@ fn new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
     let format = this(value).get(vm).text.clone();
     let shown = vm.repr_text(&format)?;
-    let name = vm.type_name(value);
+    let class = vm.type_of(value);
+    let name = vm.class_name(&class);
     Ok(vm.new_str(format!("{name}({shown})")))
 }
 
@@ -174,7 +175,11 @@ fn format_of(vm: &mut Vm, value: &Value) -> Result<Format> {
     let bytes = if value.holds::<Str>() {
         match text(vm, value).as_ascii() {
             Some(ascii) => ascii.as_bytes().to_vec(),
-            None => return Err(vm.value_error("bad char in struct format")),
+            None => {
+                let encoding = vm.new_str("ascii");
+                let encoded = vm.call_method(value, "encode", &[encoding])?;
+                vm.bytes_vec(&encoded)?
+            }
         }
     } else if let Some(bytes) = value.downcast::<Bytes>() {
         bytes.get(vm).data.to_vec()

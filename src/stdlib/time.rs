@@ -419,6 +419,17 @@ fn strptime(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Err(Mismatch::StrayPercent) => return Err(vm.value_error(format!("stray %% in format '{format}'"))),
     }
     let time = finish(parsed);
+    // A leap day without a year is taken for one of 1904.
+    let is_leap = time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0) || time.year == 1900;
+    let days = match time.month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if time.day > days {
+        return Err(vm.value_error("day is out of range for month"));
+    }
     struct_time(vm, &time)
 }
 

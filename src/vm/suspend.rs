@@ -95,7 +95,8 @@ impl Vm {
         let mut released = Word::UNBOUND;
         // SAFETY: the window has `n_registers` words behind the function (F1); the receiver is a register.
         unsafe {
-            if was_suspended {
+            // Where an exception is raised nothing was sent: what the receiver holds stays.
+            if was_suspended && !value.is_unbound() {
                 released = std::ptr::replace(base.add(usize::from(payload.receiver)), value.into_word());
             }
             self.frames.records.push(Record {
@@ -190,7 +191,7 @@ impl Vm {
             GeneratorState::Suspended => {}
         }
         let pending = if raise { self.raised.take() } else { None };
-        self.push_generator(generator, value, ENTRY)?;
+        self.push_generator(generator, if raise { Value::UNBOUND } else { value }, ENTRY)?;
         self.raised = pending;
         // SAFETY: the record has just been pushed.
         match unsafe { self.run_from(raise) }? {

@@ -102,6 +102,15 @@ impl Vm {
         Ok(())
     }
 
+    /// `enter_native` for a native whose `RecursionError` says what was being done.
+    pub(crate) fn enter_native_while(&mut self, doing: &str) -> Result<()> {
+        let here = 0_u8;
+        if (std::ptr::from_ref(&here) as usize) < self.stack_limit {
+            return Err(self.raise(ExceptionKind::RecursionError, format!("maximum recursion depth exceeded{doing}")));
+        }
+        Ok(())
+    }
+
     /// Bytes of native stack that are left.
     pub(crate) fn native_room(&self) -> usize {
         let here = 0_u8;

@@ -572,9 +572,31 @@ fn native_owner(vm: &mut Vm, value: &Value) -> Result<Value> {
 }
 
 fn native_doc(vm: &mut Vm, value: &Value) -> Result<Value> {
-    // Natives are documented by their signatures.
-    let _ = native_payload(vm, value)?;
-    Ok(Value::NONE)
+    let payload = native_payload(vm, value)?;
+    let (name, owner) = (payload.name().to_owned(), payload.owner.clone());
+    let owner = match owner.downcast::<Type>() {
+        Some(class) => vm.class_name(class),
+        None => vm.text_of(&owner).map(ToString::to_string).unwrap_or_default(),
+    };
+    Ok(doc_of(&owner, &name).map_or(Value::NONE, |doc| vm.new_str(doc)))
+}
+
+/// What the table says of a native: of the one of that type or module, or of methods of that name in general.
+fn doc_of(owner: &str, name: &str) -> Option<&'static str> {
+    const DOCS: &str = include_str!("native_docs.txt");
+    let find = |owner: &str| {
+        DOCS.lines().find_map(|line| {
+            let rest = line.strip_prefix(owner)?;
+            let rest = if owner.is_empty() && !line.starts_with('.') { rest } else { rest.strip_prefix('.')? };
+            rest.strip_prefix(name)?.strip_prefix(": ")
+        })
+    };
+    let is_general = !owner.is_empty() && owner != "builtins";
+    if is_general {
+        find(owner).or_else(|| DOCS.lines().find_map(|line| line.strip_prefix('.')?.strip_prefix(name)?.strip_prefix(": ")))
+    } else {
+        find("")
+    }
 }
 
 fn native_text_signature(vm: &mut Vm, value: &Value) -> Result<Value> {
