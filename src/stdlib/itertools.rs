@@ -1202,11 +1202,13 @@ fn zip_longest_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         match next {
             Ok(Some(item)) => items.push(item),
             Ok(None) => {
-                let exhausted = iterators[place].take();
-                *active = active.saturating_sub(usize::from(exhausted.is_some()));
-                if *active == 0 {
+                if *active <= 1 {
+                    // The last one stays where it is, as a pickle shows.
+                    *active = 0;
                     return Ok(None);
                 }
+                let exhausted = iterators[place].take();
+                *active -= usize::from(exhausted.is_some());
                 drop(exhausted);
                 items.push(fill.clone());
             }

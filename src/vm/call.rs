@@ -333,7 +333,7 @@ impl Vm {
         let Some(owner) = owner_value.downcast::<Type>() else {
             return Err(self.type_error("__new__() has no class"));
         };
-        let owner_name = self.class_name(owner);
+        let owner_name = self.class_full_name(owner);
         let Some(class_value) = arguments.unnamed().first() else {
             let message = format!("{owner_name}.__new__(): not enough arguments");
             return Err(self.type_error(message));

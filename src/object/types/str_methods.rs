@@ -183,7 +183,7 @@ pub(crate) fn string_argument(vm: &mut Vm, value: Option<&Value>, what: &str) ->
     match text_if(vm, value) {
         Some(text) => Ok(Some(text.to_utf8_lossy().into_owned())),
         None => {
-            let name = vm.type_name(value);
+            let name = vm.argument_kind(value);
             Err(vm.type_error(format!("{what} must be str, not {name}")))
         }
     }
@@ -320,7 +320,7 @@ fn encode(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 /// An argument that must be a `str`.
 fn expect_text<'a>(vm: &'a mut Vm, value: &'a Value, message: impl FnOnce(&str) -> String) -> Result<&'a Text> {
     if !value.holds::<Str>() {
-        let name = vm.type_name(value);
+        let name = vm.argument_kind(value);
         let message = message(&name);
         // Where CPython's generated argument checks speak, None is no type's name.
         let message = if value.is_none() && message.contains("() argument") { message.replace("NoneType", "None") } else { message };
