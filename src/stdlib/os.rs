@@ -13,7 +13,7 @@ use crate::object::types::str_methods::text;
 use crate::object::types::structseq::{self, Fields, item};
 use crate::object::value::Value;
 use crate::os::file::{self, EntryKind, Status};
-use crate::os::{process, random};
+use crate::os::{process, random, spawn};
 use crate::text::Text;
 use crate::text::path::normalized;
 use crate::vm::{ExceptionKind, Result, Vm};
@@ -26,7 +26,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     init: Some(init),
 };
 
-const FUNCTIONS: [Native; 90] = [
+const FUNCTIONS: [Native; 91] = [
     // files by path
     native("stat(path, *, dir_fd=None, follow_symlinks=True)", |vm, args| {
         let follow = flag(vm, args, 2, true)?;
@@ -357,6 +357,7 @@ const FUNCTIONS: [Native; 90] = [
     native("WCOREDUMP(status, /)", |vm, args| Ok(Value::from_bool(int(vm, &args[0])? & 0x80 != 0))),
     native("execv(path, argv, /)", |vm, args| execute(vm, &args[0], &args[1], None, "execv")),
     native("execve(path, argv, env)", |vm, args| execute(vm, &args[0], &args[1], Some(&args[2]), "execve")),
+    native("_spawn(programs, argv, env, cwd, streams, pass_fds, close_fds, restore_signals, start_new_session, process_group, umask)", spawn_process),
     native("sched_yield()", |vm, _| {
         vm.detached(process::give_way);
         Ok(Value::NONE)
@@ -899,6 +900,59 @@ pub(super) fn variables(vm: &mut Vm, environment: &Value) -> Result<Vec<Vec<u8>>
         pairs.push(pair);
     }
     Ok(pairs)
+}
+
+/// A list of paths or arguments as bytes.
+fn byte_strings(vm: &mut Vm, list: &Value, what: &str) -> Result<Vec<Vec<u8>>> {
+    let mut strings = Vec::new();
+    for item in &vm.collect(list)? {
+        strings.push(path_argument(vm, item, what)?.0);
+    }
+    Ok(strings)
+}
+
+/// `_spawn`: starts a program. Gives (process, 0, ""), or (-1, errno, stage) with the stage "start", "cwd" or "exec".
+fn spawn_process(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let programs = byte_strings(vm, &args[0], "_spawn: program")?;
+    let arguments = byte_strings(vm, &args[1], "_spawn: argument")?;
+    let environment = if args[2].is_none() { None } else { Some(byte_strings(vm, &args[2], "_spawn: environment")?) };
+    let folder = if args[3].is_none() { None } else { Some(path_argument(vm, &args[3], "_spawn: cwd")?.0) };
+    let mut streams = [-1; 3];
+    for (place, item) in vm.collect(&args[4])?.iter().take(3).enumerate() {
+        streams[place] = int(vm, item)?;
+    }
+    let mut passed = Vec::new();
+    for item in &vm.collect(&args[5])? {
+        passed.push(int(vm, item)?);
+    }
+    let (close_others, restore_signals, new_session) = (flag(vm, args, 6, true)?, flag(vm, args, 7, true)?, flag(vm, args, 8, false)?);
+    let (group, mask) = (int(vm, &args[9])?, int(vm, &args[10])?);
+    let child = spawn::Child {
+        programs: &programs,
+        arguments: &arguments,
+        environment: environment.as_deref(),
+        folder: folder.as_deref(),
+        streams,
+        passed: &passed,
+        close_others,
+        restore_signals,
+        new_session,
+        group,
+        mask,
+    };
+    let (process, code, stage) = match spawn::spawn(&child) {
+        Ok(process) => (process, 0, ""),
+        Err((stage, error)) => {
+            let stage = match stage {
+                spawn::Stage::Start => "start",
+                spawn::Stage::Folder => "cwd",
+                spawn::Stage::Program => "exec",
+            };
+            (-1, error.raw_os_error().unwrap_or(0), stage)
+        }
+    };
+    let stage = vm.new_str(stage);
+    Ok(vm.new_tuple(vec![small(process), small(code), stage]))
 }
 
 fn execute(vm: &mut Vm, path: &Value, arguments: &Value, environment: Option<&Value>, name: &str) -> Result<Value> {
