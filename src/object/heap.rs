@@ -30,7 +30,7 @@ const PAGES_IN_BLOCK: usize = 8;
 /// Cells are multiples of this many bytes.
 const GRAIN: usize = 16;
 /// The largest cell.
-pub(crate) const MAX_CELL: usize = 1024;
+pub(crate) const MAX_CELL: usize = 8192;
 const N_CLASSES: usize = MAX_CELL / GRAIN + 1;
 /// How deep frees may nest before the rest waits in a list.
 const MAX_FREE_DEPTH: u32 = 64;

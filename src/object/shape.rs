@@ -10,7 +10,15 @@ pub(crate) struct Shape {
     names: Vec<Value>,
     first_slot: u16,
     transitions: Vec<(Word, u32)>,
+    /// The class's shape without attributes.
+    root: u32,
+    /// Of a root: how many shapes were made from it.
+    n_shapes: u32,
 }
+
+/// The most shapes that follow one shape, and that one class has in all: instances that are used as dictionaries, each with other names, become such.
+const MOST_TRANSITIONS: usize = 64;
+const MOST_SHAPES: u32 = 1024;
 
 /// The shapes of an interpreter. Number 0 is no shape: an instance that keeps its attributes in a dict.
 pub(crate) struct ShapeTable {
@@ -19,15 +27,18 @@ pub(crate) struct ShapeTable {
 
 impl Default for ShapeTable {
     fn default() -> Self {
-        Self { shapes: vec![Shape { names: Vec::new(), first_slot: 0, transitions: Vec::new() }] }
+        let mut table = Self { shapes: Vec::new() };
+        table.new_root(0);
+        table
     }
 }
 
 impl ShapeTable {
     /// A new shape without attributes; slots below `first_slot` belong to `__slots__`.
     pub(crate) fn new_root(&mut self, first_slot: u16) -> u32 {
-        self.shapes.push(Shape { names: Vec::new(), first_slot, transitions: Vec::new() });
-        self.shapes.len() as u32 - 1
+        let root = self.shapes.len() as u32;
+        self.shapes.push(Shape { names: Vec::new(), first_slot, transitions: Vec::new(), root, n_shapes: 0 });
+        root
     }
 
     /// The slot of an attribute. Names are interned, so identity decides.
@@ -49,18 +60,22 @@ impl ShapeTable {
         shape.names.iter().enumerate().map(|(place, name)| (name.clone(), place + usize::from(shape.first_slot))).collect()
     }
 
-    /// The shape with one attribute more.
-    pub(crate) fn with(&mut self, shape: u32, name: &Value) -> u32 {
+    /// The shape with one attribute more; `None` when there are so many that a dict serves better.
+    pub(crate) fn with(&mut self, shape: u32, name: &Value) -> Option<u32> {
         let from = &self.shapes[shape as usize];
         if let Some((_, next)) = from.transitions.iter().find(|(known, _)| *known == name.word()) {
-            return *next;
+            return Some(*next);
+        }
+        let (first_slot, root) = (from.first_slot, from.root);
+        if from.transitions.len() == MOST_TRANSITIONS || self.shapes[root as usize].n_shapes == MOST_SHAPES {
+            return None;
         }
         let mut names = from.names.clone();
         names.push(name.clone());
-        let first_slot = from.first_slot;
-        self.shapes.push(Shape { names, first_slot, transitions: Vec::new() });
+        self.shapes.push(Shape { names, first_slot, transitions: Vec::new(), root, n_shapes: 0 });
+        self.shapes[root as usize].n_shapes += 1;
         let next = self.shapes.len() as u32 - 1;
         self.shapes[shape as usize].transitions.push((name.word(), next));
-        next
+        Some(next)
     }
 }

@@ -30,12 +30,13 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         }),
         native("getcodesize()", |_, _| Ok(Value::small(4))),
         native("unicode_iscased(character, /)", |vm, args| {
-            let code = vm.index_i64(&args[0])? as u32;
-            Ok(Value::from_bool(unicode::simple_lower(code) != code || unicode::simple_upper(code) != code))
+            let code = u32::try_from(vm.index_i64(&args[0])?).ok().filter(|&code| code <= 0x10_FFFF);
+            Ok(Value::from_bool(code.is_some_and(|code| unicode::simple_lower(code) != code || unicode::simple_upper(code) != code)))
         }),
         native("unicode_tolower(character, /)", |vm, args| {
-            let code = vm.index_i64(&args[0])? as u32;
-            Ok(Value::small(i64::from(unicode::simple_lower(code))))
+            let number = vm.index_i64(&args[0])?;
+            let code = u32::try_from(number).ok().filter(|&code| code <= 0x10_FFFF);
+            Ok(vm.new_int(code.map_or(number, |code| i64::from(unicode::simple_lower(code)))))
         }),
         native("ascii_iscased(character, /)", |vm, args| {
             let code = vm.index_i64(&args[0])?;

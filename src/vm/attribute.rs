@@ -244,8 +244,10 @@ impl Vm {
                     return Ok(true);
                 }
                 let used = self.state().shapes.used(shape);
-                if used < usize::from(instance.get(self).capacity()) && self.is_exact(&name, crate::object::types::TypeId::Str) {
-                    let next = self.state_mut().shapes.with(shape, &name);
+                if used < usize::from(instance.get(self).capacity())
+                    && self.is_exact(&name, crate::object::types::TypeId::Str)
+                    && let Some(next) = self.state_mut().shapes.with(shape, &name)
+                {
                     let payload = instance.get_mut(self);
                     payload.shape = next;
                     payload.slots_mut()[used] = value.into_word();

@@ -19,6 +19,9 @@ use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 
+/// The most `__slots__` that the instances of a class have, those of its bases included: what a cell of the heap has room for.
+const MOST_SLOTS: usize = 900;
+
 /// `cls(…)` for native types: binds the arguments by the constructor's signature.
 fn native_new(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Value> {
     let (native, signature) = match class.get(vm).constructor.get() {
@@ -122,7 +125,7 @@ impl Vm {
         payload.slots = own_slots(spec);
         if let Some(base) = base {
             self.inherit_slots(class, &base);
-            base.get_mut(self).subclasses.push(class.word());
+            self.add_subclass(&base, class);
         }
         let payload = class.get(self);
         payload.set_flag(PLAIN_GETATTR, payload.slots.get_attribute.is_none());
@@ -486,6 +489,9 @@ impl Vm {
         if wants_weakrefs {
             flags |= HAS_WEAKREFS;
         }
+        if usize::from(base_fixed.max(base_extra)) + members.len() > MOST_SLOTS {
+            return Err(self.type_error(format!("too many __slots__: an instance has room for {MOST_SLOTS}")));
+        }
         let (mut fixed_slots, mut extra_words) = (base_fixed, base_extra);
         let first_member = if layout == Layout::Instance {
             fixed_slots += members.len() as u16;
@@ -583,12 +589,8 @@ impl Vm {
         self.size_instances(&class)?;
         for base in &base_values {
             if let Some(base) = base.downcast::<Type>() {
-                let n_known = base.get(self).subclasses.len();
-                if n_known >= 64 && n_known.is_power_of_two() {
-                    // Those that are gone leave the list.
-                    self.live_subclasses(base);
-                }
-                base.get_mut(self).subclasses.push(class.word());
+                let base = base.clone();
+                self.add_subclass(&base, &class);
             }
         }
         if let Some(cell) = cell {
@@ -713,18 +715,30 @@ impl Vm {
 
     /// The direct subclasses that still exist.
     pub(crate) fn live_subclasses(&mut self, class: &Ref<Type>) -> Vec<Ref<Type>> {
-        let mut live: Vec<Ref<Type>> = Vec::new();
-        for word in class.get(self).subclasses.clone() {
-            let Some(subclass) = word.pointer().and_then(std::ptr::NonNull::new).and_then(crate::object::heap::live_type) else { continue };
-            let is_direct =
-                subclass.get(self).bases.downcast::<Tuple>().is_some_and(|bases| bases.get(self).items().iter().any(|base| base.is(class)));
-            // Another class may have taken the place of one that is gone.
-            if is_direct && !live.iter().any(|known| known.is(&subclass)) {
+        let known = class.get(self).subclasses.clone();
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut live = Vec::new();
+        // From the end: where a class has the address of one that is gone, the later entry is its own.
+        for header in known.iter().rev().filter_map(|word| word.pointer().and_then(std::ptr::NonNull::new)) {
+            if seen.insert(header)
+                && let Some(subclass) = crate::object::heap::live_type(header)
+                && subclass.get(self).bases.downcast::<Tuple>().is_some_and(|bases| bases.get(self).items().iter().any(|base| base.is(class)))
+            {
                 live.push(subclass);
             }
         }
+        live.reverse();
         class.get_mut(self).subclasses = live.iter().map(|subclass| subclass.word()).collect();
         live
+    }
+
+    /// Notes that `class` has `base` among its bases. Those that are gone are forgotten now and then.
+    pub(crate) fn add_subclass(&mut self, base: &Ref<Type>, class: &Ref<Type>) {
+        let n_known = base.get(self).subclasses.len();
+        if n_known >= 64 && n_known.is_power_of_two() {
+            self.live_subclasses(base);
+        }
+        base.get_mut(self).subclasses.push(class.word());
     }
 
     /// Whether an object's class may become `class`: both plain and of one layout.

@@ -896,8 +896,10 @@ impl Vm {
                 }
                 if !hides {
                     let used = self.state().shapes.used(shape);
-                    if used < usize::from(instance.get(self).capacity()) && class.get(self).has(crate::object::type_object::HAS_DICT) {
-                        let next = self.state_mut().shapes.with(shape, &name);
+                    if used < usize::from(instance.get(self).capacity())
+                        && class.get(self).has(crate::object::type_object::HAS_DICT)
+                        && let Some(next) = self.state_mut().shapes.with(shape, &name)
+                    {
                         self.note_cached(&class);
                         window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(next));
                         self.quicken(Opcode::StoreAttributeAdd);

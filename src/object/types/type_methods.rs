@@ -324,7 +324,8 @@ fn set_bases(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
     }
     for base in &bases {
         if let Some(base) = base.downcast::<Type>() {
-            base.get_mut(vm).subclasses.push(class.word());
+            let base = base.clone();
+            vm.add_subclass(&base, &class);
         }
     }
     let payload = class.get_mut(vm);
