@@ -271,6 +271,13 @@ pub(crate) fn kill_thread(thread: u64, number: i32) -> io::Result<()> {
     }
 }
 
+/// Sends a signal to the process that a descriptor stands for.
+pub(crate) fn kill_by_descriptor(descriptor: i32, number: i32, flags: u32) -> io::Result<()> {
+    // SAFETY: no details are given.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, number, std::ptr::null::<libc::siginfo_t>(), flags) };
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Ends the process as the signal does when nobody handles it: what a shell expects after Ctrl-C.
 pub(crate) fn die_by(number: i32) -> ! {
     let _ = set_action(number, Action::Default);
@@ -363,8 +370,11 @@ pub(crate) fn descriptor(signals: &[i32]) -> io::Result<i32> {
     if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(fd) }
 }
 
+/// Numbers that come with a signal: signal, code, error number, process, user, status, band.
+pub(crate) type Details = [i64; 7];
+
 /// Takes a signal from a descriptor that [`descriptor`] made; `WouldBlock` when there is none.
-pub(crate) fn take_from(descriptor: i32) -> io::Result<i32> {
+pub(crate) fn take_from(descriptor: i32) -> io::Result<Details> {
     let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
     // SAFETY: the structure is as large as we say.
     let n_read = unsafe { libc::read(descriptor, info.as_mut_ptr().cast(), size_of::<libc::signalfd_siginfo>()) };
@@ -372,7 +382,9 @@ pub(crate) fn take_from(descriptor: i32) -> io::Result<i32> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: filled by the call.
-    Ok(unsafe { info.assume_init() }.ssi_signo as i32)
+    let info = unsafe { info.assume_init() };
+    let (signal, code, number) = (i64::from(info.ssi_signo), i64::from(info.ssi_code), i64::from(info.ssi_errno));
+    Ok([signal, code, number, i64::from(info.ssi_pid), i64::from(info.ssi_uid), i64::from(info.ssi_status), i64::from(info.ssi_band)])
 }
 
 fn mask(signals: &[i32]) -> libc::sigset_t {

@@ -1,9 +1,11 @@
 //! `_signal`: handlers for the process's signals. They run in the main thread, between two instructions or when a wait is interrupted.
 
 use crate::gil::Activity;
-use crate::object::native::{Args, NativeModule, native};
+use crate::object::native::{Args, Native, NativeModule, native};
+use crate::object::type_object::{Slots, TypeSpec};
 use crate::object::types::exception::ExceptionKind;
 use crate::object::types::list::List;
+use crate::object::types::structseq::{self, Fields, item};
 use crate::object::value::{Ref, Value};
 use crate::os::poll::Polled;
 use crate::os::signal::{self, Action};
@@ -30,11 +32,14 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("pthread_sigmask(how, mask, /)", set_mask),
         native("sigpending()", |vm, _| number_set(vm, signal::held_back())),
         native("sigwait(sigset, /)", wait_for),
+        native("sigwaitinfo(sigset, /)", wait_for_details),
+        native("sigtimedwait(sigset, timeout, /)", wait_with_timeout),
+        native("pidfd_send_signal(pidfd, signalnum, siginfo=None, flags=0, /)", kill_by_descriptor),
         native("valid_signals()", |vm, _| number_set(vm, signal::valid())),
         native("siginterrupt(signalnum, flag, /)", |_, _| Ok(Value::NONE)),
         native("set_wakeup_fd(fd, /, *, warn_on_full_buffer=True)", set_wakeup),
     ],
-    types: &[],
+    types: &[&DETAILS],
     init: Some(|vm, module| {
         for &(name, number) in signal::NAMES {
             vm.set_attr_str(module, name, &Value::small(i64::from(number)))?;
@@ -228,22 +233,82 @@ fn set_mask(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn wait_for(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let numbers = numbers(vm, &args[0])?;
-    let descriptor = signal::descriptor(&numbers).map_err(|error| os_error(vm, error))?;
-    let waited = wait_for_descriptor(vm, descriptor);
-    let _ = crate::os::file::close(descriptor);
-    Ok(Value::small(i64::from(waited?)))
+    let details = wait_until(vm, &numbers, None)?.unwrap_or_default();
+    Ok(Value::small(details[0]))
 }
 
-/// Waits for one of the signals of a signal descriptor.
-fn wait_for_descriptor(vm: &mut Vm, descriptor: i32) -> Result<i32> {
-    loop {
+/// Waits for one of the signals, which are held back, until a deadline; what came.
+fn wait_until(vm: &mut Vm, numbers: &[i32], deadline: Option<std::time::Instant>) -> Result<Option<signal::Details>> {
+    let descriptor = signal::descriptor(numbers).map_err(|error| os_error(vm, error))?;
+    let waited = loop {
         match signal::take_from(descriptor) {
-            Ok(number) => return Ok(number),
+            Ok(details) => break Ok(Some(details)),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(os_error(vm, error)),
+            Err(error) => break Err(os_error(vm, error)),
         }
-        vm.wait_on(Activity::Signal, &mut [Polled::new(descriptor, crate::os::poll::READ)], None)?;
+        match vm.wait_on(Activity::Signal, &mut [Polled::new(descriptor, crate::os::poll::READ)], deadline) {
+            Ok(true) => {}
+            Ok(false) => break Ok(None),
+            Err(raised) => break Err(raised),
+        }
+    };
+    let _ = crate::os::file::close(descriptor);
+    waited
+}
+
+const DETAILS_FIELDS: Fields = Fields { items: &["si_signo", "si_code", "si_errno", "si_pid", "si_uid", "si_status", "si_band"], hidden: &[] };
+
+static DETAILS: TypeSpec = structseq::spec(
+    "signal.struct_siginfo",
+    "What comes with a signal.",
+    Some(Native {
+        signature: "struct_siginfo(iterable=(), /)",
+        function: |vm, args| structseq::construct(vm, args, &DETAILS_FIELDS, "signal.struct_siginfo"),
+    }),
+    &DETAILS_FIELDS,
+    &[
+        item::<0>("si_signo"),
+        item::<1>("si_code"),
+        item::<2>("si_errno"),
+        item::<3>("si_pid"),
+        item::<4>("si_uid"),
+        item::<5>("si_status"),
+        item::<6>("si_band"),
+    ],
+    Slots { repr: Some(|vm, this| structseq::show(vm, this, "signal.struct_siginfo", &DETAILS_FIELDS)), ..Slots::NONE },
+);
+
+fn details_value(vm: &mut Vm, details: Option<signal::Details>) -> Result<Value> {
+    let Some(details) = details else { return Ok(Value::NONE) };
+    let values = details.iter().map(|&number| vm.new_int(number)).collect();
+    structseq::make(vm, &DETAILS, &DETAILS_FIELDS, values)
+}
+
+fn wait_for_details(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let numbers = numbers(vm, &args[0])?;
+    let details = wait_until(vm, &numbers, None)?;
+    details_value(vm, details)
+}
+
+fn wait_with_timeout(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let numbers = numbers(vm, &args[0])?;
+    let nanoseconds = crate::thread::timeout::nanoseconds(vm, &args[1])?;
+    if nanoseconds < 0 {
+        return Err(vm.value_error("timeout must be non-negative"));
     }
+    let details = wait_until(vm, &numbers, crate::thread::timeout::deadline(nanoseconds))?;
+    details_value(vm, details)
+}
+
+fn kill_by_descriptor(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let (descriptor, number) = (vm.index_i64(&args[0])? as i32, vm.index_i64(&args[1])? as i32);
+    if args.given_some(2).is_some() {
+        return Err(vm.type_error("siginfo must be None"));
+    }
+    let flags = args.given(3).map_or(Ok(0), |flags| vm.index_i64(flags))? as u32;
+    signal::kill_by_descriptor(descriptor, number, flags).map_err(|error| os_error(vm, error))?;
+    vm.poll()?;
+    Ok(Value::NONE)
 }
 
 fn set_wakeup(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
