@@ -1,8 +1,8 @@
 //! `_signal`: handlers for the process's signals. They run in the main thread, between two instructions or when a wait is interrupted.
 
 use crate::gil::Activity;
-use crate::object::native::{Args, Native, NativeModule, native};
-use crate::object::type_object::{Slots, TypeSpec};
+use crate::object::native::{Args, NativeModule, native};
+use crate::object::type_object::{Slots, TypeSpec, constructor};
 use crate::object::types::exception::ExceptionKind;
 use crate::object::types::list::List;
 use crate::object::types::structseq::{self, Fields, item};
@@ -261,10 +261,7 @@ const DETAILS_FIELDS: Fields = Fields { items: &["si_signo", "si_code", "si_errn
 static DETAILS: TypeSpec = structseq::spec(
     "signal.struct_siginfo",
     "What comes with a signal.",
-    Some(Native {
-        signature: "struct_siginfo(iterable=(), /)",
-        function: |vm, args| structseq::construct(vm, args, &DETAILS_FIELDS, "signal.struct_siginfo"),
-    }),
+    constructor("struct_siginfo(iterable=(), /)", |vm, args| structseq::construct(vm, args, &DETAILS_FIELDS, "signal.struct_siginfo")),
     &DETAILS_FIELDS,
     &[
         item::<0>("si_signo"),
