@@ -134,10 +134,18 @@ pub(crate) fn count_units<U: Unit + Pod>(units: &[U], needle: &[U]) -> usize {
     }
 }
 
+/// Up to this many units are searched for a single one without preparations.
+const SHORT: usize = 64;
+
 /// Calls `each` with the beginning of the first `max` matches that do not overlap. The needle is not empty.
 pub(crate) fn each_match<U: Unit + Pod>(units: &[U], needle: &[U], max: usize, mut each: impl FnMut(usize)) {
     if needle.len() > units.len() || max == 0 {
         return;
+    }
+    if let [wanted] = needle {
+        if units.len() <= SHORT {
+            return units.iter().enumerate().filter(|(_, unit)| *unit == wanted).take(max).for_each(|(at, _)| each(at));
+        }
     }
     let finder = Finder::new(needle);
     let mut from = 0;

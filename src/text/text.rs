@@ -167,7 +167,8 @@ impl Text {
             if units.len() <= u8::INLINE_MAX - len {
                 // SAFETY: `len + units.len()` is at most `INLINE_MAX`, and the units are initialised up to the new length (T1).
                 unsafe { (&raw mut self.0.inline.units).cast::<u8>().add(len).copy_from_nonoverlapping(units.as_ptr(), units.len()) };
-                self.set_tag(u8::INLINE + (len + units.len()) as u8);
+                // The base of the tag of inline ASCII is 0.
+                self.set_tag((len + units.len()) as u8);
                 return Ok(());
             }
         } else {

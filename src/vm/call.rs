@@ -132,11 +132,13 @@ impl Vm {
         }
         let given = argc + first;
         if given >= usize::from(arity.least) && given <= usize::from(arity.most) {
-            // SAFETY: the words are owned by the window, or by the native, and stay as they are during the call.
             let fits = match payload.kind {
                 NativeKind::Function | NativeKind::Bound => true,
                 NativeKind::Method => {
-                    argc > 0 && payload.owner.downcast::<Type>().is_none_or(|owner| self.is_instance(unsafe { &*window.cast::<Value>() }, owner))
+                    // SAFETY: the words are owned by the window, or by the native, and stay as they are during the call. Without arguments this is a
+                    // word behind the callable, and is not looked at.
+                    let receiver = unsafe { &*window.cast::<Value>() };
+                    argc > 0 && payload.owner.downcast::<Type>().is_none_or(|owner| self.is_instance(receiver, owner))
                 }
                 NativeKind::SlotWrapper | NativeKind::ClassMethod | NativeKind::BoundSlotWrapper => false,
             };

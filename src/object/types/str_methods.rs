@@ -129,6 +129,9 @@ fn part(vm: &mut Vm, this: &Value, start: usize, end: usize) -> Value {
     if start == 0 && end == text.len() {
         return exact(vm, this);
     }
+    if start + 1 == end {
+        return vm.new_char(text.get(start));
+    }
     let slice = text.slice(start, end);
     vm.new_str(slice)
 }
@@ -367,6 +370,9 @@ fn shared_part(vm: &Vm, this: &Value, range: std::ops::Range<usize>) -> Value {
     let text = text(vm, this);
     if range.start == 0 && range.end == text.len() && vm.is_exact(this, TypeId::Str) {
         return this.clone();
+    }
+    if range.len() == 1 {
+        return vm.new_char(text.get(range.start));
     }
     vm.new_str(text.slice(range.start, range.end))
 }
