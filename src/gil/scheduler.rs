@@ -68,6 +68,12 @@ impl Thread {
         self.id == MAIN
     }
 
+    /// Whether it comes back with priority the next time.
+    #[cfg(test)]
+    pub(crate) fn set_boost(&self, earned: bool) {
+        self.earned_boost.store(earned, Relaxed);
+    }
+
     /// What scripts call it.
     pub(crate) fn name(&self) -> String {
         self.name.lock().clone()
@@ -289,6 +295,13 @@ impl Shared {
     #[cfg(test)]
     pub(crate) fn hand_overs(&self) -> u64 {
         self.queue.lock().hand_overs
+    }
+
+    /// How many threads wait for the GIL.
+    #[cfg(test)]
+    pub(crate) fn n_ready(&self) -> usize {
+        let queue = self.queue.lock();
+        queue.urgent.len() + queue.ordinary.len()
     }
 
     /// The switch interval in nanoseconds, as it was set.
