@@ -21,7 +21,7 @@ fn files_below(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 /// It lies at a fixed address: otherwise the loader writes ten thousand addresses into 290 KB of tables at every start. And the functions that run at
 /// every start lie side by side, so that the system brings a few hundred KB of code into memory instead of three MB.
 fn link(package: &Path) {
-    let order = package.join("link/start.ld");
+    let order = package.join("src/cli/start.ld");
     println!("cargo::rerun-if-changed={}", order.display());
     let is = |key: &str, value: &str| std::env::var(key).is_ok_and(|known| known == value);
     if std::env::var_os("CARGO_FEATURE_CLI").is_none() || !is("CARGO_CFG_TARGET_OS", "linux") || !is("CARGO_CFG_TARGET_ENV", "gnu") {

@@ -1,4 +1,4 @@
-"""Writes link/start.ld: the functions that run whenever the program starts, to be linked side by side.
+"""Writes src/cli/start.ld: the functions that run whenever the program starts, to be linked side by side.
 
     python3 tests/tools/start_order.py PROGRAM ...
 
@@ -98,7 +98,7 @@ def main():
         sys.exit(__doc__)
     names = sorted(set().union(*(start_of(program) for program in sys.argv[1:])))
     rows = [f"    *(.text*.{name})\n" for name in names]
-    (ROOT / "link/start.ld").write_text(HEAD + "".join(rows) + TAIL)
+    (ROOT / "src/cli/start.ld").write_text(HEAD + "".join(rows) + TAIL)
     print(f"{len(rows)} functions")
 
 
