@@ -66,6 +66,8 @@ pub(crate) enum Family {
     Unpacked,
     /// A tuple, parsed by a format (`PyArg_ParseTuple`).
     Parsed,
+    /// As `Parsed`, of arguments that are no tuple: only the words for keywords differ.
+    Stacked,
     /// A special method that stands for a slot, though a row gives it: `int.__divmod__`.
     Wrapper,
 }
@@ -83,6 +85,10 @@ impl Native {
     /// The row with the words of `PyArg_ParseTuple`.
     pub(crate) const fn parsed(self) -> Self {
         Self { family: Family::Parsed, ..self }
+    }
+    /// The row with the words of `_PyArg_ParseStack`.
+    pub(crate) const fn stacked(self) -> Self {
+        Self { family: Family::Stacked, ..self }
     }
     /// The row of a method that is a slot's wrapper.
     pub(crate) const fn wrapper(self) -> Self {

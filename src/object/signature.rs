@@ -265,7 +265,8 @@ impl Signature {
             if family == Family::Wrapper {
                 return Some(format!("wrapper {name}() takes no keyword arguments"));
             }
-            let name = if self.is_constructor || family != Family::Clinic { name.to_owned() } else { self.full_name(vm, owner) };
+            let name =
+                if self.is_constructor || !matches!(family, Family::Clinic | Family::Stacked) { name.to_owned() } else { self.full_name(vm, owner) };
             return Some(format!("{name}() takes no keyword arguments"));
         }
         if (least..=most).contains(&given) {
@@ -287,8 +288,8 @@ impl Signature {
             (Family::Clinic, 1) if least == 1 && !self.is_constructor => {
                 format!("{}() takes exactly one argument ({given} given)", self.full_name(vm, owner))
             }
-            (Family::Parsed, 0) => format!("{name}() takes no arguments ({given} given)"),
-            (Family::Parsed, _) => {
+            (Family::Parsed | Family::Stacked, 0) => format!("{name}() takes no arguments ({given} given)"),
+            (Family::Parsed | Family::Stacked, _) => {
                 let bound = if bound.is_empty() { "exactly " } else { bound };
                 format!("{name}() takes {bound}{limit} argument{} ({given} given)", plural(limit))
             }

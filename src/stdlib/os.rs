@@ -338,7 +338,8 @@ const FUNCTIONS: [Native; 91] = [
     native("waitpid(pid, options, /)", |vm, args| {
         let (process, options) = (int(vm, &args[0])?, int(vm, &args[1])?);
         wait(vm, process, options)
-    }),
+    })
+    .stacked(),
     native("wait()", |vm, _| wait(vm, -1, 0)),
     native("waitstatus_to_exitcode(status)", |vm, args| {
         let status = int(vm, &args[0])?;

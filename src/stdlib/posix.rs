@@ -97,7 +97,7 @@ const FUNCTIONS: [Native; 83] = [
     number_row!("getpgid(pid)", getpgid, 0 int),
     number_row!("getsid(pid, /)", getsid, 0 int),
     native("getpgrp()", |vm, _| Ok(vm.new_int(posix::own_group()))),
-    done_row!("setpgid(pid, pgrp, /)", setpgid, 0 int, 1 int),
+    done_row!("setpgid(pid, pgrp, /)", setpgid, 0 int, 1 int).stacked(),
     native("setpgrp()", |vm, _| {
         let done = posix::setpgid(0, 0);
         descriptor(vm, done)?;
@@ -108,7 +108,7 @@ const FUNCTIONS: [Native; 83] = [
         descriptor(vm, done)?;
         Ok(Value::NONE)
     }),
-    done_row!("killpg(pgid, signal, /)", killpg, 0 int, 1 int),
+    done_row!("killpg(pgid, signal, /)", killpg, 0 int, 1 int).stacked(),
     done_row!("setuid(uid, /)", setuid, 0 user),
     done_row!("seteuid(euid, /)", seteuid, 0 user),
     done_row!("setgid(gid, /)", setgid, 0 group),
@@ -287,7 +287,7 @@ const FUNCTIONS: [Native; 83] = [
     // terminals
     native("ctermid()", |vm, _| Ok(vm.new_str("/dev/tty"))),
     number_row!("tcgetpgrp(fd, /)", tcgetpgrp, 0 int),
-    done_row!("tcsetpgrp(fd, pgid, /)", tcsetpgrp, 0 int, 1 int),
+    done_row!("tcsetpgrp(fd, pgid, /)", tcsetpgrp, 0 int, 1 int).stacked(),
     done_row!("grantpt(fd, /)", grantpt, 0 fd),
     done_row!("unlockpt(fd, /)", unlockpt, 0 fd),
     number_row!("posix_openpt(oflag, /)", posix_openpt, 0 int),
@@ -341,7 +341,7 @@ const FUNCTIONS: [Native; 83] = [
             }
         }
         descriptor_done(vm, posix::set_processors_of(process, &processors))
-    }),
+    }).stacked(),
     native("sched_getparam(pid, /)", |vm, args| {
         let process = int(vm, &args[0])?;
         let priority = descriptor(vm, posix::scheduling_priority(process))?;
@@ -350,11 +350,11 @@ const FUNCTIONS: [Native; 83] = [
     native("sched_setparam(pid, param, /)", |vm, args| {
         let (process, priority) = (int(vm, &args[0])?, priority_of(vm, &args[1])?);
         descriptor_done(vm, posix::set_scheduling(process, None, priority))
-    }),
+    }).stacked(),
     native("sched_setscheduler(pid, policy, param, /)", |vm, args| {
         let (process, policy, priority) = (int(vm, &args[0])?, int(vm, &args[1])?, priority_of(vm, &args[2])?);
         descriptor_done(vm, posix::set_scheduling(process, Some(policy), priority))
-    }),
+    }).stacked(),
     native("sched_rr_get_interval(pid, /)", |vm, args| {
         let process = int(vm, &args[0])?;
         let seconds = descriptor(vm, posix::scheduling_interval(process))?;

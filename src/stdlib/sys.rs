@@ -315,7 +315,8 @@ fn new_namespace(
 fn namespace_init(vm: &mut Vm, namespace: &Value, arguments: crate::object::type_object::CallArgs<'_>) -> Result<()> {
     let given = arguments.unnamed();
     if given.len() > 1 {
-        let message = format!("{} expected at most 1 positional argument, got {}", vm.type_name(namespace), given.len());
+        let class = vm.type_of(namespace);
+        let message = format!("{} expected at most 1 argument, got {}", vm.class_name(&class), given.len());
         return Err(vm.type_error(message));
     }
     if let Some(mapping) = given.first() {

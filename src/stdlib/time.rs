@@ -73,7 +73,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         native("gmtime(seconds=None, /)", |vm, args| broken(vm, args.given_some(0), clock::utc)).parsed(),
         native("localtime(seconds=None, /)", |vm, args| broken(vm, args.given_some(0), clock::local)).parsed(),
         native("mktime(object, /)", mktime),
-        native("asctime(tuple=None, /)", asctime).parsed(),
+        native("asctime(tuple=None, /)", asctime).unpacked(),
         native("ctime(seconds=None, /)", |vm, args| {
             let time = moment(vm, args.given_some(0), clock::local)?;
             Ok(vm.new_str(calendar_text(&time)))

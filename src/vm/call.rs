@@ -399,6 +399,10 @@ impl Vm {
             (None, NativeKind::SlotWrapper) => {
                 format!("descriptor '{name}' of '{owner}' object needs an argument")
             }
+            (None, NativeKind::ClassMethod) => format!("descriptor '{name}' of '{owner}' object needs an argument"),
+            (Some(receiver), NativeKind::ClassMethod) if !receiver.holds::<Type>() => {
+                format!("descriptor '{name}' for type '{owner}' needs a type, not a '{}' as arg 2", self.type_name(receiver))
+            }
             (None, _) => format!("unbound method {owner}.{name}() needs an argument"),
             (Some(receiver), NativeKind::SlotWrapper) => {
                 format!("descriptor '{name}' requires a '{owner}' object but received a '{}'", self.type_name(receiver))

@@ -187,8 +187,13 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     Ok(vm.new_tuple(vec![iter, arguments, Value::small(index)]))
 }
 
+/// The place that a pickle's state names.
+pub(super) fn place_of_state(vm: &mut Vm, state: &Value) -> Result<i64> {
+    if vm.is_int(state) { vm.index_i64(state) } else { Err(vm.type_error("an integer is required")) }
+}
+
 fn set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let state = vm.index_i64(&args[1])?;
+    let state = place_of_state(vm, &args[1])?;
     let iterator = sequence_iterator(&args[0]);
     let Some(sequence) = iterator.get(vm).sequence.clone() else { return Ok(Value::NONE) };
     let mut index = state.max(0) as usize;
@@ -280,7 +285,7 @@ fn reversed_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn reversed_set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let state = vm.index_i64(&args[1])?;
+    let state = place_of_state(vm, &args[1])?;
     let iterator = reversed_of(&args[0]);
     let Some(sequence) = iterator.get(vm).sequence.clone() else { return Ok(Value::NONE) };
     let len = vm.len(&sequence)? as i64;

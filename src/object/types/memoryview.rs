@@ -655,5 +655,8 @@ pub(crate) fn buffer_method(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// `object.__release_buffer__(view)`
 pub(crate) fn release_buffer_method(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    if !vm.is_kind(&args[1], crate::object::types::TypeId::MemoryView) {
+        return Err(vm.type_error("expected a memoryview object"));
+    }
     vm.call_method(&args[1], "release", &[])
 }

@@ -146,7 +146,7 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let state = vm.index_clamped(&args[1])?;
+    let state = super::iterator_methods::place_of_state(vm, &args[1])?;
     let this = args[0].downcast::<ScalarIterator>().expect("the method's own type").clone();
     let Some(sequence) = this.get(vm).sequence.clone() else { return Ok(Value::NONE) };
     let length = vm.len(&sequence)?;

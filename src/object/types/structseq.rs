@@ -74,7 +74,7 @@ pub(crate) fn class_attributes(vm: &mut Vm, fields: &Fields) -> [(&'static str, 
     [
         ("n_sequence_fields", Value::small(visible)),
         ("n_fields", Value::small(visible + fields.hidden.len() as i64)),
-        ("n_unnamed_fields", Value::small(0)),
+        ("n_unnamed_fields", Value::small(unnamed(fields) as i64)),
         ("__match_args__", names),
     ]
 }
@@ -133,10 +133,20 @@ pub(crate) fn show(vm: &mut Vm, value: &Value, name: &str, fields: &Fields) -> R
     Ok(vm.new_str(shown))
 }
 
+/// How many items have no name, because a further attribute has taken it (`st_atime` of a status is a float, its item an integer).
+fn unnamed(fields: &Fields) -> usize {
+    fields.items.iter().filter(|name| fields.hidden.contains(name)).count()
+}
+
 /// `copy.replace(value, field=…)`.
 fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let mut items = vm.tuple_items(&args[0]);
     let class = vm.type_of(&args[0]);
+    let unnamed = vm.get_attr_str(&class, "n_unnamed_fields")?;
+    if vm.is_true(&unnamed)? {
+        let name = vm.class_full_name(&class);
+        return Err(vm.type_error(format!("__replace__() is not supported for {name} because it has unnamed field(s)")));
+    }
     let names = vm.get_attr_str(&class, "__match_args__")?;
     let names = vm.tuple_items(&names);
     let hidden = vm.new_dict();
@@ -159,9 +169,8 @@ fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             Some(place) if place < items.len() => items[place] = value,
             _ if vm.dict_get(&hidden, &key)?.is_some() => vm.dict_set(&hidden, &key, value)?,
             _ => {
-                let name = vm.class_name(&class);
                 let key = vm.repr_text(&key)?;
-                return Err(vm.type_error(format!("Got unexpected field name(s): [{key}] for {name}")));
+                return Err(vm.type_error(format!("Got unexpected field name(s): [{key}]")));
             }
         }
     }

@@ -291,7 +291,7 @@ fn read_all(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn read_into_by(vm: &mut Vm, args: Args<'_>, method: &str) -> Result<Value> {
-    let size = writable_length(vm, &args[1], "readinto() argument")?;
+    let size = writable_length(vm, &args[1], if method == "read1" { "readinto1() argument" } else { "readinto() argument" })?;
     let piece = vm.call_method(&args[0], method, &[Value::small(size as i64)])?;
     let Some(bytes) = piece.downcast::<Bytes>() else { return Err(vm.type_error("read() should return bytes")) };
     let bytes = bytes.get(vm).data.to_vec();

@@ -560,7 +560,7 @@ fn peek(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn read_into(vm: &mut Vm, args: Args<'_>, full: bool) -> Result<Value> {
-    let size = writable_length(vm, &args[1], "readinto() argument")?;
+    let size = writable_length(vm, &args[1], if full { "readinto() argument" } else { "readinto1() argument" })?;
     let bytes = if full { take(vm, &args[0], Some(size))? } else { Some(take_some(vm, &args[0], Some(size))?) };
     match bytes {
         Some(bytes) => {

@@ -81,8 +81,8 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
             }
             Ok(vm.new_list(lines))
         }),
-        native("readinto(self, buffer, /)", read_into),
-        native("readinto1(self, buffer, /)", read_into),
+        native("readinto(self, buffer, /)", |vm, args| read_into(vm, args, "readinto() argument")),
+        native("readinto1(self, buffer, /)", |vm, args| read_into(vm, args, "readinto1() argument")),
         native("write(self, b, /)", |vm, args| {
             let bytes = buffer(vm, &args[1])?;
             let count = bytes.len();
@@ -140,7 +140,8 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
         native("__setstate__(self, object, /)", |vm, args| {
             let items = vm.tuple_items(&args[1]);
             let [bytes, position, dict] = items.as_slice() else {
-                return Err(vm.type_error("BytesIO.__setstate__ argument should be 3-tuple"));
+                let given = vm.type_name(&args[1]);
+                return Err(vm.type_error(format!("_io.BytesIO.__setstate__ argument should be 3-tuple, got {given}")));
             };
             let bytes = buffer(vm, bytes)?;
             let position = vm.index_i64(position)?;
@@ -227,8 +228,8 @@ fn read(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     Ok(vm.new_bytes(taken))
 }
 
-fn read_into(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let size = writable_length(vm, &args[1], "readinto() argument")?;
+fn read_into(vm: &mut Vm, args: Args<'_>, what: &str) -> Result<Value> {
+    let size = writable_length(vm, &args[1], what)?;
     let taken = take(vm, &args[0], Some(size))?;
     write_into(vm, &args[1], 0, &taken)?;
     Ok(Value::small(taken.len() as i64))
@@ -386,7 +387,8 @@ pub(crate) static STRING_IO: TypeSpec = TypeSpec {
         }),
         native("__setstate__(self, object, /)", |vm, args| {
             let Some(items) = args[1].downcast::<Tuple>().map(|tuple| tuple.get(vm).items().to_vec()) else {
-                return Err(vm.type_error("argument must be tuple"));
+                let given = vm.type_name(&args[1]);
+                return Err(vm.type_error(format!("_io.StringIO.__setstate__ argument should be 4-tuple, got {given}")));
             };
             let [initial, newline, position, dict] = items.as_slice() else {
                 return Err(vm.type_error("__setstate__ argument should be 4-tuple"));
