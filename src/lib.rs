@@ -28,7 +28,8 @@ pub use embed::*;
 /// The tree of a program as Python's `ast.dump(tree, include_attributes=True)` prints it; the message of what is wrong with it otherwise.
 pub fn dump_ast(source: &[u8]) -> Result<String, String> {
     let parsed = scrip_grammar::parse_bytes(source, scrip_grammar::Mode::Module, scrip_grammar::Options { tree_only: true, ..Default::default() });
-    parsed.map(|parsed| scrip_grammar::dump::dump(&parsed)).map_err(|error| error.to_string())
+    let parsed = parsed.map_err(|error| error.to_string())?;
+    scrip_grammar::dump::dump(&parsed, os::stack::room()).ok_or_else(|| "the tree is too deep".to_owned())
 }
 
 /// Whether a source is a program: it is read and checked, nothing runs.

@@ -16,7 +16,7 @@ fn main() -> std::io::Result<()> {
     for file in files {
         let bytes = std::fs::read(&file)?;
         match scrip_grammar::parse_bytes(&bytes, Mode::Module, Options::default()) {
-            Ok(parsed) => writeln!(out, "{}", scrip_grammar::dump::dump(&parsed))?,
+            Ok(parsed) => writeln!(out, "{}", scrip_grammar::dump::dump(&parsed, 0).unwrap_or_default())?,
             Err(error) => writeln!(out, "{}: {} ({}:{})", error.kind.name(), error.message, error.line, error.offset)?,
         }
     }

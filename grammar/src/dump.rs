@@ -11,20 +11,22 @@ use crate::ast::{
 use crate::literal::is_printable;
 
 /// The tree on one line.
-pub fn dump(parsed: &Parsed) -> String {
-    let mut dump = Dump { ast: &parsed.ast, lines: &parsed.lines, out: String::new(), first: true };
+/// `None` when the tree is too deep for so many bytes of the native stack (zero: plenty).
+pub fn dump(parsed: &Parsed, stack_bytes: usize) -> Option<String> {
+    let lowest = crate::lowest_address(stack_bytes);
+    let mut dump = Dump { ast: &parsed.ast, lines: &parsed.lines, out: String::new(), first: true, lowest, is_too_deep: false };
     match parsed.root {
         Root::Module { body } => dump.node("Module", None, |d| d.stmts("body", body)),
         Root::Expression { body } => dump.node("Expression", None, |d| d.expr_field("body", body)),
         Root::Interactive { body } => dump.node("Interactive", None, |d| d.stmts("body", body)),
     }
-    dump.out
+    (!dump.is_too_deep).then_some(dump.out)
 }
 
 /// `repr` of a constant.
 pub(crate) fn constant_repr(ast: &Ast, constant: Constant) -> String {
     let lines = LineIndex::new("");
-    let mut dump = Dump { ast, lines: &lines, out: String::new(), first: true };
+    let mut dump = Dump { ast, lines: &lines, out: String::new(), first: true, lowest: 0, is_too_deep: false };
     dump.constant(constant);
     dump.out
 }
@@ -35,10 +37,18 @@ struct Dump<'a> {
     out: String,
     /// Whether the next field is the first of its node.
     first: bool,
+    /// The lowest address that the native stack may reach.
+    lowest: usize,
+    /// It was reached: the text is not whole.
+    is_too_deep: bool,
 }
 
 impl Dump<'_> {
     fn node(&mut self, name: &str, span: Option<Span>, fields: impl FnOnce(&mut Self)) {
+        if self.is_too_deep || crate::stack_address() < self.lowest {
+            self.is_too_deep = true;
+            return;
+        }
         self.out.push_str(name);
         self.out.push('(');
         self.first = true;

@@ -72,6 +72,20 @@ pub struct Options {
     pub top_level_await: bool,
     /// Whether only the tree is wanted: what the compiler complains of (`return` outside a function) is let through.
     pub tree_only: bool,
+    /// How many bytes of the native stack may be used; zero when there are plenty. What is nested deeper than that is refused as too deep.
+    pub stack_bytes: usize,
+}
+
+/// An address on the native stack, near its top.
+#[inline]
+pub(crate) fn stack_address() -> usize {
+    let marker = 0_u8;
+    std::hint::black_box(&raw const marker).addr()
+}
+
+/// The lowest address that the native stack may reach, when it may use so many bytes from here on; zero bytes are no bound.
+pub(crate) fn lowest_address(stack_bytes: usize) -> usize {
+    if stack_bytes == 0 { 0 } else { stack_address().saturating_sub(stack_bytes) }
 }
 
 /// A source that is a program.

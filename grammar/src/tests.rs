@@ -13,7 +13,7 @@ fn check(source: &str, message: &str, place: (u32, i32, u32, i32)) {
 
 fn dumped(source: &str) -> String {
     let parsed = parse(source, Mode::Module, Options::default()).expect(source);
-    dump::dump(&parsed)
+    dump::dump(&parsed, 0).expect("there is no bound")
 }
 
 fn incomplete(source: &str) -> bool {

@@ -42,6 +42,8 @@ pub(crate) fn validate(ast: &Ast, root: Root, options: Options) -> std::result::
         jumps: Jumps::default(),
         late: None,
         depth: 0,
+        // A part of it, since others walk the tree too.
+        lowest: crate::lowest_address(options.stack_bytes / 4),
         facts: Facts::default(),
     };
     match root {
@@ -139,6 +141,8 @@ struct Checker<'a> {
     /// The first fault that CPython's compiler would find.
     late: Option<Box<Fault>>,
     depth: usize,
+    /// The lowest address that the native stack may reach.
+    lowest: usize,
     facts: Facts,
 }
 
@@ -213,7 +217,7 @@ impl Checker<'_> {
 
     /// Walks one level deeper.
     fn deeper(&mut self, walk: impl FnOnce(&mut Self) -> Result) -> Result {
-        if self.depth >= MAX_DEPTH {
+        if self.depth >= MAX_DEPTH || crate::stack_address() < self.lowest {
             let message = "maximum recursion depth exceeded during compilation";
             let mut fault = Fault::at(message, Span::default());
             fault.kind = SyntaxErrorKind::Recursion;

@@ -230,6 +230,9 @@ impl Interpreter {
         let mut vm = Vm::new(inner.state, attached.thread().clone(), is_main, crate::os::stack::limit());
         // A call from inside a call is part of it.
         let run = if attached.is_nested { None } else { Some(Run::new(&inner.shared, attached.thread())) };
+        if run.is_some() {
+            vm.grant_memory();
+        }
         vm.enter();
         if inner.shared.breaker.take(crate::gil::MAILBOX) {
             vm.drain_mailbox();
@@ -237,6 +240,7 @@ impl Interpreter {
         let result = work(&mut vm);
         vm.drain_if_dead();
         vm.give_back_budget();
+        vm.uncount_stack();
         drop(run);
         result
     }
@@ -248,6 +252,7 @@ impl Interpreter {
             let Some((reason, traceback)) = vm.take_stop() else { return result };
             let error = Error::Stopped(Box::new(Stopped { reason, traceback }));
             wait_for_stop(vm);
+            vm.drain_if_dead();
             Err(error)
         })
     }
@@ -296,6 +301,14 @@ impl Interpreter {
     /// A handle that stops what the interpreter runs.
     pub fn stopper(&self) -> Stopper {
         Stopper::new(self.inner.shared.clone())
+    }
+
+    /// Bytes that the interpreter's objects take, as [`Limits::memory`] counts them.
+    pub fn memory_used(&self) -> usize {
+        self.with(|vm| {
+            vm.heap().recount();
+            vm.memory_used()
+        })
     }
 
     /// How many instructions were counted since the last run began, as [`Limits::instructions`] counts them; exact when nothing runs.

@@ -160,10 +160,15 @@ impl Shared {
         })
     }
 
-    /// The most bytes that one request may ask for.
+    /// The most bytes that may be in use, what is asked for included.
     #[inline]
     pub(crate) fn memory_limit(&self) -> usize {
         self.memory_limit.load(Relaxed)
+    }
+
+    /// Sets the most bytes that may be in use, for the host's call that begins.
+    pub(crate) fn set_memory_limit(&self, bytes: usize) {
+        self.memory_limit.store(bytes, Relaxed);
     }
 
     /// A place in the scheduler for one more thread, which does not hold the GIL yet.

@@ -57,6 +57,13 @@ impl From<i128> for BigInt {
 }
 
 impl BigInt {
+    /// Bytes it takes beside the value itself: two words fit in it.
+    #[inline]
+    pub(crate) fn heap_size(&self) -> usize {
+        let n_words = self.0.as_sign_words().1.len();
+        if n_words <= 2 { 0 } else { n_words * size_of::<Word>() }
+    }
+
     /// The value, if it fits.
     #[inline]
     pub(crate) fn to_i64(&self) -> Option<i64> {

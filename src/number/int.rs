@@ -30,6 +30,16 @@ pub(crate) enum Int {
     Big(BigInt),
 }
 
+impl Int {
+    /// Bytes it takes beside the value itself.
+    pub(crate) fn heap_size(&self) -> usize {
+        match self {
+            Self::Small(_) => 0,
+            Self::Big(value) => value.heap_size(),
+        }
+    }
+}
+
 /// A borrowed integer. As an operand a `Big` may hold a small value and a `Small` any `i64`.
 #[derive(Clone, Copy)]
 pub(crate) enum IntRef<'a> {

@@ -17,6 +17,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
+use super::account::Account;
 use super::instance::Instance;
 use super::layout::{LAYOUTS, Layout};
 use super::type_object::Type;
@@ -156,6 +157,10 @@ pub(crate) struct Heap {
     /// The page that is being filled, per size class.
     current: [Cell<*mut PageHeader>; N_CLASSES],
     pages: RefCell<Vec<*mut PageHeader>>,
+    /// Pages without objects, of no size class.
+    spare: RefCell<Vec<*mut PageHeader>>,
+    /// How many pages have been taken from blocks.
+    pages_made: Cell<usize>,
     /// What the pages lie in.
     blocks: RefCell<Vec<*mut u8>>,
     dead: RefCell<Vec<NonNull<Header>>>,
@@ -166,7 +171,11 @@ pub(crate) struct Heap {
     pub(crate) growth: Cell<i64>,
     /// At how much growth the breaker asks for a collection.
     pub(crate) threshold: Cell<i64>,
-    /// Whose breaker is set when `growth` passes `threshold`.
+    /// Bytes in use.
+    pub(crate) account: Account,
+    /// Bytes of them that belong to no object: register stacks.
+    pub(super) outside: Cell<usize>,
+    /// Whose breaker is set when `growth` passes `threshold`, or the account its alarm.
     shared: Arc<crate::gil::Shared>,
     /// Interned strings by hash; uncounted (see `flag::INTERNED`).
     pub(crate) interned: RefCell<super::intern::InternTable>,
@@ -188,6 +197,8 @@ impl Heap {
             free: [const { Cell::new(std::ptr::null_mut()) }; N_CLASSES],
             current: [const { Cell::new(std::ptr::null_mut()) }; N_CLASSES],
             pages: RefCell::default(),
+            spare: RefCell::default(),
+            pages_made: Cell::new(0),
             blocks: RefCell::default(),
             dead: RefCell::default(),
             has_dead: Cell::new(false),
@@ -195,6 +206,8 @@ impl Heap {
             free_depth: Cell::new(0),
             growth: Cell::new(0),
             threshold: Cell::new(10_000),
+            account: Account::new(shared.limits().memory),
+            outside: Cell::new(0),
             shared,
             interned: RefCell::default(),
             weak: RefCell::default(),
@@ -248,7 +261,21 @@ impl Heap {
 
     #[cold]
     fn new_page(&self, class: usize) {
-        let index = self.pages.borrow().len() % PAGES_IN_BLOCK;
+        let page = self.unused_page();
+        // SAFETY: not used now, aligned and large enough.
+        unsafe { page.write(PageHeader { heap: self, cell: class * GRAIN, bump: Cell::new(FIRST_CELL), first_number: Cell::new(0) }) };
+        self.pages.borrow_mut().push(page);
+        self.current[class].set(page);
+        self.count_bytes(PAGE);
+    }
+
+    /// Room for a page: one that is empty again, or the next one of a block.
+    fn unused_page(&self) -> *mut PageHeader {
+        if let Some(page) = self.spare.borrow_mut().pop() {
+            return page;
+        }
+        let index = self.pages_made.get() % PAGES_IN_BLOCK;
+        self.pages_made.set(self.pages_made.get() + 1);
         if index == 0 {
             let layout = block_layout();
             // SAFETY: the block has a size.
@@ -260,11 +287,63 @@ impl Heap {
         }
         let block = *self.blocks.borrow().last().expect("the first page came with a block");
         // SAFETY: inside the block.
-        let page = unsafe { block.add(index * PAGE) }.cast::<PageHeader>();
-        // SAFETY: not used yet, aligned and large enough.
-        unsafe { page.write(PageHeader { heap: self, cell: class * GRAIN, bump: Cell::new(FIRST_CELL), first_number: Cell::new(0) }) };
-        self.pages.borrow_mut().push(page);
-        self.current[class].set(page);
+        unsafe { block.add(index * PAGE) }.cast::<PageHeader>()
+    }
+
+    /// Counts everything again.
+    pub(crate) fn recount(&self) {
+        let mut sum = self.n_pages() * PAGE + self.outside.get();
+        self.for_each(|header| {
+            // SAFETY: `for_each` gives live objects; the layout says which payload follows (H4).
+            sum += unsafe {
+                let layout = header.as_ref().layout_id();
+                (LAYOUTS[usize::from(layout)].owned_bytes)(header.as_ptr())
+            };
+        });
+        self.account.set_used(sum);
+    }
+
+    /// Gives the memory of pages without objects back to the system; they can be used for cells of any size. Takes a walk over all cells.
+    pub(crate) fn release_empty_pages(&self) {
+        let mut empty = Vec::new();
+        self.pages.borrow_mut().retain(|&page| {
+            let is_empty = cells(page).all(|cell| {
+                // SAFETY: cells up to `bump` hold a header (H3).
+                unsafe { (*cell).layout.get() == Layout::Free as u16 }
+            });
+            if is_empty {
+                empty.push(page);
+            }
+            !is_empty
+        });
+        if empty.is_empty() {
+            return;
+        }
+        for (free, current) in self.free.iter().zip(&self.current) {
+            free.set(std::ptr::null_mut());
+            if empty.contains(&current.get()) {
+                current.set(std::ptr::null_mut());
+            }
+        }
+        for &page in self.pages.borrow().iter().rev() {
+            // SAFETY: pages live as long as the heap.
+            let class = unsafe { (*page).cell } / GRAIN;
+            for cell in cells(page) {
+                // SAFETY: a free cell of this page is ours (H3).
+                unsafe {
+                    if (*cell).layout.get() == Layout::Free as u16 {
+                        let cell = cell.cast::<FreeCell>();
+                        (*cell).next = self.free[class].get();
+                        self.free[class].set(cell);
+                    }
+                }
+            }
+        }
+        for page in empty {
+            self.account.subtract(PAGE);
+            crate::os::memory::discard(page.cast(), PAGE);
+            self.spare.borrow_mut().push(page);
+        }
     }
 
     /// A new object with a count of one. `extra` words after the payload start unbound (an instance's dict and slots).
@@ -279,6 +358,9 @@ impl Heap {
         let size = size_of::<Object<T>>() + extra * 8;
         debug_assert!(size <= MAX_CELL);
         let cell = self.cell(size).cast::<Object<T>>();
+        if T::OWNS_MEMORY {
+            self.count_bytes(payload.owned_bytes());
+        }
         let header = Header {
             count: AtomicU32::new(1),
             flags: AtomicU8::new(0),
@@ -315,6 +397,25 @@ impl Heap {
     fn ask_for_collection(&self) {
         self.threshold.set(i64::MAX);
         self.shared.breaker.set(crate::gil::COLLECT);
+    }
+
+    /// Sets the breaker once; who answers sets the alarm again.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn sound_alarm(&self) {
+        self.account.set_alarm(i64::MAX);
+        self.shared.breaker.set(crate::gil::MEMORY);
+    }
+
+    /// How many pages there are.
+    pub(super) fn n_pages(&self) -> usize {
+        self.pages.borrow().len()
+    }
+
+    /// Bytes that belong to no object are in use, or no longer.
+    pub(crate) fn count_outside(&self, bytes: isize) {
+        self.outside.set(self.outside.get().wrapping_add_signed(bytes));
+        if bytes >= 0 { self.count_bytes(bytes as usize) } else { self.account.subtract(bytes.unsigned_abs()) }
     }
 
     /// The serial number of the next plain instance.
@@ -390,6 +491,14 @@ pub(crate) fn heap_of(header: *mut Header) -> *const Heap {
     let page = (header as usize & !(PAGE - 1)) as *const PageHeader;
     // SAFETY: every object lies in a page (H3).
     unsafe { (*page).heap }
+}
+
+/// The cells of a page that have been handed out at least once.
+fn cells(page: *mut PageHeader) -> impl Iterator<Item = *mut Header> {
+    // SAFETY: pages live as long as the heap.
+    let (cell, bump) = unsafe { ((*page).cell, (*page).bump.get()) };
+    // SAFETY: inside the page.
+    (0..(bump - FIRST_CELL) / cell).map(move |index| unsafe { page.cast::<u8>().add(FIRST_CELL + index * cell).cast::<Header>() })
 }
 
 /// The number that `number_cells` gave the object's cell.

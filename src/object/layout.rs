@@ -10,6 +10,12 @@ pub(crate) trait Payload: Sized + 'static {
     const LAYOUT: Layout;
     /// Whether it can refer to other objects, so that the collector has to look at it.
     const IS_CONTAINER: bool = false;
+    /// Whether it owns memory outside its cell (other than values), so that [`Payload::owned_bytes`] has to be asked.
+    const OWNS_MEMORY: bool = false;
+    /// Bytes it owns outside its cell, as [`super::account::block`] counts them. May change only inside `Vm::resize`, or where nobody cares for a little.
+    fn owned_bytes(&self) -> usize {
+        0
+    }
     /// Calls `visit` with every value it owns.
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         let _ = visit;
@@ -28,11 +34,23 @@ pub(crate) struct LayoutInfo {
     pub(crate) drop: unsafe fn(*mut Header),
     pub(crate) traverse: unsafe fn(*mut Header, &mut dyn FnMut(Word)),
     pub(crate) clear: unsafe fn(*mut Header),
+    pub(crate) owned_bytes: unsafe fn(*mut Header) -> usize,
 }
 
 unsafe fn drop_payload<T: Payload>(header: *mut Header) {
     // SAFETY: the caller owns the last right to the object (heap.rs) and its layout is `T`'s.
-    unsafe { std::ptr::drop_in_place(&raw mut (*header.cast::<Object<T>>()).payload) }
+    unsafe {
+        let payload = &raw mut (*header.cast::<Object<T>>()).payload;
+        if T::OWNS_MEMORY {
+            (*super::heap::heap_of(header)).account.subtract((*payload).owned_bytes());
+        }
+        std::ptr::drop_in_place(payload);
+    }
+}
+
+unsafe fn owned_bytes<T: Payload>(header: *mut Header) -> usize {
+    // SAFETY: asked of live objects only, by who holds the GIL.
+    unsafe { (*header.cast::<Object<T>>()).payload.owned_bytes() }
 }
 
 unsafe fn traverse_payload<T: Payload>(header: *mut Header, visit: &mut dyn FnMut(Word)) {
@@ -53,10 +71,14 @@ const fn info<T: Payload>(name: &'static str) -> LayoutInfo {
         drop: drop_payload::<T>,
         traverse: traverse_payload::<T>,
         clear: clear_payload::<T>,
+        owned_bytes: owned_bytes::<T>,
     }
 }
 
 unsafe fn nothing(_: *mut Header) {}
+unsafe fn no_bytes(_: *mut Header) -> usize {
+    0
+}
 unsafe fn traverse_nothing(_: *mut Header, _: &mut dyn FnMut(Word)) {}
 
 macro_rules! layouts {
@@ -72,7 +94,15 @@ macro_rules! layouts {
 
         /// The rows, by number.
         pub(crate) static LAYOUTS: &[LayoutInfo] = &[
-            LayoutInfo { size: 16, is_container: false, name: "Free", drop: nothing, traverse: traverse_nothing, clear: nothing },
+            LayoutInfo {
+                size: 16,
+                is_container: false,
+                name: "Free",
+                drop: nothing,
+                traverse: traverse_nothing,
+                clear: nothing,
+                owned_bytes: no_bytes,
+            },
             $($(#[$condition])* info::<$payload>(stringify!($name))),+
         ];
     };

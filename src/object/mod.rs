@@ -1,5 +1,6 @@
 //! What values are, without running any code: words, the heap, classes as Rust declares them, the built-in types.
 
+pub(crate) mod account;
 pub(crate) mod cycle;
 pub(crate) mod heap;
 pub(crate) mod instance;

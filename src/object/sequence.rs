@@ -301,8 +301,9 @@ fn repr_items(vm: &mut Vm, open: &str, close: &str, at: impl Fn(&Vm, usize) -> O
 
 /// Appends to a text that grows; a `MemoryError` where there is no room.
 fn push(vm: &mut Vm, text: &mut TextBuilder, more: &Text) -> Result<()> {
-    if more.len() > 1 << 16 {
-        vm.charge(text.len() + more.len())?;
+    if more.len() > 1 << 16 || text.len() > 1 << 16 {
+        // The buffer doubles, and becomes a text of its own size.
+        vm.check_room(text.len() * 3 + more.len() * 2)?;
         if text.try_reserve(more.len()).is_err() {
             return Err(vm.memory_error());
         }

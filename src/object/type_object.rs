@@ -10,6 +10,7 @@ use super::types::dict::Dict;
 use super::value::{Ref, Value};
 use super::word::Word;
 use crate::code::instruction::Comparison;
+use crate::object::account::vec_bytes;
 use crate::vm::{Result, Vm};
 
 /// Made by a class statement or `type(…)`: counted by its instances.
@@ -148,6 +149,10 @@ impl Type {
 impl Payload for Type {
     const LAYOUT: Layout = Layout::Type;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        vec_bytes(&self.mro) + vec_bytes(&self.subclasses)
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.name.word());
         visit(self.qualname.word());

@@ -1,8 +1,20 @@
-//! How much memory the machine has, and hints about its use.
+//! How much memory the machine has, hints about its use, and giving some back.
 //!
 //! - **Y1** `sysconf` takes and returns plain integers and is thread-safe.
 //! - **Y2** `madvise(MADV_HUGEPAGE)` changes no contents and frees nothing, whatever range it gets; it fails for what is not mapped.
-#![allow(unsafe_code, reason = "calls of the C library; see Y1 and Y2")]
+//! - **Y3** `madvise(MADV_DONTNEED)` changes the contents of the pages it is given, nothing else; who calls owns them and needs no contents.
+#![allow(unsafe_code, reason = "calls of the C library; see Y1 to Y3")]
+
+/// The system may use this memory, whose contents nobody needs, until it is written to again.
+#[cfg(unix)]
+pub(crate) fn discard(start: *mut u8, bytes: usize) {
+    // SAFETY: Y3. A refusal leaves everything as it was.
+    unsafe { libc::madvise(start.cast(), bytes, libc::MADV_DONTNEED) };
+}
+
+/// The system may use this memory, whose contents nobody needs, until it is written to again.
+#[cfg(not(unix))]
+pub(crate) fn discard(_: *mut u8, _: usize) {}
 
 /// Bytes of main memory; what an address can reach when the system does not tell.
 #[cfg(unix)]

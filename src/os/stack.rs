@@ -66,6 +66,12 @@ fn main_bounds() -> Option<(usize, usize)> {
     (start < here && here < top).then_some((start, size))
 }
 
+/// How many bytes of its stack the calling thread may still use.
+pub(crate) fn room() -> usize {
+    let here = 0_u8;
+    (std::ptr::from_ref(&here) as usize).saturating_sub(limit()).max(1)
+}
+
 /// Without knowledge, a quarter of what the smallest main threads have.
 fn fallback() -> usize {
     let here = 0_u8;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::code::instruction::Comparison;
 use crate::number::Int;
+use crate::object::account::vec_bytes;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, NativeModule, getter, native};
 use crate::object::sequence;
@@ -63,6 +64,10 @@ impl Array {
 
 impl Payload for Array {
     const LAYOUT: Layout = Layout::Array;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        32 + vec_bytes(&self.data)
+    }
 }
 
 pub(crate) static ARRAY: TypeSpec = TypeSpec {
@@ -361,8 +366,11 @@ fn push(vm: &mut Vm, array: &Ref<Array>, value: &Value) -> Result<()> {
     let bytes = encode(vm, code, value)?;
     may_resize(vm, array)?;
     let data = &array.get(vm).data;
-    if data.len() == data.capacity() && data.len() > 4096 {
-        vm.charge(data.len())?;
+    if data.capacity() - data.len() < bytes.len() {
+        let more = data.len();
+        vm.charge(more)?;
+        vm.resize(array, |array| array.data.extend_from_slice(&bytes));
+        return Ok(());
     }
     array.get_mut(vm).data.extend_from_slice(&bytes);
     Ok(())
@@ -411,7 +419,7 @@ fn new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
             from_bytes(vm, &array, initial)?;
         } else if let Some(other) = initial.downcast::<Array>().filter(|other| other.get(vm).code == code) {
             let data = other.get(vm).data.clone();
-            array.get_mut(vm).data = data;
+            vm.resize(&array, |array| array.data = data);
         } else {
             sequence::for_each(vm, initial, |vm, value| push(vm, &array, &value))?;
         }
@@ -421,7 +429,7 @@ fn new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
 
 fn push_text(vm: &mut Vm, array: &Ref<Array>, text: &Value) {
     let codes: Vec<u32> = vm.text_of(text).map(|text| text.codes().collect()).unwrap_or_default();
-    array.get_mut(vm).data.extend(codes.into_iter().flat_map(u32::to_ne_bytes));
+    vm.resize(array, |array| array.data.extend(codes.into_iter().flat_map(u32::to_ne_bytes)));
 }
 
 fn from_bytes(vm: &mut Vm, array: &Ref<Array>, source: &Value) -> Result<()> {
@@ -434,7 +442,7 @@ fn from_bytes(vm: &mut Vm, array: &Ref<Array>, source: &Value) -> Result<()> {
     }
     may_resize(vm, array)?;
     vm.charge(bytes.len())?;
-    array.get_mut(vm).data.extend_from_slice(&bytes);
+    vm.resize(array, |array| array.data.extend_from_slice(&bytes));
     Ok(())
 }
 
@@ -495,7 +503,7 @@ fn extend(vm: &mut Vm, array: &Ref<Array>, other: &Value) -> Result<()> {
         may_resize(vm, array)?;
         let data = source.get(vm).data.clone();
         vm.charge(data.len())?;
-        array.get_mut(vm).data.extend_from_slice(&data);
+        vm.resize(array, |array| array.data.extend_from_slice(&data));
         return Ok(());
     }
     sequence::for_each(vm, other, |vm, value| push(vm, array, &value))
@@ -617,7 +625,7 @@ fn set_slice(vm: &mut Vm, array: &Ref<Array>, slice: &Ref<Slice>, value: Option<
             may_resize(vm, array)?;
         }
         let start = span.start as usize;
-        array.get_mut(vm).data.splice(start * size..(start + span.count) * size, new);
+        vm.resize(array, |array| drop(array.data.splice(start * size..(start + span.count) * size, new)));
         return Ok(());
     }
     // An empty array deletes the places, whatever the step.
@@ -695,7 +703,7 @@ fn in_place_multiply(vm: &mut Vm, this: &Value, number: &Value) -> Result<Value>
     if data.len() != array.get(vm).data.len() {
         may_resize(vm, array)?;
     }
-    array.get_mut(vm).data = data;
+    vm.resize(array, |array| array.data = data);
     Ok(this.clone())
 }
 
@@ -705,10 +713,11 @@ fn insert(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let code = array.get(vm).code;
     let bytes = encode(vm, code, &args[2])?;
     may_resize(vm, array)?;
-    let array = array.get_mut(vm);
-    let len = array.len() as i64;
-    let place = if index < 0 { (index + len).max(0) } else { index.min(len) } as usize * array.size;
-    array.data.splice(place..place, bytes);
+    vm.resize(array, |array| {
+        let len = array.len() as i64;
+        let place = if index < 0 { (index + len).max(0) } else { index.min(len) } as usize * array.size;
+        array.data.splice(place..place, bytes);
+    });
     Ok(Value::NONE)
 }
 

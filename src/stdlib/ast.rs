@@ -26,8 +26,9 @@ pub(crate) const MODULE: NativeModule = NativeModule {
 };
 
 fn dump(vm: &mut Vm, source: &[u8], mode: Mode, filename: &str) -> crate::vm::Result<String> {
-    match scrip_grammar::parse_bytes(source, mode, Options { tree_only: true, ..Options::default() }) {
-        Ok(parsed) => Ok(scrip_grammar::dump::dump(&parsed)),
+    let stack_bytes = vm.native_room().max(1);
+    match scrip_grammar::parse_bytes(source, mode, Options { tree_only: true, stack_bytes, ..Options::default() }) {
+        Ok(parsed) => scrip_grammar::dump::dump(&parsed, stack_bytes).ok_or_else(|| vm.too_deep()),
         Err(error) => Err(vm.raise_syntax_error(&error, filename)),
     }
 }

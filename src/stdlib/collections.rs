@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use crate::code::instruction::Comparison;
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, GetSetSpec, Native, NativeModule, getter, native};
 use crate::object::sequence;
@@ -43,6 +44,10 @@ pub(crate) struct Deque {
 impl Payload for Deque {
     const LAYOUT: Layout = Layout::Deque;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.items.capacity() * size_of::<Value>())
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         self.items.iter().for_each(|item| visit(item.word()));
     }
@@ -256,8 +261,10 @@ fn push_front(vm: &mut Vm, deque: &Ref<Deque>, item: Value) -> Result<()> {
 /// Charges the room that one more item may need.
 fn grow(vm: &mut Vm, deque: &Ref<Deque>) -> Result<()> {
     let items = &deque.get(vm).items;
-    if items.len() == items.capacity() && items.len() >= 64 {
-        return vm.charge(items.len() * 8);
+    if items.len() == items.capacity() {
+        let more = items.len().max(4);
+        vm.charge(more * 8)?;
+        vm.resize(deque, |deque| deque.items.reserve(more));
     }
     Ok(())
 }
@@ -1131,7 +1138,7 @@ fn count_elements(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             let old = match vm.dict_place(&dict, &item, hash)? {
                 Some(place) => dict.get(vm).entries()[place].value.clone(),
                 None => {
-                    dict.get_mut(vm).push_new(item, hash, one.clone());
+                    vm.dict_push(&dict, item, hash, one.clone())?;
                     return Ok(ControlFlow::Continue(()));
                 }
             };

@@ -84,7 +84,7 @@ fn partial_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Val
             positional = vm.tuple_items(&inner_args);
             if let Some(inner_keywords) = inner_keywords.downcast::<Dict>() {
                 let copy = inner_keywords.get(vm).copy().take_all();
-                keywords.get_mut(vm).set_all(copy);
+                vm.resize(&keywords, |dict| dict.set_all(copy));
             }
             function = inner_function;
         }
@@ -113,7 +113,7 @@ fn partial_call(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<Value> 
     let merged = vm.new_dict();
     if let Some(keywords) = keywords {
         let copy = keywords.get(vm).copy().take_all();
-        merged.get_mut(vm).set_all(copy);
+        vm.resize(&merged, |dict| dict.set_all(copy));
     }
     for (name, value) in args.named() {
         vm.dict_set(&merged, name, value.clone())?;
@@ -202,7 +202,7 @@ fn partial_set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let copy = vm.new_dict();
     if let Some(keywords) = keywords.downcast::<Dict>() {
         let entries = keywords.get(vm).copy().take_all();
-        copy.get_mut(vm).set_all(entries);
+        vm.resize(&copy, |dict| dict.set_all(entries));
     }
     let old = std::mem::replace(partial_of(&args[0]).get_mut(vm), Partial { function: function.clone(), args: bound, keywords: copy.into_value() });
     drop(old);
@@ -443,7 +443,7 @@ fn lru_call(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<Value> {
     }
     let full = max_size.is_some_and(|max| cache.get(vm).len() >= max);
     let oldest = if full { cache.get_mut(vm).pop_first() } else { None };
-    cache.get_mut(vm).push_new(key, hash, value.clone());
+    vm.dict_push(&cache, key, hash, value.clone())?;
     drop(oldest);
     Ok(value)
 }
@@ -461,7 +461,7 @@ fn lru_clear(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     state.hits = 0;
     state.misses = 0;
     let cache = state.cache.clone();
-    let old = cache.get_mut(vm).take_all();
+    let old = vm.resize(&cache, Dict::take_all);
     drop(old);
     Ok(Value::NONE)
 }

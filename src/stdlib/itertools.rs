@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::itertools_state::{REDUCE, SET_STATE, new_grouper, new_tee_block};
+use crate::object::account::vec_bytes;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::sequence;
@@ -170,6 +171,13 @@ pub(crate) enum Itertool {
 impl Payload for Itertool {
     const LAYOUT: Layout = Layout::Itertool;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        match self {
+            Self::Combinations { pool, indices, .. } => vec_bytes(pool) + vec_bytes(indices),
+            _ => 0,
+        }
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         let (values, options, lists): (&[&Value], &[&Option<Value>], &[&Vec<Value>]) = match self {
             Self::Accumulate { iterator, function, total, initial } => (&[iterator, function], &[total, initial], &[]),
@@ -308,12 +316,14 @@ fn batched_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     let Some(source) = iterator.clone() else { return Ok(None) };
     let mut items = Vec::new();
     while items.len() < size {
+        if items.len() == items.capacity() {
+            vm.check_room(items.len() * 16)?;
+        }
         match vm.next(&source)? {
             Some(item) => items.push(item),
             None => break,
         }
         if items.len() % 1024 == 0 {
-            vm.charge(8192)?;
             vm.poll()?;
         }
     }
@@ -678,17 +688,15 @@ fn cycle_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     fields!(vm, this, Cycle { iterator });
     if let Some(source) = iterator.clone() {
         let item = vm.next(&source)?;
-        if item.is_some() {
-            vm.charge(8)?;
-        }
-        fields!(vm, this, Cycle { iterator, saved, first_pass });
+        fields!(vm, this, Cycle { saved, first_pass });
         if let Some(item) = item {
             let saved = saved.clone();
             if !*first_pass && let Some(saved) = saved.downcast::<List>() {
-                saved.get_mut(vm).items.push(item.clone());
+                crate::object::types::list_methods::push(vm, saved, item.clone())?;
             }
             return Ok(Some(item));
         }
+        fields!(vm, this, Cycle { iterator });
         let exhausted = iterator.take();
         drop(exhausted);
     }

@@ -282,7 +282,7 @@ impl Reading {
             let (item, end) = self.value(vm, place)?;
             items.push(item);
             if items.len() % 1024 == 0 {
-                vm.charge(1024 * 8)?;
+                vm.check_room(items.len() * 16)?;
                 vm.poll()?;
             }
             place = self.skip_space(end);
@@ -319,7 +319,7 @@ impl Reading {
             let (value, end) = self.value(vm, place)?;
             pairs.push((key, value));
             if pairs.len().is_multiple_of(1024) {
-                vm.charge(1024 * 24)?;
+                vm.check_room(pairs.len() * 48)?;
                 vm.poll()?;
             }
             place = self.skip_space(end);
@@ -650,10 +650,10 @@ struct Writing {
 impl Writing {
     fn value(&mut self, vm: &mut Vm, object: &Value, level: i64) -> Result<()> {
         if self.out.len() > self.charged + 4096 {
-            let more = self.out.len() - self.charged;
-            vm.charge(more)?;
+            // All of it: nobody has counted it yet. The buffer doubles.
+            vm.check_room(self.out.len() * 2)?;
             vm.poll()?;
-            self.charged += more;
+            self.charged = self.out.len();
         }
         if object.is_none() {
             self.out.push_str("null");

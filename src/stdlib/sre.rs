@@ -1,6 +1,7 @@
 //! `_sre`: the patterns and matches under `re`. Matching stands in `text::regex`.
 
 use crate::code::instruction::Comparison;
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, NativeModule, getter, native};
 use crate::object::type_object::{HAS_WEAKREFS, NO_NEW, Slots, TypeSpec};
@@ -67,6 +68,10 @@ pub(crate) struct PatternPayload {
 impl Payload for PatternPayload {
     const LAYOUT: Layout = Layout::RegexPattern;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.regex.heap_size())
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.source.word());
         visit(self.error.word());
@@ -85,6 +90,10 @@ pub(crate) struct MatchPayload {
 impl Payload for MatchPayload {
     const LAYOUT: Layout = Layout::RegexMatch;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.captures.heap_size())
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.pattern.word());
         visit(self.string.word());
@@ -253,7 +262,9 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             None => return Err(vm.type_error("first argument must be string or compiled pattern")),
         }
     };
-    match Pattern::compile(source.view(), is_bytes, flags) {
+    vm.charge(source.len().saturating_mul(64))?;
+    let room = vm.native_room();
+    match Pattern::compile(source.view(), is_bytes, flags, room) {
         Ok(regex) => {
             vm.charge(regex.heap_size())?;
             let class = vm.native_type(&PATTERN);
@@ -496,7 +507,7 @@ fn findall(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         };
         items.push(item);
         if items.len() % 1024 == 0 {
-            vm.charge(1024 * 48)?;
+            vm.check_room(items.len() * 16)?;
             vm.poll()?;
         }
     }
@@ -526,7 +537,7 @@ fn split(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         last = end;
         count += 1;
         if count % 1024 == 0 {
-            vm.charge(1024 * 48)?;
+            vm.check_room(items.len() * 16)?;
             vm.poll()?;
         }
     }
@@ -645,9 +656,9 @@ fn substitute(vm: &mut Vm, args: Args<'_>) -> Result<(Value, usize)> {
         last = end;
         count += 1;
         if out.len() > charged + 65536 || count % 1024 == 0 {
-            let more = out.len() - charged;
-            vm.charge(more)?;
-            charged += more;
+            // All of it: nobody has counted it yet. The buffer doubles.
+            vm.check_room(out.len() * 2)?;
+            charged = out.len();
             vm.poll()?;
         }
     }

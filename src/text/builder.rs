@@ -25,6 +25,15 @@ impl Default for Buffer {
 }
 
 impl TextBuilder {
+    /// Bytes allocated.
+    pub(crate) fn heap_size(&self) -> usize {
+        match &self.buffer {
+            Buffer::Ascii(units) => units.capacity(),
+            Buffer::Ucs2(units) => units.capacity() * 2,
+            Buffer::Ucs4(units) => units.capacity() * 4,
+        }
+    }
+
     /// Nothing yet.
     #[inline]
     pub(crate) const fn new() -> Self {

@@ -144,6 +144,7 @@ fn live(state: &StatePointer, thread: &ThreadHandle) {
     }
     vm.drain_if_dead();
     vm.give_back_budget();
+    vm.uncount_stack();
 }
 
 /// The list of handles that `shutdown` joins.

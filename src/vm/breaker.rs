@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::vm::{Raised, Result, Vm};
-use crate::gil::{COLLECT, MAILBOX, QUIT, Reason, SIGNAL, Ticket};
+use crate::gil::{COLLECT, MAILBOX, MEMORY, QUIT, Reason, SIGNAL, Ticket};
 use crate::object::types::exception::ExceptionKind;
 use crate::object::value::Value;
 use crate::os::poll::Polled;
@@ -48,6 +48,12 @@ impl Vm {
         }
         if breaker.take(COLLECT) {
             crate::object::cycle::collect_automatically(self);
+            if shared.limits().memory.is_some() {
+                self.heap().recount();
+            }
+        }
+        if breaker.has(MEMORY) {
+            self.answer_memory_alarm()?;
         }
         Ok(())
     }

@@ -714,7 +714,7 @@ impl Vm {
                     let hash = self.str_hash(name);
                     // SAFETY: the argument moves into the dict.
                     let value = unsafe { Value::from_owned(*window.add(n_given + index)) };
-                    dict.get_mut(self).push_new(name.clone(), hash, value);
+                    self.resize(&dict, |dict| dict.push_new(name.clone(), hash, value));
                 }
             }
             Some(dict)

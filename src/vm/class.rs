@@ -238,7 +238,7 @@ impl Vm {
                 let old = std::mem::replace(&mut dict.get_mut(self).entry_mut(place).value, value);
                 drop(old);
             }
-            None => dict.get_mut(self).push_new(key, hash, value),
+            None => self.resize(dict, |dict| dict.push_new(key, hash, value)),
         }
     }
 

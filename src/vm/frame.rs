@@ -131,6 +131,13 @@ impl FrameStack {
     }
 }
 
+impl FrameStack {
+    /// Bytes that have been taken into use.
+    fn used_bytes(&self) -> usize {
+        self.initialised.addr() - self.start.addr()
+    }
+}
+
 impl Drop for FrameStack {
     fn drop(&mut self) {
         if !self.start.is_null() {
@@ -193,10 +200,30 @@ impl Vm {
     /// Makes words from the stack's top to `end` usable, or raises `RecursionError`.
     #[inline(always)]
     pub(crate) fn reserve_stack(&mut self, end: *mut Word) -> Result<()> {
-        if end <= self.frames.initialised || self.frames.extend(end) {
+        if end <= self.frames.initialised {
             return Ok(());
         }
-        Err(self.too_deep())
+        self.extend_stack(end)
+    }
+
+    /// Takes more of the register stack into use, and counts it.
+    #[cold]
+    #[inline(never)]
+    fn extend_stack(&mut self, end: *mut Word) -> Result<()> {
+        let before = self.frames.used_bytes();
+        if !self.frames.extend(end) {
+            return Err(self.too_deep());
+        }
+        let more = self.frames.used_bytes() - before;
+        self.stack_counted += more;
+        self.heap().count_outside(more as isize);
+        Ok(())
+    }
+
+    /// The thread runs nothing any more: what this `Vm` took of its register stack is counted no longer.
+    pub(crate) fn uncount_stack(&mut self) {
+        let bytes = std::mem::take(&mut self.stack_counted);
+        self.heap().count_outside(-(bytes as isize));
     }
 
     /// The namespace where the code of a record finds and stores names.
@@ -367,7 +394,7 @@ impl Vm {
                     slot.write(Word::UNBOUND);
                 }
             }
-            payload.locals = locals.into_boxed_slice();
+            self.resize(&frame, |frame| frame.locals = locals.into_boxed_slice());
             let back = caller.filter(|&caller| caller < self.frames.records.len()).map(|caller| self.frame_object(caller));
             frame.get_mut(self).back = back;
         }

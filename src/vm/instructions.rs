@@ -1634,14 +1634,7 @@ impl Vm {
         // SAFETY: the window owns it.
         let list = unsafe { Value::from_borrowed(window.peek(i.a())) };
         if let Some(list) = list.downcast::<List>() {
-            let items = &mut list.get_mut(self).items;
-            if items.len() == items.capacity() {
-                if items.try_reserve(items.len().max(4)).is_err() {
-                    return Err(self.memory_error());
-                }
-                crate::object::sequence::expect_use(items);
-            }
-            items.push(value);
+            crate::object::types::list_methods::push(self, list, value)?;
         }
         Ok(())
     }
@@ -1682,6 +1675,7 @@ impl Vm {
             self.collect(&iterable)?
         };
         if let Some(list) = list.downcast::<List>() {
+            crate::object::types::list_methods::reserve(self, list, items.len())?;
             list.get_mut(self).items.extend(items);
         }
         Ok(())

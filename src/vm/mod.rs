@@ -15,6 +15,7 @@ pub(crate) mod frame;
 pub(crate) mod import;
 pub(crate) mod instructions;
 pub(crate) mod make;
+pub(crate) mod memory;
 pub(crate) mod operation;
 pub(crate) mod outside;
 pub(crate) mod raise;

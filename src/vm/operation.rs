@@ -514,6 +514,7 @@ impl Vm {
     /// Looks at the breaker, so that every native loop over an iterator ends when it should.
     #[inline]
     pub(crate) fn next(&mut self, iterator: &Value) -> Result<Option<Value>> {
+        self.enter_native()?;
         self.poll_after(NEXT_STEPS)?;
         if let Some(item) = self.quick_next(iterator) {
             return Ok(Some(item));

@@ -30,7 +30,8 @@ impl SourceOptions {
 impl Vm {
     /// Compiles a program given as bytes.
     pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
-        let grammar = scrip_grammar::Options { top_level_await: options.top_level_await, ..Default::default() };
+        let stack_bytes = self.native_room().max(1);
+        let grammar = scrip_grammar::Options { top_level_await: options.top_level_await, stack_bytes, ..Default::default() };
         let parsed = match scrip_grammar::parse_bytes(source, options.mode, grammar) {
             Ok(parsed) => parsed,
             Err(error) => match self.decoded_by_codec(source, &error)? {
@@ -103,7 +104,7 @@ impl Vm {
             };
             return Err(self.raise_syntax_error(&error, filename));
         }
-        let grammar = scrip_grammar::Options { top_level_await: true, ..Default::default() };
+        let grammar = scrip_grammar::Options { top_level_await: true, stack_bytes: self.native_room().max(1), ..Default::default() };
         match scrip_grammar::parse_bytes(source, Mode::Module, grammar) {
             Ok(parsed) => self.compile_parsed(&parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
             Err(mut error) => {

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::vm::{Raised, Result, Vm};
-use crate::gil::{QUIT, STOP, StopReason};
+use crate::gil::{MEMORY, QUIT, STOP, StopReason};
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::value::Value;
 
@@ -74,6 +74,7 @@ impl Vm {
         self.stop = Some(Box::new(stop));
         self.state().shared.clone().give_back_instructions(self.budget);
         self.budget = CLEAN_UP_INSTRUCTIONS;
+        self.leave_clean_up_some_memory();
         self.raise_stop()
     }
 
@@ -107,7 +108,7 @@ impl Vm {
         }
         let budget = self.budget;
         let Some(stop) = &mut self.stop else { return Ok(()) };
-        if budget < 0 || stop.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+        if budget < 0 || shared.breaker.take(MEMORY) || stop.deadline.is_some_and(|deadline| Instant::now() > deadline) {
             stop.is_over = true;
         }
         if stop.is_over || stop.is_swallowed {

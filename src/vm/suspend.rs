@@ -342,12 +342,12 @@ impl Vm {
     }
 
     fn finish_generator(&mut self, generator: &Ref<Generator>) {
+        let window = self.resize(generator, |generator| std::mem::take(&mut generator.window));
         let payload = generator.get_mut(self);
         let was_running = payload.state == GeneratorState::Running;
         payload.state = GeneratorState::Finished;
         payload.delegate = None;
         let frame = payload.frame.take();
-        let window = std::mem::take(&mut payload.window);
         let caller = std::mem::replace(&mut payload.caller_handled, Value::NONE);
         let own = std::mem::replace(&mut payload.handled, Value::NONE);
         // One that never ran has no caller whose handled exception would come back.

@@ -844,6 +844,9 @@ fn shows_carets(all: &[Vec<char>], start: usize, end: usize, has_anchors: bool) 
     before || after
 }
 
+/// What reading a few lines again may use of the native stack: tracebacks are made where little is left, too.
+const SMALL_STACK: usize = 128 * 1024;
+
 /// Whether the position is the call of a name that is returned, or a call whose result is assigned, and nothing else: then carets would tell nothing.
 fn is_whole_call(all: &[Vec<char>], start: usize, end: usize) -> bool {
     // Inside a function, so that `return` and `await` may stand there.
@@ -853,7 +856,7 @@ fn is_whole_call(all: &[Vec<char>], start: usize, end: usize) -> bool {
         source.extend(line);
         source.push('\n');
     }
-    let Ok(parsed) = scrip_grammar::parse(&source, Mode::Module, scrip_grammar::Options::default()) else {
+    let Ok(parsed) = scrip_grammar::parse(&source, Mode::Module, scrip_grammar::Options { stack_bytes: SMALL_STACK, ..Default::default() }) else {
         return false;
     };
     let Root::Module { body } = parsed.root else { return false };
@@ -876,7 +879,8 @@ fn is_whole_call(all: &[Vec<char>], start: usize, end: usize) -> bool {
 
 fn anchors(segment: &str) -> Option<Anchors> {
     let source = format!("(\n{segment}\n)");
-    let parsed = scrip_grammar::parse(&source, Mode::Module, scrip_grammar::Options { top_level_await: true, ..Default::default() }).ok()?;
+    let options = scrip_grammar::Options { top_level_await: true, stack_bytes: SMALL_STACK, ..Default::default() };
+    let parsed = scrip_grammar::parse(&source, Mode::Module, options).ok()?;
     let Root::Module { body } = parsed.root else { return None };
     let [statement] = parsed.ast.list(body) else { return None };
     let Stmt::Expr { value } = parsed.ast.stmt(*statement).kind else { return None };

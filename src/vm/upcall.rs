@@ -9,8 +9,6 @@ use crate::object::value::Value;
 
 /// What a poll stands for in instructions.
 const POLL_STEPS: usize = 1000;
-/// How much memory is written in the time of an instruction.
-const BYTES_PER_STEP: usize = 64;
 
 /// Tells long work in the pure layers, which know no `Vm`, whether to stop. The caller then looks with `poll`, and tries again when that raised nothing; a
 /// retry is broken off by Ctrl-C, a stop or a limit only, else a timer that is faster than the work would keep it from ever ending.
@@ -121,40 +119,6 @@ impl Vm {
     #[cold]
     pub(crate) fn too_deep(&mut self) -> super::vm::Raised {
         self.raise(ExceptionKind::RecursionError, "maximum recursion depth exceeded")
-    }
-
-    /// Charges memory about to be allocated; a `MemoryError` when it is more than there can be.
-    #[inline]
-    pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
-        if bytes > self.state().shared.memory_limit() {
-            return Err(self.memory_error());
-        }
-        // Whoever allocates writes too.
-        self.spend(bytes / BYTES_PER_STEP);
-        Ok(())
-    }
-
-    /// Appends to bytes that no object owns yet, such as those of a file being read: a `MemoryError` where there is no room. Polls.
-    pub(crate) fn append(&mut self, bytes: &mut Vec<u8>, more: &[u8]) -> Result<()> {
-        if bytes.capacity() - bytes.len() < more.len() {
-            self.charge(bytes.len() + more.len())?;
-            if bytes.try_reserve(more.len()).is_err() {
-                return Err(self.memory_error());
-            }
-        }
-        bytes.extend_from_slice(more);
-        self.poll_after(more.len() / BYTES_PER_STEP)
-    }
-
-    /// So many zero bytes; a `MemoryError` where there is no room.
-    pub(crate) fn zeroed(&mut self, size: usize) -> Result<Vec<u8>> {
-        self.charge(size)?;
-        let mut bytes = Vec::new();
-        if bytes.try_reserve_exact(size).is_err() {
-            return Err(self.memory_error());
-        }
-        bytes.resize(size, 0);
-        Ok(bytes)
     }
 
     /// Charges output about to be written to a descriptor; the end of the run when it is more than the host allows.

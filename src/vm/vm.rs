@@ -51,6 +51,8 @@ pub(crate) struct Vm {
     pub(super) in_repr: Vec<u64>,
     /// The countdown: instructions that are left of the thread's slice (see `gil/limits.rs`). Every check subtracts from it.
     pub(crate) budget: i64,
+    /// Bytes of the register stack that were counted when they were taken into use.
+    pub(super) stack_counted: usize,
     /// The stop that ends this thread.
     pub(super) stop: Option<Box<super::stop::Stopping>>,
     /// The lowest address the native stack may reach.
@@ -94,6 +96,7 @@ impl Vm {
             in_repr: Vec::new(),
             budget: 0,
             stop: None,
+            stack_counted: 0,
             stack_limit,
             thread,
             draining: false,

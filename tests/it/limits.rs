@@ -207,6 +207,61 @@ fn time_ends_waits_and_loops() {
 }
 
 #[test]
+fn too_much_memory_is_a_memory_error_first() {
+    let interpreter = limited(Limits::new().memory(16 << 20));
+    let large = error_of(&interpreter, "text = 'x' * 10**8");
+    assert!(large.is("MemoryError"));
+    assert_eq!(large.limit(), Some(Limit::Memory));
+    let source = "
+caught = 0
+try:
+    kept = []
+    while True: kept.append([None])
+except MemoryError:
+    kept = None
+    caught += 1
+again = [[None] for _ in range(1000)]
+";
+    interpreter.exec(source).expect("a MemoryError can be caught");
+    assert_eq!(interpreter.get::<i64>("caught").expect("it runs"), 1);
+    still_works(&interpreter);
+}
+
+#[test]
+fn who_goes_on_without_memory_is_stopped() {
+    let interpreter = limited(Limits::new().memory(16 << 20));
+    let error = error_of(&interpreter, "kept = []\nwhile True:\n  try: kept.append([None])\n  except: pass");
+    assert_eq!(error.limit(), Some(Limit::Memory));
+    interpreter.exec("del kept").expect("there is enough to let go of what is kept");
+    still_works(&interpreter);
+    interpreter.exec("kept = [[None] for _ in range(50_000)]").expect("the memory can be used again");
+}
+
+#[test]
+fn memory_that_is_freed_is_given_back() {
+    let interpreter = limited(Limits::new().memory(32 << 20));
+    let before = interpreter.memory_used();
+    let source = "
+for turn in range(5):
+    kept = [object() for _ in range(200_000)]
+    del kept
+    text = 'x' * 20_000_000
+    del text
+    table = {n: str(n) for n in range(30_000)}
+    del table
+    a = []
+    for _ in range(30_000):
+        a = [a]
+        a.append(a)
+    del a
+";
+    interpreter.exec(source).expect("there is enough memory for each turn");
+    interpreter.exec("import gc; gc.collect()").expect("it runs");
+    let after = interpreter.memory_used();
+    assert!(after < before + (24 << 20), "{before} bytes before, {after} after");
+}
+
+#[test]
 fn depth_is_limited_whatever_the_script_sets() {
     let interpreter = limited(Limits::new().depth(50));
     let source = "

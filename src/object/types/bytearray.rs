@@ -8,6 +8,7 @@ use super::bytes_methods::{self, byte_value, contains, data, with_shared_methods
 use super::index::{Subscript, index_value, position, subscript};
 use super::scalar_iterator;
 use super::str_methods::repeat_count;
+use crate::object::account::vec_bytes;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, native};
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_SELF, Slots, Type, TypeSpec, binary, constructor};
@@ -31,6 +32,10 @@ impl ByteArray {
 
 impl Payload for ByteArray {
     const LAYOUT: Layout = Layout::ByteArray;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        32 + vec_bytes(&self.data)
+    }
 }
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
@@ -135,7 +140,7 @@ fn init(vm: &mut Vm, value: &Value, args: CallArgs<'_>) -> Result<()> {
     }
     let [source, encoding, errors] = given;
     let bytes = bytes_methods::from_arguments(vm, source.as_ref(), encoding.as_ref(), errors.as_ref(), "bytearray")?;
-    resizable(vm, value)?.get_mut(vm).data = bytes;
+    edit(vm, value, |data| *data = bytes)?;
     Ok(())
 }
 
@@ -180,7 +185,7 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
     let span = match at {
         Subscript::At(at) => match position(at, len) {
             Some(at) => {
-                resizable(vm, value)?.get_mut(vm).data.remove(at);
+                edit(vm, value, |data| data.remove(at))?;
                 return Ok(());
             }
             None => return Err(vm.index_error("bytearray index out of range")),
@@ -192,7 +197,8 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
             vm.charge(bytes.len())?;
             let target = if bytes.len() == span.count { this(value) } else { resizable(vm, value)? };
             let start = span.first();
-            target.get_mut(vm).data.splice(start..start + span.count, bytes);
+            let target = target.clone();
+            vm.resize(&target, |target| drop(target.data.splice(start..start + span.count, bytes)));
         }
         Some(bytes) if bytes.is_empty() => return delete(vm, value, span),
         Some(bytes) => {
@@ -244,7 +250,7 @@ fn extend_in_place(vm: &mut Vm, value: &Value, other: &Value) -> Result<Value> {
             // CPython holds on to the operand's bytes meanwhile, which are the target's.
             return Err(vm.raise(ExceptionKind::BufferError, "Existing exports of data: object cannot be re-sized"));
         }
-        resizable(vm, value)?.get_mut(vm).data.extend_from_slice(&more);
+        edit(vm, value, |data| data.extend_from_slice(&more))?;
     }
     Ok(value.clone())
 }
@@ -252,19 +258,35 @@ fn extend_in_place(vm: &mut Vm, value: &Value, other: &Value) -> Result<Value> {
 fn repeat_in_place(vm: &mut Vm, value: &Value, count: &Value) -> Result<Value> {
     let Some(count) = repeat_count(vm, count)? else { return Ok(Value::NOT_IMPLEMENTED) };
     let repeated = bytes_methods::repeated(vm, value, count)?;
-    resizable(vm, value)?.get_mut(vm).data = repeated;
+    edit(vm, value, |data| *data = repeated)?;
     Ok(value.clone())
+}
+
+/// Changes the bytes of an array that may be resized.
+fn edit<R>(vm: &mut Vm, value: &Value, change: impl FnOnce(&mut Vec<u8>) -> R) -> Result<R> {
+    let target = resizable(vm, value)?.clone();
+    Ok(vm.resize(&target, |target| change(&mut target.data)))
+}
+
+/// Charges the room that one more byte may need.
+fn charge_one(vm: &mut Vm, value: &Value) -> Result<()> {
+    let bytes = &this(value).get(vm).data;
+    if bytes.len() == bytes.capacity() {
+        let more = bytes.len();
+        vm.charge(more)?;
+    }
+    Ok(())
 }
 
 fn append(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let byte = byte_value(vm, &args[1], "byte must be in range(0, 256)")?;
-    vm.charge(1)?;
-    resizable(vm, &args[0])?.get_mut(vm).data.push(byte);
+    charge_one(vm, &args[0])?;
+    edit(vm, &args[0], |data| data.push(byte))?;
     Ok(Value::NONE)
 }
 
 fn clear(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    resizable(vm, &args[0])?.get_mut(vm).data = Vec::new();
+    edit(vm, &args[0], |data| *data = Vec::new())?;
     Ok(Value::NONE)
 }
 
@@ -290,7 +312,7 @@ fn extend(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     };
     vm.charge(more.len())?;
     if !more.is_empty() {
-        resizable(vm, &args[0])?.get_mut(vm).data.extend_from_slice(&more);
+        edit(vm, &args[0], |data| data.extend_from_slice(&more))?;
     }
     Ok(Value::NONE)
 }
@@ -298,11 +320,12 @@ fn extend(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn insert(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let index = vm.index_i64(&args[1])?;
     let byte = byte_value(vm, &args[2], "byte must be in range(0, 256)")?;
-    vm.charge(1)?;
-    let data = &mut resizable(vm, &args[0])?.get_mut(vm).data;
-    let len = data.len() as i64;
-    let at = if index < 0 { (index.saturating_add(len)).max(0) } else { index.min(len) };
-    data.insert(at as usize, byte);
+    charge_one(vm, &args[0])?;
+    edit(vm, &args[0], |data| {
+        let len = data.len() as i64;
+        let at = if index < 0 { (index.saturating_add(len)).max(0) } else { index.min(len) };
+        data.insert(at as usize, byte);
+    })?;
     Ok(Value::NONE)
 }
 
@@ -316,7 +339,7 @@ fn pop(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     match position(index, data(vm, &args[0]).len()) {
         Some(at) => {
-            let byte = resizable(vm, &args[0])?.get_mut(vm).data.remove(at);
+            let byte = edit(vm, &args[0], |data| data.remove(at))?;
             Ok(Value::small(i64::from(byte)))
         }
         None => Err(vm.index_error("pop index out of range")),
@@ -327,7 +350,7 @@ fn remove(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let byte = byte_value(vm, &args[1], "byte must be in range(0, 256)")?;
     match data(vm, &args[0]).iter().position(|&other| other == byte) {
         Some(at) => {
-            resizable(vm, &args[0])?.get_mut(vm).data.remove(at);
+            edit(vm, &args[0], |data| data.remove(at))?;
             Ok(Value::NONE)
         }
         None => Err(vm.value_error("value not found in bytearray")),

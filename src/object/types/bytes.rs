@@ -1,5 +1,6 @@
 //! `bytes`: the payload; the methods, shared with `bytearray`, are in `bytes_methods`.
 
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 
 /// A `bytes`.
@@ -9,4 +10,8 @@ pub(crate) struct Bytes {
 
 impl Payload for Bytes {
     const LAYOUT: Layout = Layout::Bytes;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.data.len())
+    }
 }

@@ -308,12 +308,13 @@ pub(crate) fn contains(vm: &mut Vm, this: &Value, item: &Value) -> Result<bool> 
 /// `left + right`: of the left operand's kind.
 pub(crate) fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
     let Some(first) = bytes_of(vm, left)? else { return Ok(Value::NOT_IMPLEMENTED) };
+    vm.check_room(first.len() * 2)?;
     // The other operand's `__radd__` comes first; `Vm::binary` words the refusal.
     let Some(second) = bytes_of(vm, right)? else { return Ok(Value::NOT_IMPLEMENTED) };
     if !left.holds::<Bytes>() && !left.holds::<ByteArray>() {
         return Ok(Value::NOT_IMPLEMENTED);
     }
-    vm.charge(first.len() + second.len())?;
+    vm.charge((first.len() + second.len()) * 2)?;
     let mut both = first;
     both.extend_from_slice(&second);
     Ok(like(vm, left, both))
@@ -618,7 +619,10 @@ pub(crate) fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             let name = vm.type_name(item);
             return Err(vm.type_error(format!("sequence item {index}: expected a bytes-like object, {name} found")));
         };
-        vm.charge(bytes.len() + separator.len())?;
+        let more = bytes.len() + separator.len();
+        if out.capacity() - out.len() < more {
+            vm.check_room(out.len() * 2 + more)?;
+        }
         if index > 0 {
             out.extend_from_slice(&separator);
         }

@@ -5,6 +5,7 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use crate::code::unit::Unit;
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
@@ -43,6 +44,13 @@ pub(crate) struct Code {
 impl Payload for Code {
     const LAYOUT: Layout = Layout::Code;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        let units =
+            self.instructions.len() + self.constants.len() + self.names.len() + self.caches.len() + self.parameters.len() + self.functions.len() * 2;
+        // The unit that it is made of is about as large again; interpreters that share it each pay for it.
+        block(units * 24)
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         for constant in &self.constants {
             visit(constant.word());

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 
+use crate::object::account::vec_bytes;
 use crate::object::layout::{Layout, Payload};
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
@@ -292,6 +293,13 @@ impl Dict {
         }
     }
 
+    /// Whether `push_new` has to allocate.
+    #[inline]
+    fn is_full(&self) -> bool {
+        let place = self.entries.len();
+        place == self.entries.capacity() || place >= SMALL && (place + 1 + self.lost as usize) * 3 > self.index.len() * 2
+    }
+
     fn push_after_growth(&mut self, key: Value, hash: i64, value: Value) {
         let place = self.entries.len();
         self.entries.push(Entry { hash, key, value });
@@ -480,6 +488,10 @@ impl Dict {
 impl Payload for Dict {
     const LAYOUT: Layout = Layout::Dict;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        vec_bytes(&self.entries) + vec_bytes(&self.index)
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         for entry in &self.entries {
             visit(entry.key.word());
@@ -552,8 +564,28 @@ impl Vm {
             let old = std::mem::replace(&mut dict.get_mut(self).entry_mut(place).value, value);
             drop(old);
         } else {
-            dict.get_mut(self).push_new(key.clone(), hash, value);
+            self.dict_push(dict, key.clone(), hash, value)?;
         }
+        Ok(())
+    }
+
+    /// Adds a key that is not there yet, charged.
+    #[inline]
+    pub(crate) fn dict_push(&mut self, dict: &Ref<Dict>, key: Value, hash: i64, value: Value) -> Result<()> {
+        if dict.get(self).is_full() {
+            return self.dict_push_growing(dict, key, hash, value);
+        }
+        dict.get_mut(self).push_new(key, hash, value);
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn dict_push_growing(&mut self, dict: &Ref<Dict>, key: Value, hash: i64, value: Value) -> Result<()> {
+        // Entries and index double at most.
+        let bytes = dict.get(self).heap_size();
+        self.charge(bytes)?;
+        self.resize(dict, |dict| dict.push_new(key, hash, value));
         Ok(())
     }
 

@@ -110,7 +110,7 @@ fn merge_dict(vm: &mut Vm, dict: &Ref<Dict>, source: &Ref<Dict>) -> Result<()> {
     if dict.get(vm).len() == 0 && dict.get(vm).entries().is_empty() {
         vm.charge(source.get(vm).heap_size())?;
         let copy = source.get(vm).copy().take_all();
-        dict.get_mut(vm).set_all(copy);
+        vm.resize(dict, |dict| dict.set_all(copy));
         return Ok(());
     }
     let mut position = 0;
@@ -273,7 +273,7 @@ fn in_place_or(vm: &mut Vm, this: &Value, other: &Value) -> Result<Value> {
 }
 
 fn clear(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let old = dict_of(&args[0]).get_mut(vm).take_all();
+    let old = vm.resize(dict_of(&args[0]), Dict::take_all);
     drop(old);
     Ok(Value::NONE)
 }
@@ -333,7 +333,7 @@ fn set_default(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         return Ok(dict.get(vm).entries()[place].value.clone());
     }
     let default = args.or_none(2);
-    dict.get_mut(vm).push_new(args[1].clone(), hash, default.clone());
+    vm.dict_push(dict, args[1].clone(), hash, default.clone())?;
     Ok(default)
 }
 

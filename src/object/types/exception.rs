@@ -1,5 +1,6 @@
 //! Exceptions: the payload, and the table of the built-in exception classes. Their methods are in `exception_methods`.
 
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::Value;
 use crate::object::word::Word;
@@ -22,6 +23,10 @@ pub(crate) struct Exception {
 impl Payload for Exception {
     const LAYOUT: Layout = Layout::Exception;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.fields.len() * size_of::<Value>())
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         for value in [&self.args, &self.traceback, &self.context, &self.cause] {
             visit(value.word());

@@ -676,7 +676,7 @@ fn add_note(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     };
     match notes.downcast::<List>() {
         Some(list) => {
-            list.get_mut(vm).items.push(args[1].clone());
+            crate::object::types::list_methods::push(vm, list, args[1].clone())?;
             Ok(Value::NONE)
         }
         None => Err(vm.type_error("Cannot add note: __notes__ is not a list")),
@@ -703,7 +703,8 @@ fn reduce_with(vm: &mut Vm, exception: &Value, args: Value, extra: Vec<(&str, Va
     }
     let state = vm.new_dict();
     if let Some(dict) = dict {
-        *state.get_mut(vm) = dict.get(vm).copy();
+        let copy = dict.get(vm).copy();
+        vm.resize(&state, |state| *state = copy);
     }
     for (name, value) in extra {
         vm.dict_set_str(&state, name, value)?;

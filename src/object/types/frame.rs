@@ -1,5 +1,6 @@
 //! Frame objects, made when somebody looks at a frame or an exception passes it, and traceback entries: the payloads.
 
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
@@ -49,6 +50,10 @@ impl Frame {
 impl Payload for Frame {
     const LAYOUT: Layout = Layout::Frame;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.locals.len() * size_of::<Value>())
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.code.word());
         visit(self.globals.word());

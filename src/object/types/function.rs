@@ -1,5 +1,6 @@
 //! Functions that scripts define, the cells of their closures, and methods bound to an instance: the payloads.
 
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
@@ -46,6 +47,10 @@ pub(crate) struct Function {
 impl Payload for Function {
     const LAYOUT: Layout = Layout::Function;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.closure.len() * size_of::<Value>())
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.code.word());
         visit(self.globals.word());

@@ -1,6 +1,7 @@
 //! Generators, coroutines and asynchronous generators: one payload, since all are frames that wait to be resumed.
 #![allow(unsafe_code, reason = "the window's words are owned by the generator; they are released when it goes")]
 
+use crate::object::account::block;
 use crate::object::heap::release;
 use crate::object::layout::{Layout, Payload};
 use crate::object::types::code::Code;
@@ -132,6 +133,10 @@ impl Drop for Generator {
 impl Payload for Generator {
     const LAYOUT: Layout = Layout::Generator;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.window.len() * size_of::<Word>())
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.code.word());
         visit(self.handled.word());

@@ -1,5 +1,6 @@
 //! `list`: the payload; the methods are in `list_methods`.
 
+use crate::object::account::vec_bytes;
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::Value;
 use crate::object::word::Word;
@@ -12,6 +13,10 @@ pub(crate) struct List {
 impl Payload for List {
     const LAYOUT: Layout = Layout::List;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        vec_bytes(&self.items)
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         for item in &self.items {
             visit(item.word());

@@ -167,10 +167,11 @@ fn set_slice(vm: &mut Vm, list: &Ref<List>, slice: &Ref<Slice>, value: &Value) -
     if span.step == 1 {
         let new = items_of(vm, value, "must assign iterable to extended slice")?;
         vm.charge(new.len() * 8)?;
-        let items = &mut list.get_mut(vm).items;
-        let start = (span.start as usize).min(items.len());
-        let stop = (span.stop as usize).clamp(start, items.len());
-        let old: Vec<Value> = items.splice(start..stop, new).collect();
+        let old: Vec<Value> = vm.resize(list, |list| {
+            let start = (span.start as usize).min(list.items.len());
+            let stop = (span.stop as usize).clamp(start, list.items.len());
+            list.items.splice(start..stop, new).collect()
+        });
         release_backwards(old);
         return Ok(());
     }
@@ -223,7 +224,7 @@ fn delete_slice(vm: &mut Vm, list: &Ref<List>, slice: &Ref<Slice>) -> Result<()>
         }
         index += 1;
     }
-    list.get_mut(vm).items = rest;
+    vm.resize(list, |list| list.items = rest);
     drop(old);
     Ok(())
 }
@@ -263,7 +264,7 @@ fn in_place_repeat(vm: &mut Vm, this: &Value, number: &Value) -> Result<Value> {
     }
     let unit = list.get(vm).items.clone();
     let items = sequence::repeated(vm, &unit, count)?;
-    let old = std::mem::replace(&mut list.get_mut(vm).items, items);
+    let old = vm.resize(list, |list| std::mem::replace(&mut list.items, items));
     release_backwards(old);
     Ok(this.clone())
 }
@@ -272,13 +273,27 @@ fn in_place_repeat(vm: &mut Vm, this: &Value, number: &Value) -> Result<Value> {
 #[inline]
 pub(crate) fn push(vm: &mut Vm, list: &Ref<List>, item: Value) -> Result<()> {
     let items = &list.get(vm).items;
-    if items.len() == items.capacity() && items.len() >= 64 {
-        vm.charge(items.len() * 8)?;
-        let items = &mut list.get_mut(vm).items;
-        items.reserve(1);
-        sequence::expect_use(items);
+    if items.len() == items.capacity() {
+        reserve(vm, list, 1)?;
     }
     list.get_mut(vm).items.push(item);
+    Ok(())
+}
+
+/// Makes room for so many more items, charged.
+#[cold]
+#[inline(never)]
+pub(crate) fn reserve(vm: &mut Vm, list: &Ref<List>, more: usize) -> Result<()> {
+    let items = &list.get(vm).items;
+    if items.capacity() - items.len() >= more {
+        return Ok(());
+    }
+    let more = more.max(items.len()).max(4);
+    vm.charge(more.saturating_mul(8))?;
+    vm.resize(list, |list| {
+        list.items.reserve_exact(more);
+        sequence::expect_use(&list.items);
+    });
     Ok(())
 }
 
@@ -297,11 +312,11 @@ pub(crate) fn extend(vm: &mut Vm, list: &Ref<List>, iterable: &Value) -> Result<
     if let Some(items) = known {
         let items = items.to_vec();
         vm.charge(items.len() * 8)?;
-        let own = &mut list.get_mut(vm).items;
-        if own.is_empty() && own.capacity() == 0 {
-            *own = items;
+        if list.get(vm).items.capacity() == 0 {
+            vm.resize(list, |list| list.items = items);
         } else {
-            own.extend(items);
+            reserve(vm, list, items.len())?;
+            list.get_mut(vm).items.extend(items);
         }
         return Ok(());
     }
@@ -310,7 +325,7 @@ pub(crate) fn extend(vm: &mut Vm, list: &Ref<List>, iterable: &Value) -> Result<
     if hint > 8 {
         vm.charge(hint.saturating_mul(8))?;
         // A hint is only believed as far as it costs little.
-        list.get_mut(vm).items.reserve(hint.min(1 << 20));
+        reserve(vm, list, hint.min(1 << 20))?;
     }
     while let Some(item) = vm.next(&iterator)? {
         push(vm, list, item)?;
@@ -324,7 +339,7 @@ fn extend_method(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn clear(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    release_backwards(std::mem::take(&mut this(&args).get_mut(vm).items));
+    release_backwards(vm.resize(this(&args), |list| std::mem::take(&mut list.items)));
     Ok(Value::NONE)
 }
 
@@ -371,7 +386,7 @@ pub(crate) fn search_bounds(vm: &mut Vm, args: &Args<'_>, len: impl Fn(&Vm) -> u
 fn insert(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let index = vm.index_i64(&args[1])?;
     let list = this(&args);
-    vm.charge(8)?;
+    reserve(vm, list, 1)?;
     let items = &mut list.get_mut(vm).items;
     let len = items.len() as i64;
     let place = if index < 0 { (index + len).max(0) } else { index.min(len) };

@@ -1,5 +1,6 @@
 //! `set` and `frozenset`: the table, which follows CPython's probing and growth so that sets are walked in the same order; the methods are in `set_methods`.
 
+use crate::object::account::vec_bytes;
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
@@ -186,7 +187,7 @@ impl Set {
 
     /// Bytes that the next insertion may allocate.
     pub(crate) fn growth_bytes(&self) -> usize {
-        if (self.fill + 1) * 5 >= self.mask() * 3 { Self::size_for(self.grown()) * size_of::<SetEntry>() } else { 0 }
+        if self.table.is_empty() || (self.fill + 1) * 5 >= self.mask() * 3 { Self::size_for(self.grown()) * size_of::<SetEntry>() } else { 0 }
     }
 
     fn grown(&self) -> usize {
@@ -336,6 +337,10 @@ impl Set {
 impl Payload for Set {
     const LAYOUT: Layout = Layout::Set;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        vec_bytes(&self.table)
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         for entry in self.entries() {
             visit(entry.key.word());

@@ -145,10 +145,12 @@ pub(crate) fn add_hashed(vm: &mut Vm, set: &Ref<Set>, key: Value, hash: i64) -> 
         Ok(_) => Ok(false),
         Err(place) => {
             let bytes = set.get(vm).growth_bytes();
-            if bytes > 4096 {
+            if bytes > 0 {
                 vm.charge(bytes)?;
+                vm.resize(set, |set| set.insert_at(place, key, hash));
+            } else {
+                set.get_mut(vm).insert_at(place, key, hash);
             }
-            set.get_mut(vm).insert_at(place, key, hash);
             Ok(true)
         }
     }
@@ -223,7 +225,7 @@ fn merge(vm: &mut Vm, set: &Ref<Set>, other: &Ref<Set>) -> Result<()> {
     }
     let bytes = set.get(vm).merge_bytes(more);
     vm.charge(bytes)?;
-    set.get_mut(vm).reserve_merge(more);
+    vm.resize(set, |set| set.reserve_merge(more));
     if let Some((own, other)) = set.get_pair(other, vm) {
         if own.copy_into_empty(other) {
             return Ok(());
@@ -241,7 +243,7 @@ pub(crate) fn update(vm: &mut Vm, set: &Ref<Set>, other: &Value) -> Result<()> {
         let more = dict.get(vm).len();
         let bytes = set.get(vm).merge_bytes(more);
         vm.charge(bytes)?;
-        set.get_mut(vm).reserve_merge(more);
+        vm.resize(set, |set| set.reserve_merge(more));
         return walk_dict(vm, &dict, |vm, key, hash| add_hashed(vm, set, key, hash).map(|_| true));
     }
     sequence::for_each(vm, other, |vm, key| add(vm, set, key).map(|_| ()))
@@ -325,7 +327,7 @@ fn difference_update(vm: &mut Vm, set: &Ref<Set>, other: &Value) -> Result<()> {
             discard_hashed(vm, set, &key, hash).map(|_| ())
         })?;
     }
-    set.get_mut(vm).shrink();
+    vm.resize(set, Set::shrink);
     Ok(())
 }
 
@@ -400,7 +402,7 @@ fn is_subset(vm: &mut Vm, set: &Ref<Set>, other: &Ref<Set>) -> Result<bool> {
 }
 
 fn clear(vm: &mut Vm, set: &Ref<Set>) {
-    let old = set.get_mut(vm).take();
+    let old = vm.resize(set, Set::take);
     drop(old);
 }
 

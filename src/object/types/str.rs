@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::text::Text;
 
@@ -38,4 +39,8 @@ impl Str {
 
 impl Payload for Str {
     const LAYOUT: Layout = Layout::Str;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        block(self.text.heap_size())
+    }
 }

@@ -381,21 +381,42 @@ fn split(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let max = max_argument(vm, args.given(2))?;
     check_separator(vm, args.given_some(1))?;
     let mut parts = Vec::new();
+    let mut is_full = false;
     split::split(view(vm, &args[0]), args.given_some(1).map(|sep| view(vm, sep)), max, |range| {
-        parts.push(shared_part(vm, &args[0], range));
+        push_part(vm, &args[0], range, &mut parts, &mut is_full);
     });
-    Ok(vm.new_list(parts))
+    list_of_parts(vm, parts, is_full)
 }
 
 fn rsplit(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let max = max_argument(vm, args.given(2))?;
     check_separator(vm, args.given_some(1))?;
     let mut parts = Vec::new();
+    let mut is_full = false;
     split::rsplit(view(vm, &args[0]), args.given_some(1).map(|sep| view(vm, sep)), max, |range| {
-        parts.push(shared_part(vm, &args[0], range));
+        push_part(vm, &args[0], range, &mut parts, &mut is_full);
     });
     parts.reverse();
-    Ok(vm.new_list(parts))
+    list_of_parts(vm, parts, is_full)
+}
+
+/// Adds a part of a string to those found before. Where there is no room for more, they are let go and the rest is not looked at.
+fn push_part(vm: &Vm, whole: &Value, range: std::ops::Range<usize>, parts: &mut Vec<Value>, is_full: &mut bool) {
+    if *is_full {
+        return;
+    }
+    if parts.len() % 1024 == 1023 && !vm.has_room(parts.len() * 8) {
+        *is_full = true;
+        *parts = Vec::new();
+        return;
+    }
+    parts.push(shared_part(vm, whole, range));
+}
+
+/// The list of parts, or the `MemoryError` if there was no room for them.
+fn list_of_parts(vm: &mut Vm, parts: Vec<Value>, is_full: bool) -> Result<Value> {
+    vm.spend(parts.len());
+    if is_full { Err(vm.memory_error()) } else { Ok(vm.new_list(parts)) }
 }
 
 fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -404,8 +425,9 @@ fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         None => false,
     };
     let mut parts = Vec::new();
-    split::split_lines(view(vm, &args[0]), keep, |range| parts.push(shared_part(vm, &args[0], range)));
-    Ok(vm.new_list(parts))
+    let mut is_full = false;
+    split::split_lines(view(vm, &args[0]), keep, |range| push_part(vm, &args[0], range, &mut parts, &mut is_full));
+    list_of_parts(vm, parts, is_full)
 }
 
 fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -687,9 +709,15 @@ fn translate(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let mut out = crate::text::TextBuilder::new();
     // Repeated characters are looked up once: ASCII's results are kept.
     let mut known: Vec<Option<Option<Text>>> = vec![None; 128];
+    let mut checked = 0;
     for at in 0..length {
         if at % 1024 == 1023 {
             vm.poll()?;
+        }
+        if out.heap_size() > checked + 65536 {
+            checked = out.heap_size();
+            // The buffer doubles.
+            vm.check_room(checked * 2)?;
         }
         let code = text(vm, &args[0]).get(at);
         if let Some(Some(known)) = known.get(code as usize) {

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::Value;
 use crate::object::word::Word;
@@ -30,6 +31,10 @@ impl Tuple {
 impl Payload for Tuple {
     const LAYOUT: Layout = Layout::Tuple;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        if self.items.spilled() { block(self.items.capacity() * size_of::<Value>()) } else { 0 }
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         for item in &self.items {
             visit(item.word());

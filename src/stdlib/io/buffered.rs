@@ -5,6 +5,7 @@
 
 use super::base::{self, BUFFERED_IO_BASE, STREAM, call_read_into, initialize, size_argument};
 use super::{DEFAULT_BUFFER_SIZE, closed_error, file, unsupported};
+use crate::object::account::vec_bytes;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, GetSetSpec, Native, getter, native};
 use crate::object::type_object::{Slots, Type, TypeSpec, constructor};
@@ -33,6 +34,10 @@ pub(crate) struct Buffered {
 impl Payload for Buffered {
     const LAYOUT: Layout = Layout::Buffered;
     const IS_CONTAINER: bool = true;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        vec_bytes(&self.ahead) + vec_bytes(&self.pending)
+    }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         if let Some(raw) = &self.raw {
             visit(raw.word());

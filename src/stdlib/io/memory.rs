@@ -3,6 +3,7 @@
 use super::base::{BUFFERED_IO_BASE, STREAM, TEXT_IO_BASE, initialize, size_argument};
 use super::closed_error;
 use super::newline::{LineEnds, line_end, to_universal};
+use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, Native, getter, native};
 use crate::object::type_object::{HAS_DEL, Slots, Type, TypeSpec, constructor};
@@ -146,7 +147,7 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
             let bytes = buffer(vm, bytes)?;
             let position = vm.index_i64(position)?;
             let target = open(vm, &args[0])?;
-            target.get_mut(vm).data = bytes;
+            vm.resize(&target, |target| target.data = bytes);
             stream(&args[0]).get_mut(vm).position = position.max(0) as usize;
             set_attributes(vm, &args[0], dict)?;
             Ok(Value::NONE)
@@ -245,15 +246,17 @@ fn write_bytes(vm: &mut Vm, value: &Value, bytes: &[u8]) -> Result<()> {
     let end = start + bytes.len();
     let length = target.get(vm).data.len();
     vm.charge(end.saturating_sub(length))?;
-    let data = &mut target.get_mut(vm).data;
-    if start == length {
-        data.extend_from_slice(bytes);
-    } else {
-        if length < end {
-            data.resize(end, 0);
+    vm.resize(&target, |target| {
+        let data = &mut target.data;
+        if start == length {
+            data.extend_from_slice(bytes);
+        } else {
+            if length < end {
+                data.resize(end, 0);
+            }
+            data[start..end].copy_from_slice(bytes);
         }
-        data[start..end].copy_from_slice(bytes);
-    }
+    });
     stream(value).get_mut(vm).position = end;
     Ok(())
 }
@@ -303,6 +306,10 @@ pub(crate) struct StringStream {
 
 impl Payload for StringStream {
     const LAYOUT: Layout = Layout::StringStream;
+    const OWNS_MEMORY: bool = true;
+    fn owned_bytes(&self) -> usize {
+        self.text.as_ref().map_or(0, |text| block(text.heap_size()))
+    }
 }
 
 pub(crate) static STRING_IO: TypeSpec = TypeSpec {
@@ -471,8 +478,23 @@ fn text_line(vm: &mut Vm, value: &Value, limit: Option<usize>) -> Result<Text> {
 }
 
 fn write_text(vm: &mut Vm, value: &Value, added: &Text) -> Result<()> {
-    vm.charge(added.heap_size())?;
-    let this = string_stream(value).get_mut(vm);
+    let stream = string_stream(value).clone();
+    let this = stream.get(vm);
+    let known = this.text.as_ref().map_or((0, 0), |text| (text.len(), text.heap_size()));
+    // Behind the end, what is between is filled; before it, the text is copied.
+    let more = if this.position > known.0 {
+        (this.position - known.0).saturating_mul(4)
+    } else if this.position < known.0 {
+        known.1
+    } else {
+        0
+    };
+    vm.charge(added.heap_size().saturating_add(more))?;
+    vm.resize(&stream, |this| write_into_stream(this, added));
+    Ok(())
+}
+
+fn write_into_stream(this: &mut StringStream, added: &Text) {
     let mut added = added.clone();
     if this.ends.universal && this.ends.translate {
         let (translated, seen) = to_universal(added.view());
@@ -490,15 +512,15 @@ fn write_text(vm: &mut Vm, value: &Value, added: &Text) -> Result<()> {
         }
         added = out.finish();
     }
-    let Some(builder) = &mut this.text else { return Ok(()) };
+    let Some(builder) = &mut this.text else { return };
     let (length, start) = (builder.len(), this.position);
     this.position = start + added.len();
     if added.is_empty() {
-        return Ok(());
+        return;
     }
     if start == length {
         builder.push_text(&added);
-        return Ok(());
+        return;
     }
     let mut whole = TextBuilder::new();
     let view = builder.view();
@@ -509,7 +531,6 @@ fn write_text(vm: &mut Vm, value: &Value, added: &Text) -> Result<()> {
     whole.push_text(&added);
     whole.push_view(view.slice(start + added.len(), length));
     *builder = whole;
-    Ok(())
 }
 
 fn seek_text(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

@@ -111,6 +111,11 @@ pub(crate) struct Captures {
 const UNSET: usize = usize::MAX;
 
 impl Captures {
+    /// Bytes allocated.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.slots.len() * size_of::<usize>()
+    }
+
     /// Where a group matched; group 0 is the whole. `None` when it did not take part or does not exist.
     pub(crate) fn group(&self, number: usize) -> Option<(usize, usize)> {
         let slots = self.slots.get(number.checked_mul(2)?..)?;
@@ -137,9 +142,9 @@ impl Captures {
 }
 
 impl Pattern {
-    /// Compiles a pattern; of bytes when `is_bytes`.
-    pub(crate) fn compile(pattern: TextView<'_>, is_bytes: bool, flags: u32) -> Result<Self, PatternError> {
-        let parsed = parse::parse(pattern, is_bytes, flags)?;
+    /// Compiles a pattern; of bytes when `is_bytes`. Uses at most `stack_bytes` of the native stack.
+    pub(crate) fn compile(pattern: TextView<'_>, is_bytes: bool, flags: u32, stack_bytes: usize) -> Result<Self, PatternError> {
+        let parsed = parse::parse(pattern, is_bytes, flags, stack_bytes)?;
         let program = compile::compile(&parsed.body, parsed.flags, parsed.groups)?;
         Ok(Self { program, flags: parsed.flags, names: parsed.names, is_bytes, scratch: Mutex::new(None) })
     }

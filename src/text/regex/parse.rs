@@ -13,7 +13,7 @@ use super::{PatternError, flag};
 /// "No limit" as the end of a repetition, and the least number that is refused as a limit.
 pub(super) const MAX_REPEAT: u32 = u32::MAX;
 const MAX_GROUPS: usize = (i32::MAX / 2) as usize;
-/// Groups within groups.
+/// Groups within groups, where the native stack has room for so many.
 const MAX_DEPTH: usize = 480;
 
 /// Nodes that follow one another.
@@ -92,7 +92,8 @@ pub(super) struct Parsed {
 
 type Result<T> = std::result::Result<T, PatternError>;
 
-pub(super) fn parse(pattern: TextView<'_>, is_bytes: bool, flags: u32) -> Result<Parsed> {
+/// The parser may use a third of `stack_bytes`: the passes over the tree, which go as deep, need less for a level.
+pub(super) fn parse(pattern: TextView<'_>, is_bytes: bool, flags: u32, stack_bytes: usize) -> Result<Parsed> {
     let codes: Vec<u32> = pattern.codes().collect();
     let mut parser = Parser {
         source: Source::new(&codes, !is_bytes)?,
@@ -101,6 +102,7 @@ pub(super) fn parse(pattern: TextView<'_>, is_bytes: bool, flags: u32) -> Result
         closed: vec![false],
         look_behind_groups: None,
         conditions: Vec::new(),
+        lowest: stack_address().saturating_sub(stack_bytes / 3),
     };
     let body = parser.alternatives(flags & flag::VERBOSE != 0, 0)?;
     let flags = fix_flags(parser.flags, is_bytes)?;
@@ -344,11 +346,20 @@ struct Parser<'a> {
     look_behind_groups: Option<usize>,
     /// Groups that conditions name by number, and where.
     conditions: Vec<(usize, usize)>,
+    /// The address below which the native stack must not be used.
+    lowest: usize,
+}
+
+/// An address on the native stack, near its top.
+#[inline]
+fn stack_address() -> usize {
+    let marker = 0_u8;
+    std::hint::black_box(&raw const marker).addr()
 }
 
 impl Parser<'_> {
     fn alternatives(&mut self, mut verbose: bool, depth: usize) -> Result<Sequence> {
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH || stack_address() < self.lowest {
             return Err(PatternError::TooDeep);
         }
         let mut branches = Vec::new();
@@ -809,7 +820,7 @@ impl Parser<'_> {
     }
 
     fn conditional(&mut self, verbose: bool, depth: usize, start: usize) -> Result<Parenthesis> {
-        if depth >= MAX_DEPTH {
+        if depth >= MAX_DEPTH || stack_address() < self.lowest {
             return Err(PatternError::TooDeep);
         }
         let name = self.source.take_until(')', "group name")?;
