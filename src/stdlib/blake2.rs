@@ -1,4 +1,4 @@
-//! `_blake2`: BLAKE2b and BLAKE2s (RFC 7693) with keys, salts and trees. The functions themselves are the crates `blake2b_simd`'s and `blake2s_simd`'s.
+//! `_blake2`: `BLAKE2b` and `BLAKE2s` (RFC 7693) with keys, salts and trees. The functions themselves are the crates `blake2b_simd`'s and `blake2s_simd`'s.
 
 use super::hashes::input;
 use crate::number::Int;

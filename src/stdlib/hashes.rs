@@ -1,4 +1,4 @@
-//! `_hashlib`: hash functions that are fed in pieces, and PBKDF2. The functions themselves are RustCrypto's; without the feature `hashes` there is SHA-2 only.
+//! `_hashlib`: hash functions that are fed in pieces, and PBKDF2. The functions themselves are those of the project `RustCrypto`; without the feature `hashes` there is SHA-2 only.
 
 use sha2::digest::{Digest, DynDigest};
 

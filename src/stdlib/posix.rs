@@ -608,9 +608,10 @@ fn spawn(vm: &mut Vm, args: Args<'_>, search: bool, name: &str) -> Result<Value>
     if arguments[0].is_empty() {
         return Err(vm.value_error(format!("{name}: argv first element cannot be empty")));
     }
-    let environment = match args[2].is_none() {
-        true => crate::os::process::environment().into_iter().map(|(name, value)| [name, b"=".to_vec(), value].concat()).collect(),
-        false => variables(vm, &args[2])?,
+    let environment = if args[2].is_none() {
+        crate::os::process::environment().into_iter().map(|(name, value)| [name, b"=".to_vec(), value].concat()).collect()
+    } else {
+        variables(vm, &args[2])?
     };
     let mut options = SpawnOptions::default();
     if let Some(actions) = args.given_some(3) {

@@ -54,14 +54,11 @@ impl Vm {
             return if self.clear_if(ExceptionKind::LookupError) { Ok(None) } else { Err(raised) };
         }
         let bytes = self.new_bytes(source);
-        let decoded = match self.call_method(&bytes, "decode", std::slice::from_ref(&name)) {
-            Ok(decoded) => decoded,
-            Err(_) => {
-                // What cannot be decoded is an error of the program.
-                let problem = self.take_raised();
-                let message = self.str_text(&problem)?.to_string();
-                return Err(self.raise(ExceptionKind::SyntaxError, message));
-            }
+        let Ok(decoded) = self.call_method(&bytes, "decode", std::slice::from_ref(&name)) else {
+            // What cannot be decoded is an error of the program.
+            let problem = self.take_raised();
+            let message = self.str_text(&problem)?.to_string();
+            return Err(self.raise(ExceptionKind::SyntaxError, message));
         };
         self.expect_string(&decoded, "a decoded source").map(Some)
     }
