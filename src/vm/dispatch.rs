@@ -418,7 +418,16 @@ impl Vm {
                                     continue;
                                 }
                                 Ok(Some(outcome)) => {
-                                    self.drain_if_dead();
+                                    if self.heap().has_dead() {
+                                        // The result of a frame that natives entered stands where a finaliser's frame begins.
+                                        // SAFETY: the slot below the window is inside the stack, and its owner is whoever fetches the result.
+                                        let kept = if is_generator { None } else { Some(unsafe { std::ptr::replace(base.sub(1), Word::UNBOUND) }) };
+                                        self.drain_dead();
+                                        if let Some(word) = kept {
+                                            // SAFETY: as above; what the finalisers left there is unbound again.
+                                            unsafe { *base.sub(1) = word };
+                                        }
+                                    }
                                     return Ok(outcome);
                                 }
                                 Err(raised) => {
