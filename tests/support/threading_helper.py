@@ -20,14 +20,14 @@ def requires_working_threading(*, module=False):
 
 
 def threading_setup():
-    return (_thread._count(), len(threading._dangling))
+    return (_thread._count(), len(getattr(threading, "_dangling", ())))
 
 
 def threading_cleanup(*original):
     """Waits a little for the threads that a test has left."""
     deadline = time.monotonic() + 1.0
     while time.monotonic() < deadline:
-        if (_thread._count(), len(threading._dangling)) <= tuple(original):
+        if (_thread._count(), len(getattr(threading, "_dangling", ()))) <= tuple(original):
             return
         gc_collect()
         time.sleep(0.01)
