@@ -65,7 +65,7 @@ class _NoCApi:
         raise unittest.SkipTest(f"No module named {self._name!r}")
 
 
-_C_API_MODULES = ("_testcapi", "_testlimitedcapi", "_testinternalcapi")
+_C_API_MODULES = ("_testcapi", "_testlimitedcapi", "_testinternalcapi", "_testsinglephase", "_testmultiphase")
 
 
 def import_module(name, deprecated=False, *, required_on=()):
