@@ -5,23 +5,21 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use super::call::Called;
-use super::state::{Name, SHAPE_CACHE, ShapeCacheEntry, ShapeUse};
+use super::state::Name;
 use super::vm::{Raised, Result, Vm};
 use crate::code::instruction::Opcode;
 use crate::code::instruction::{Conversion, Intrinsic, Word as Instruction};
 use crate::code::unit::{Capture, Constant, Unit};
 use crate::object::heap::release;
-use crate::object::instance::{DICT_MODE, Instance};
 use crate::object::native::{NativeFunction, NativeKind};
-use crate::object::type_object::{CallArgs, HAS_DICT, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, PLAIN_GETATTR, PLAIN_SETATTR, Type};
+use crate::object::type_object::{CallArgs, MATCH_MAPPING, MATCH_SELF, MATCH_SEQUENCE, Type};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
-use crate::object::types::descriptor::{ClassMethod, Property, StaticMethod, Super};
+use crate::object::types::descriptor::Super;
 use crate::object::types::dict::{Dict, Probe};
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::types::function::{CellPayload, Function};
 use crate::object::types::list::List;
-use crate::object::types::module::Module;
 use crate::object::types::set::{Found, Set};
 use crate::object::types::slice::Slice;
 use crate::object::types::str::Str;
@@ -169,24 +167,24 @@ impl Window {
     }
 
     /// The operation of the running instruction, as it was compiled or rewritten.
-    fn opcode(self, vm: &Vm) -> Option<Opcode> {
+    pub(super) fn opcode(self, vm: &Vm) -> Option<Opcode> {
         let record = vm.frames.records.last()?;
         let original = *self.code().unit.code.get(record.instruction() as usize)?;
         // SAFETY: units hold known operations only.
         Some(unsafe { std::mem::transmute::<u8, Opcode>(original.opcode_byte()) })
     }
 
-    fn name(self, site: u32) -> Value {
+    pub(super) fn name(self, site: u32) -> Value {
         self.code().names[site as usize].clone()
     }
 
-    fn function<'a>(self) -> &'a Ref<Function> {
+    pub(super) fn function<'a>(self) -> &'a Ref<Function> {
         // SAFETY: F2: the slot below the window holds the running function.
         let value = unsafe { &*self.base.sub(1).cast::<Value>() };
         value.downcast::<Function>().expect("a frame runs a function (F2)")
     }
 
-    fn cache(self, site: u32) -> &'static Cell<u64> {
+    pub(super) fn cache(self, site: u32) -> &'static Cell<u64> {
         let cache = &self.code().caches[site as usize];
         // SAFETY: used before the frame ends, while its code lives.
         unsafe { &*std::ptr::from_ref(cache) }
@@ -195,7 +193,7 @@ impl Window {
 
 impl Vm {
     /// Rewrites the instruction that is running to another operation with the same operands.
-    fn quicken(&self, opcode: Opcode) {
+    pub(super) fn quicken(&self, opcode: Opcode) {
         if let Some(record) = self.frames.records.last() {
             // SAFETY: `pc` stands behind the running instruction.
             let cell = unsafe { &*record.pc.sub(1) };
@@ -277,39 +275,6 @@ impl Vm {
         let parsed = crate::number::Int::parse(digits.as_bytes(), base, 0, &mut crate::number::never());
         let value = parsed.unwrap_or(crate::number::Int::Small(0));
         self.new_big(if negative { value.as_ref().neg() } else { value })
-    }
-
-    /// Forgets everything inline caches know about classes: called when a class they rely on changed.
-    pub(crate) fn flush_inline_caches(&mut self) {
-        let mut codes: Vec<*mut crate::object::heap::Header> = Vec::new();
-        let mut types: Vec<*mut crate::object::heap::Header> = Vec::new();
-        self.heap().for_each(|header| {
-            // SAFETY: a live header.
-            let layout = unsafe { header.as_ref().layout_id() };
-            if layout == crate::object::layout::Layout::Code as u16 {
-                codes.push(header.as_ptr());
-            } else if layout == crate::object::layout::Layout::Type as u16 {
-                types.push(header.as_ptr());
-            }
-        });
-        for code in codes {
-            // SAFETY: a live object of that layout; caches are cells.
-            let payload = unsafe { &(*code.cast::<crate::object::heap::Object<Code>>()).payload };
-            for cache in &payload.caches {
-                // No shape and no version has this number; 0 is the shape of instances that keep a dict.
-                cache.set(u64::MAX);
-            }
-        }
-        for class in types {
-            // SAFETY: as above.
-            let payload = unsafe { &(*class.cast::<crate::object::heap::Object<Type>>()).payload };
-            payload.set_flag(crate::object::type_object::CACHED, false);
-        }
-        let state = self.state_mut();
-        let entries = std::mem::replace(&mut state.shape_cache, vec![ShapeCacheEntry::EMPTY; SHAPE_CACHE]);
-        let functions = std::mem::take(&mut state.method_table);
-        drop(entries);
-        drop(functions);
     }
 
     // ---- unbound variables
@@ -614,404 +579,10 @@ impl Vm {
     // ---- attributes
 
     #[inline(never)]
-    pub(crate) fn load_attribute(&mut self, window: Window, i: Instruction) -> Result<()> {
-        {
-            // SAFETY: nothing below runs a script while it is used.
-            let object = unsafe { window.borrow(i.b()) };
-            if let Some(instance) = object.downcast::<Instance>() {
-                let payload = instance.get(self);
-                if let Some(slot) = self.known_attribute(payload.shape, &window.code().names[i.c() as usize], ShapeUse::Load) {
-                    let word = payload.slots()[slot as usize];
-                    if word != Word::UNBOUND {
-                        // SAFETY: the instance owns it.
-                        let value = unsafe { Value::from_borrowed(word) };
-                        let cache = u64::from(payload.shape) << 32 | u64::from(slot);
-                        self.adapt(window, i, [Opcode::LoadAttribute, Opcode::LoadAttributeSlot], cache);
-                        window.consume(i.b());
-                        window.set(i.a(), value);
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        let object = window.take(self, i.b())?;
-        let name = window.name(i.c());
-        if let Some(instance) = object.downcast::<Instance>() {
-            let shape = instance.get(self).shape;
-            let class = self.type_of(&object);
-            if shape != DICT_MODE && class.get(self).has(PLAIN_GETATTR) {
-                let attribute = self.type_lookup(&class, &name);
-                let hides = attribute.as_ref().is_some_and(|attribute| self.is_data_descriptor(attribute));
-                let slot = if hides { self.member_slot(attribute.as_ref()) } else { self.state().shapes.slot(shape, &name) };
-                if let Some(slot) = slot {
-                    let word = instance.get(self).slots()[slot];
-                    if word != Word::UNBOUND {
-                        self.note_cached(&class);
-                        window.cache(i.c()).set(u64::from(shape) << 32 | slot as u64);
-                        self.quicken(Opcode::LoadAttributeSlot);
-                        self.note_attribute(shape, &name, ShapeUse::Load, slot as u32);
-                        // SAFETY: the instance owns it.
-                        let value = unsafe { Value::from_borrowed(word) };
-                        drop(object);
-                        window.set(i.a(), value);
-                        return Ok(());
-                    }
-                } else if let (Some(attribute), true) = (&attribute, hides) {
-                    if self.plain_getter(attribute).is_some() {
-                        if let Some(entry) = self.find_shared(&class, &name) {
-                            self.note_cached(&class);
-                            window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(entry));
-                            self.quicken(Opcode::LoadAttributeProperty);
-                        }
-                    }
-                } else if let (Some(attribute), false) = (attribute, hides) {
-                    if self.type_payload(&attribute).slots.descriptor_get.is_none() {
-                        if let Some(entry) = self.find_shared(&class, &name) {
-                            self.note_cached(&class);
-                            window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(entry));
-                            self.quicken(Opcode::LoadAttributeShared);
-                        }
-                        drop(object);
-                        window.set(i.a(), attribute);
-                        return Ok(());
-                    }
-                }
-            }
-        } else {
-            self.cache_attribute(window, i, &object, &name);
-        }
-        let value = self.get_attr(&object, &name)?;
-        drop(object);
-        window.set(i.a(), value);
-        Ok(())
-    }
-
-    /// Prepares the next run of a `LoadAttribute` or `LoadMethod` for a module's or a class's attribute.
-    fn cache_attribute(&mut self, window: Window, i: Instruction, object: &Value, name: &Value) {
-        let is_method = window.opcode(self) == Some(Opcode::LoadMethod);
-        if let Some(module) = object.downcast::<Module>() {
-            let class = self.builtin(TypeId::Module);
-            if !self.type_ref(object).is(&class) || self.type_lookup(&class, name).is_some() {
-                return;
-            }
-            let hash = self.str_hash(name);
-            let dict = module.get(self).dict.clone();
-            let Some(place) = dict.get(self).find_str(name, hash) else { return };
-            let version = self.dict_version(&dict);
-            window.cache(i.c()).set(u64::from(version) << 32 | place as u64);
-            self.quicken(if is_method { Opcode::LoadMethodModule } else { Opcode::LoadAttributeModule });
-        } else if let Some(class) = object.downcast::<Type>() {
-            let metaclass = self.type_of(object);
-            let is_plain = metaclass
-                .get(self)
-                .slots
-                .get_attribute
-                .is_some_and(|get| std::ptr::fn_addr_eq(get, Vm::class_get_attr as crate::object::type_object::BinaryFn));
-            if !is_plain || self.type_lookup(&metaclass, name).is_some() {
-                return;
-            }
-            let Some(attribute) = self.type_lookup(class, name) else { return };
-            let Some(entry) = self.find_shared(class, name) else { return };
-            let fits = if is_method {
-                attribute.holds::<Function>()
-                    || self.type_payload(&attribute).slots.descriptor_get.is_none()
-                    || self.is_exact(&attribute, TypeId::StaticMethod)
-                    || self.is_exact(&attribute, TypeId::ClassMethod)
-                        && attribute.downcast::<ClassMethod>().is_some_and(|method| method.get(self).function.holds::<Function>())
-            } else {
-                attribute.holds::<Function>() || self.type_payload(&attribute).slots.descriptor_get.is_none()
-            };
-            if !fits {
-                return;
-            }
-            self.note_cached(&metaclass);
-            self.note_cached(class);
-            let version = self.class_version(class);
-            window.cache(i.c()).set(u64::from(version) << 32 | u64::from(entry));
-            self.quicken(if is_method { Opcode::LoadMethodClass } else { Opcode::LoadAttributeClass });
-        }
-    }
-
-    /// Where a class's attribute stands: the number of the class in the MRO in the upper 8 bits, the entry's place in the lower 24.
-    fn find_shared(&self, class: &Ref<Type>, name: &Value) -> Option<u32> {
-        let hash = self.str_hash(name);
-        for (number, base) in class.get(self).mro.iter().enumerate() {
-            let dict = base.get(self).dict_as_is().get(self);
-            if let Some(place) = dict.find_str(name, hash) {
-                return (number < 1 << 8 && place < 1 << 24).then_some((number << 24 | place) as u32);
-            }
-        }
-        None
-    }
-
-    /// The number of a dict's present set of keys.
-    fn dict_version(&mut self, dict: &Ref<Dict>) -> u32 {
-        let mut version = dict.get(self).version();
-        if version == 0 {
-            version = self.fresh_version();
-            dict.get(self).set_version(version);
-        }
-        version
-    }
-
-    /// The number of a class.
-    pub(crate) fn class_version(&mut self, class: &Ref<Type>) -> u32 {
-        let mut version = class.get(self).version.get();
-        if version == 0 {
-            version = self.fresh_version();
-            class.get(self).version.set(version);
-        }
-        version
-    }
-
-    /// `LoadMethodClass`, where its cache holds: functions and static methods stand alone, class methods take the class first.
-    #[inline(never)]
-    pub(crate) fn load_method_class(&mut self, window: Window, i: Instruction, attribute: Word) -> Result<()> {
-        // SAFETY: the class's namespace holds it.
-        let attribute = unsafe { Value::from_borrowed(attribute) };
-        let class = window.take(self, i.b())?;
-        let (function, receiver) = if let Some(method) = attribute.downcast::<ClassMethod>() {
-            (method.get(self).function.clone(), class)
-        } else if let Some(method) = attribute.downcast::<StaticMethod>() {
-            (method.get(self).function.clone(), Value::UNBOUND)
-        } else {
-            (attribute, Value::UNBOUND)
-        };
-        window.set(i.a(), function);
-        window.set(i.a() + 1, receiver);
-        Ok(())
-    }
-
-    /// The function that a property gets its value by, if a frame for it can be pushed with the instance as its only argument.
-    fn plain_getter(&self, attribute: &Value) -> Option<Value> {
-        let property = attribute.downcast::<Property>().filter(|_| self.is_exact(attribute, TypeId::Property))?;
-        let get = &property.get(self).get;
-        let code = get.downcast::<Function>()?.get(self).code.get(self);
-        (code.is_simple && code.n_arguments == 1).then(|| get.clone())
-    }
-
-    /// `LoadAttributeProperty`; `property` is unbound where the cache does not hold.
-    #[inline(never)]
-    pub(crate) fn load_property(&mut self, window: Window, i: Instruction, property: Word) -> Result<Called> {
-        // SAFETY: the class's namespace holds it.
-        let property = unsafe { Value::from_borrowed(property) };
-        let Some(get) = self.plain_getter(&property) else {
-            self.load_attribute(window, i)?;
-            return Ok(Called::Done);
-        };
-        let object = window.take(self, i.b())?;
-        // SAFETY: the stack's top is free.
-        unsafe { self.enter_far(get, object) }
-    }
-
-    /// Enters a plain script function with one argument: its frame stands at the stack's top, from where the result is fetched into operand `a`.
-    ///
-    /// # Safety
-    /// The running instruction's operand `a` is a register to be written.
-    unsafe fn enter_far(&mut self, function: Value, argument: Value) -> Result<Called> {
-        let top = self.stack_top();
-        // SAFETY: the stack's top is free; what is written there is owned by it.
-        unsafe {
-            self.reserve_stack(top.add(6))?;
-            top.write(function.into_word());
-            top.add(1).write(argument.into_word());
-            let function = &*top.cast::<Value>();
-            let entered = match function.downcast::<Function>() {
-                Some(payload) => self.enter_function(&payload.clone(), top, 1, None),
-                None => Ok(Called::Done),
-            };
-            match entered {
-                Ok(called) => {
-                    if let Some(record) = self.frames.records.last_mut() {
-                        record.flags |= super::frame::FAR;
-                    }
-                    Ok(called)
-                }
-                Err(raised) => {
-                    for place in [top, top.add(1)] {
-                        let left = std::ptr::replace(place, Word::UNBOUND);
-                        release(left);
-                    }
-                    Err(raised)
-                }
-            }
-        }
-    }
-
-    /// The slot that a member descriptor of a plain class stands for.
-    fn member_slot(&self, attribute: Option<&Value>) -> Option<usize> {
-        let member = attribute?.downcast::<crate::object::native::Member>()?.get(self);
-        let owner = member.owner.downcast::<Type>()?;
-        (owner.get(self).layout == crate::object::layout::Layout::Instance).then_some(usize::from(member.index))
-    }
-
-    #[inline(never)]
-    pub(crate) fn store_attribute(&mut self, window: Window, i: Instruction) -> Result<()> {
-        {
-            // SAFETY: nothing below runs a script while it is used.
-            let object = unsafe { window.borrow(i.a()) };
-            if let (Some(instance), true) = (object.downcast::<Instance>(), window.peek(i.b()) != Word::UNBOUND) {
-                let shape = instance.get(self).shape;
-                let name = &window.code().names[i.c() as usize];
-                let known = match self.known_attribute(shape, name, ShapeUse::Store) {
-                    Some(slot) => Some((Opcode::StoreAttributeSlot, slot, slot as usize)),
-                    None => self
-                        .known_attribute(shape, name, ShapeUse::Add)
-                        .map(|next| (Opcode::StoreAttributeAdd, next, self.state().shapes.used(shape))),
-                };
-                if let Some((quick, what, slot)) = known {
-                    if slot < usize::from(instance.get(self).capacity()) {
-                        self.adapt(window, i, [Opcode::StoreAttribute, quick], u64::from(shape) << 32 | u64::from(what));
-                        let value = window.take(self, i.b())?;
-                        let payload = instance.get_mut(self);
-                        let old = std::mem::replace(&mut payload.slots_mut()[slot], value.into_word());
-                        if quick == Opcode::StoreAttributeAdd {
-                            payload.shape = what;
-                        }
-                        window.consume(i.a());
-                        release(old);
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        let value = window.take(self, i.b())?;
-        let object = window.take(self, i.a())?;
-        let name = window.name(i.c());
-        if let Some(instance) = object.downcast::<Instance>() {
-            let shape = instance.get(self).shape;
-            let class = self.type_of(&object);
-            if shape != DICT_MODE && class.get(self).has(PLAIN_SETATTR) {
-                let attribute = self.type_lookup(&class, &name);
-                let hides = attribute.as_ref().is_some_and(|attribute| self.is_data_descriptor(attribute));
-                let slot = if hides { self.member_slot(attribute.as_ref()) } else { self.state().shapes.slot(shape, &name) };
-                if let Some(slot) = slot {
-                    self.note_cached(&class);
-                    window.cache(i.c()).set(u64::from(shape) << 32 | slot as u64);
-                    self.quicken(Opcode::StoreAttributeSlot);
-                    self.note_attribute(shape, &name, ShapeUse::Store, slot as u32);
-                    let old = std::mem::replace(&mut instance.get_mut(self).slots_mut()[slot], value.into_word());
-                    release(old);
-                    return Ok(());
-                }
-                if !hides {
-                    let used = self.state().shapes.used(shape);
-                    if used < usize::from(instance.get(self).capacity())
-                        && class.get(self).has(crate::object::type_object::HAS_DICT)
-                        && let Some(next) = self.state_mut().shapes.with(shape, &name)
-                    {
-                        self.note_cached(&class);
-                        window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(next));
-                        self.quicken(Opcode::StoreAttributeAdd);
-                        self.note_attribute(shape, &name, ShapeUse::Add, next);
-                        let payload = instance.get_mut(self);
-                        payload.shape = next;
-                        payload.slots_mut()[used] = value.into_word();
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        self.set_attr(&object, &name, &value)
-    }
-
-    #[inline(never)]
     pub(crate) fn delete_attribute(&mut self, window: Window, i: Instruction) -> Result<()> {
         let object = window.take(self, i.a())?;
         let name = window.name(i.c());
         self.del_attr(&object, &name)
-    }
-
-    #[inline(never)]
-    pub(crate) fn load_method(&mut self, window: Window, i: Instruction) -> Result<()> {
-        {
-            // SAFETY: nothing below runs a script while it is used.
-            let object = unsafe { window.borrow(i.b()) };
-            if let Some(instance) = object.downcast::<Instance>() {
-                let shape = instance.get(self).shape;
-                if let Some(place) = self.known_attribute(shape, &window.code().names[i.c() as usize], ShapeUse::Method) {
-                    self.adapt(window, i, [Opcode::LoadMethod, Opcode::LoadMethodCached], u64::from(shape) << 32 | u64::from(place));
-                    let function = self.state().method_table[place as usize].clone();
-                    let object = window.take(self, i.b())?;
-                    window.set(i.a(), function);
-                    window.set(i.a() + 1, object);
-                    return Ok(());
-                }
-            }
-        }
-        let object = window.take(self, i.b())?;
-        let name = window.name(i.c());
-        if let Some(instance) = object.downcast::<Instance>() {
-            let shape = instance.get(self).shape;
-            let class = self.type_of(&object);
-            if shape != DICT_MODE && class.get(self).has(PLAIN_GETATTR) && self.state().shapes.slot(shape, &name).is_none() {
-                if let Some(attribute) = self.type_lookup(&class, &name) {
-                    if attribute.holds::<Function>() {
-                        self.note_cached(&class);
-                        let place = self.method_place(&attribute);
-                        window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(place));
-                        self.quicken(Opcode::LoadMethodCached);
-                        self.note_attribute(shape, &name, ShapeUse::Method, place);
-                        window.set(i.a(), attribute);
-                        window.set(i.a() + 1, object);
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        if !object.holds::<Instance>() {
-            self.cache_attribute(window, i, &object, &name);
-        }
-        let (function, is_method) = self.get_method(&object, &name)?;
-        if is_method {
-            let class = self.type_of(&object);
-            if !class.get(self).has(HAS_DICT) {
-                self.note_cached(&class);
-                let version = self.class_version(&class);
-                let place = self.method_place(&function);
-                window.cache(i.c()).set(u64::from(version) << 32 | u64::from(place));
-                self.quicken(Opcode::LoadMethodType);
-            }
-        }
-        window.set(i.a(), function);
-        window.set(i.a() + 1, if is_method { object } else { Value::UNBOUND });
-        Ok(())
-    }
-
-    /// What the shared cache knows about a use of an attribute of instances with a shape.
-    #[inline(always)]
-    pub(super) fn known_attribute(&self, shape: u32, name: &Value, use_: ShapeUse) -> Option<u32> {
-        let entry = &self.state().shape_cache[shape_cache_place(shape, name, use_)];
-        (entry.shape == shape && entry.use_ == use_ && entry.name.is(name) && shape != DICT_MODE).then_some(entry.what)
-    }
-
-    /// Rewrites an attribute's instruction to the quick form for what the shared cache knows: at once when it was never rewritten, and now and then
-    /// when it was for another shape, since it may not see that shape again.
-    fn adapt(&mut self, window: Window, i: Instruction, [plain, quick]: [Opcode; 2], cache: u64) {
-        self.shape_misses = self.shape_misses.wrapping_add(1);
-        if i.opcode_byte() == plain as u8 || self.shape_misses.is_multiple_of(16) {
-            window.cache(i.c()).set(cache);
-            self.quicken(quick);
-        }
-    }
-
-    /// Lets the shared cache know about an attribute. The class has been noted as one that caches rely on.
-    fn note_attribute(&mut self, shape: u32, name: &Value, use_: ShapeUse, what: u32) {
-        if shape == DICT_MODE {
-            return;
-        }
-        let entry = ShapeCacheEntry { name: name.clone(), shape, use_, what };
-        let old = std::mem::replace(&mut self.state_mut().shape_cache[shape_cache_place(shape, name, use_)], entry);
-        drop(old);
-    }
-
-    fn method_place(&mut self, function: &Value) -> u32 {
-        let table = &mut self.state_mut().method_table;
-        if let Some(place) = table.iter().rposition(|known| known.is(function)) {
-            return place as u32;
-        }
-        table.push(function.clone());
-        table.len() as u32 - 1
     }
 
     #[inline(never)]
@@ -2278,12 +1849,6 @@ impl Vm {
         let function = self.get_attr_str(&typing, function)?;
         self.call(&function, arguments)
     }
-}
-
-/// Where the shared cache keeps an attribute of a shape.
-#[inline(always)]
-fn shape_cache_place(shape: u32, name: &Value, use_: ShapeUse) -> usize {
-    ((name.word().bits() >> 4) as usize ^ (shape as usize).wrapping_mul(37) ^ (use_ as usize * 129)) % SHAPE_CACHE
 }
 
 /// How many numbers `range(start, stop, step)` has.

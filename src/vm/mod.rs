@@ -13,6 +13,7 @@ pub(crate) mod dispatch;
 pub(crate) mod finalize;
 pub(crate) mod frame;
 pub(crate) mod import;
+pub(crate) mod inline_cache;
 pub(crate) mod instructions;
 pub(crate) mod make;
 pub(crate) mod memory;

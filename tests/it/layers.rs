@@ -54,6 +54,7 @@ const UNSAFE_FILES: &[&str] = &[
     "vm/dispatch.rs",
     "vm/finalize.rs",
     "vm/frame.rs",
+    "vm/inline_cache.rs",
     "vm/instructions.rs",
     "vm/make.rs",
     "vm/stacks.rs",
