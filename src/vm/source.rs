@@ -54,11 +54,15 @@ impl Vm {
             return if self.clear_if(ExceptionKind::LookupError) { Ok(None) } else { Err(raised) };
         }
         let bytes = self.new_bytes(source);
-        let Ok(decoded) = self.call_method(&bytes, "decode", std::slice::from_ref(&name)) else {
-            // What cannot be decoded is an error of the program.
-            let problem = self.take_raised();
-            let message = self.str_text(&problem)?.to_string();
-            return Err(self.raise(ExceptionKind::SyntaxError, message));
+        let decoded = match self.call_method(&bytes, "decode", std::slice::from_ref(&name)) {
+            Ok(decoded) => decoded,
+            Err(raised) if !self.raised_is(ExceptionKind::UnicodeError) => return Err(raised),
+            Err(_) => {
+                // What cannot be decoded is an error of the program.
+                let problem = self.take_raised();
+                let message = self.str_text(&problem)?.to_string();
+                return Err(self.raise(ExceptionKind::SyntaxError, message));
+            }
         };
         self.expect_string(&decoded, "a decoded source").map(Some)
     }

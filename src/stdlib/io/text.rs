@@ -152,7 +152,10 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             let buffer = open(vm, &args[0])?;
             vm.call_method(&buffer, "truncate", &[args.or_none(1)])
         }),
-        native("reconfigure(self, /, *, encoding: str | None=None, errors: str | None=None, newline=None, line_buffering=None, write_through=None)", reconfigure),
+        native(
+            "reconfigure(self, /, *, encoding: str | None=None, errors: str | None=None, newline=None, line_buffering=None, write_through=None)",
+            reconfigure,
+        ),
         native("fileno(self, /)", |vm, args| ask(vm, &args[0], "fileno")),
         native("seekable(self, /)", |vm, args| ask(vm, &args[0], "seekable")),
         native("readable(self, /)", |vm, args| ask(vm, &args[0], "readable")),
