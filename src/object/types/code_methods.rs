@@ -275,7 +275,7 @@ fn positions(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// `co_lnotab`, the line table of old: pairs of a step in bytes and a step in lines.
 fn line_steps(vm: &mut Vm, code: &Value) -> Result<Value> {
-    vm.warn(crate::vm::ExceptionKind::DeprecationWarning, "co_lnotab is deprecated, use co_lines instead.")?;
+    vm.warn(super::exception::ExceptionKind::DeprecationWarning, "co_lnotab is deprecated, use co_lines instead.")?;
     let unit = unit(vm, code)?;
     let (mut bytes, mut place, mut line) = (Vec::new(), 0, i64::from(unit.first_line));
     for (pc, position) in unit.positions.rows() {

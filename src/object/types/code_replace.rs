@@ -143,7 +143,7 @@ fn names(vm: &mut Vm, key: &str, value: &Value) -> Result<Vec<Arc<str>>> {
     for item in vm.tuple_items(value) {
         match vm.text_of(&item).map(ToString::to_string) {
             Some(text) => found.push(text.into()),
-            None => return Err(vm.raise(crate::vm::ExceptionKind::SystemError, "non-string found in code slot")),
+            None => return Err(vm.raise(super::exception::ExceptionKind::SystemError, "non-string found in code slot")),
         }
     }
     Ok(found)

@@ -583,7 +583,7 @@ fn native_doc(vm: &mut Vm, value: &Value) -> Result<Value> {
 
 /// What the table says of a native: of the one of that type or module, or of methods of that name in general.
 fn doc_of(owner: &str, name: &str) -> Option<&'static str> {
-    const DOCS: &str = include_str!("native_docs.txt");
+    const DOCS: &str = include_str!("../native_docs.txt");
     let find = |owner: &str| {
         DOCS.lines().find_map(|line| {
             let rest = line.strip_prefix(owner)?;
