@@ -58,7 +58,7 @@ fn main() -> Result<(), scrip::Error> {
     let time = seconds(|| (0..1000).for_each(|_| drop(Interpreter::new())));
     let before = resident_kilobytes();
     (0..9000).for_each(|_| drop(Interpreter::new()));
-    println!("made_and_dropped {:.3} ms", time);
+    println!("made_and_dropped {time:.3} ms");
     println!("resident_after_1000 {before} KiB, after_10000 {} KiB", resident_kilobytes());
     Ok(())
 }

@@ -60,8 +60,8 @@ impl BigInt {
     /// Bytes it takes beside the value itself: two words fit in it.
     #[inline]
     pub(crate) fn heap_size(&self) -> usize {
-        let n_words = self.0.as_sign_words().1.len();
-        if n_words <= 2 { 0 } else { n_words * size_of::<Word>() }
+        let words = self.0.as_sign_words().1;
+        if words.len() <= 2 { 0 } else { size_of_val(words) }
     }
 
     /// The value, if it fits.

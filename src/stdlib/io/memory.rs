@@ -482,12 +482,10 @@ fn write_text(vm: &mut Vm, value: &Value, added: &Text) -> Result<()> {
     let this = stream.get(vm);
     let known = this.text.as_ref().map_or((0, 0), |text| (text.len(), text.heap_size()));
     // Behind the end, what is between is filled; before it, the text is copied.
-    let more = if this.position > known.0 {
-        (this.position - known.0).saturating_mul(4)
-    } else if this.position < known.0 {
-        known.1
-    } else {
-        0
+    let more = match this.position.cmp(&known.0) {
+        std::cmp::Ordering::Greater => (this.position - known.0).saturating_mul(4),
+        std::cmp::Ordering::Less => known.1,
+        std::cmp::Ordering::Equal => 0,
     };
     vm.charge(added.heap_size().saturating_add(more))?;
     vm.resize(&stream, |this| write_into_stream(this, added));
