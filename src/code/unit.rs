@@ -73,6 +73,15 @@ pub(crate) struct UnitFlags {
     pub is_anonymous: bool,
 }
 
+impl Unit {
+    /// Bytes that it takes, those of the functions in it included, about.
+    pub(crate) fn heap_size(&self) -> usize {
+        let names = self.locals.len() + self.free.len() + self.sites.len();
+        let own = self.code.len() * 8 + self.positions.rows().len() * 20 + self.constants.len() * 32 + names * 40 + self.handlers.len() * 20 + 400;
+        own + self.functions.iter().map(|site| site.unit.heap_size()).sum::<usize>()
+    }
+}
+
 impl UnitFlags {
     /// Calling it makes an object that is resumed.
     pub(crate) fn is_resumable(self) -> bool {

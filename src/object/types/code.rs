@@ -48,8 +48,8 @@ impl Payload for Code {
     fn owned_bytes(&self) -> usize {
         let units =
             self.instructions.len() + self.constants.len() + self.names.len() + self.caches.len() + self.parameters.len() + self.functions.len() * 2;
-        // The unit that it is made of is about as large again; interpreters that share it each pay for it.
-        block(units * 24)
+        // The unit counts here and in every interpreter that shares it.
+        block(units * 8) + block(self.unit.heap_size())
     }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         for constant in &self.constants {

@@ -246,6 +246,11 @@ fn write_bytes(vm: &mut Vm, value: &Value, bytes: &[u8]) -> Result<()> {
     let end = start + bytes.len();
     let length = target.get(vm).data.len();
     vm.charge(end.saturating_sub(length))?;
+    let capacity = target.get(vm).data.capacity();
+    if end > capacity {
+        // The buffer doubles.
+        vm.check_room(capacity.max(end - length))?;
+    }
     vm.resize(&target, |target| {
         let data = &mut target.data;
         if start == length {
@@ -488,6 +493,10 @@ fn write_text(vm: &mut Vm, value: &Value, added: &Text) -> Result<()> {
         std::cmp::Ordering::Equal => 0,
     };
     vm.charge(added.heap_size().saturating_add(more))?;
+    if (known.0 + added.len()) > known.1 / 4 {
+        // The buffer may double.
+        vm.check_room(known.1.saturating_add(more))?;
+    }
     vm.resize(&stream, |this| write_into_stream(this, added));
     Ok(())
 }
