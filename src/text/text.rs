@@ -520,8 +520,9 @@ impl Text {
         unsafe { self.0.inline.tag }
     }
 
+    /// Bytes of a unit.
     #[inline]
-    fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         let tag = self.tag();
         if tag >= HEAP {
             usize::from(tag & 0x0F)

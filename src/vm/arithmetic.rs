@@ -51,7 +51,7 @@ impl Vm {
             if first.is_empty() {
                 return Ok(Some(right.clone()));
             }
-            first.heap_size() + second.heap_size()
+            (first.len() + second.len()).saturating_mul(first.width().max(second.width()))
         };
         self.charge(size)?;
         match first.get(self).text.concat(&second.get(self).text) {
@@ -80,12 +80,18 @@ impl Vm {
             return Ok(false);
         }
         let more = more.clone();
-        let done = {
-            let more_text: *const crate::text::Text = &raw const more.get(self).text;
-            let target = string.get_mut(self).text_mut();
-            // SAFETY: another string's text: `left` and `right` are different objects, since `left` has no other owner.
-            target.try_push_view(unsafe { (*more_text).view() }).is_ok()
+        let size = {
+            let (own, more) = (&string.get(self).text, &more.get(self).text);
+            let size = (own.len() + more.len()).saturating_mul(own.width().max(more.width()));
+            // What has room already costs nothing; else the buffer doubles.
+            if size > own.heap_size() { size.saturating_mul(2) } else { 0 }
         };
+        self.charge(size)?;
+        let string = string.clone();
+        let more_text: *const crate::text::Text = &raw const more.get(self).text;
+        // SAFETY: another string's text: `left` and `right` are different objects, since `left` has no other owner.
+        let done = self.resize(&string, |string| string.text_mut().try_push_view(unsafe { (*more_text).view() }).is_ok());
+        drop(string);
         if !done {
             return Err(self.memory_error());
         }

@@ -1180,6 +1180,12 @@ impl Vm {
         let parts = i.b()..i.b() + i.d();
         // SAFETY: temporaries; nothing below runs a script.
         let texts = parts.clone().filter_map(|place| self.text_of(unsafe { window.borrow(place) }));
+        let size = texts.clone().map(crate::text::Text::heap_size).sum::<usize>();
+        if size > 4096 {
+            self.charge(size)?;
+        }
+        // SAFETY: as above.
+        let texts = parts.clone().filter_map(|place| self.text_of(unsafe { window.borrow(place) }));
         let Ok(text) = Text::concat_all(texts) else { return Err(self.memory_error()) };
         for place in parts {
             drop(window.take_temporary(place));

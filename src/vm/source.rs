@@ -30,8 +30,8 @@ impl SourceOptions {
 impl Vm {
     /// Compiles a program given as bytes.
     pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
-        // Tokens and tree take some fifty bytes for each byte of dense text.
-        self.check_room(source.len().saturating_mul(32))?;
+        // Tokens and tree take up to seventy bytes for each byte of dense text.
+        self.check_room(source.len().saturating_mul(64))?;
         let stack_bytes = self.native_room().max(1);
         let grammar = scrip_grammar::Options { top_level_await: options.top_level_await, stack_bytes, ..Default::default() };
         let parsed = match scrip_grammar::parse_bytes(source, options.mode, grammar) {

@@ -267,7 +267,8 @@ fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
     if first.is_empty() {
         return Ok(exact(vm, right));
     }
-    let size = first.heap_size() + second.heap_size();
+    // One wide character makes all of them wide.
+    let size = (first.len() + second.len()).saturating_mul(first.width().max(second.width()));
     vm.charge(size)?;
     let whole = text(vm, left).concat(text(vm, right));
     made(vm, whole)
