@@ -77,7 +77,7 @@ impl Unit {
     /// Bytes that it takes, those of the functions in it included, about.
     pub(crate) fn heap_size(&self) -> usize {
         let names = self.locals.len() + self.free.len() + self.sites.len();
-        let own = self.code.len() * 8 + self.positions.rows().len() * 20 + self.constants.len() * 32 + names * 40 + self.handlers.len() * 20 + 400;
+        let own = self.code.len() * 12 + self.positions.rows().len() * 32 + self.constants.len() * 48 + names * 64 + self.handlers.len() * 32 + 800;
         own + self.functions.iter().map(|site| site.unit.heap_size()).sum::<usize>()
     }
 }
