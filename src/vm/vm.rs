@@ -57,6 +57,8 @@ pub(crate) struct Vm {
     pub(super) stop: Option<Box<super::stop::Stopping>>,
     /// The lowest address the native stack may reach.
     pub(crate) stack_limit: usize,
+    /// Where an item of a large list was set last: the step from there is likely to be repeated.
+    pub(crate) last_place: i64,
     /// This thread's place in the scheduler.
     pub(crate) thread: crate::gil::ThreadHandle,
     /// Whether the dead list is being drained by this thread.
@@ -98,6 +100,7 @@ impl Vm {
             stop: None,
             stack_counted: 0,
             stack_limit,
+            last_place: 0,
             thread,
             draining: false,
             skip_traceback: false,
