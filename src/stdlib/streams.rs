@@ -65,13 +65,13 @@ pub(crate) fn flush(vm: &mut Vm) -> Result<()> {
             None => false,
         };
         if !is_closed {
-            let flushed = vm.call_method(&stream, "flush", &[]);
-            if name == "stdout" {
-                if let Err(raised) = flushed {
-                    vm.write_unraisable("", &stream);
+            // A script that has met the error knows of it.
+            let was_told = super::io::text::has_failed(vm, &stream);
+            if let Err(raised) = vm.call_method(&stream, "flush", &[]) {
+                if name == "stdout" && !was_told {
+                    vm.write_unraisable("Exception ignored on flushing sys.stdout", &Value::NONE);
                     return Err(raised);
                 }
-            } else if flushed.is_err() {
                 vm.take_raised();
             }
         }

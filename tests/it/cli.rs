@@ -613,3 +613,16 @@ fn modules_are_found_beside_the_script_and_in_scrippath() {
     let child = scrip(&[&script]).env("SCRIPPATH", folder.join("library")).current_dir("/").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     finish(child.expect("the program starts")).check("beside the script in SCRIPPATH\n", "", 0);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_error_of_stdout_is_told_once() {
+    let run_into_full = |code: &str| {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has /dev/full");
+        finish(scrip(&["-c", code]).stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().expect("the program starts"))
+    };
+    run_into_full("print('x')").check("", "Exception ignored on flushing sys.stdout:\nOSError: [Errno 28] No space left on device\n", 120);
+    let told = run_into_full("for i in range(100000): print(i)");
+    assert_eq!((told.code(), told.err.matches("OSError").count()), (Some(1), 1), "{}", told.err);
+    run_into_full("try:\n    for i in range(100000): print(i)\nexcept OSError: pass").check("", "", 0);
+}

@@ -67,7 +67,7 @@ pub(crate) static IO_BASE: TypeSpec = TypeSpec {
         .unpacked(),
         native("__del__(self, /)", |vm, args| {
             if !is_closed(vm, &args[0]).unwrap_or(true) {
-                vm.call_method(&args[0], "close", &[])?;
+                close_at_end(vm, &args[0]);
             }
             Ok(Value::NONE)
         }),
@@ -321,4 +321,16 @@ pub(crate) fn call_read_into(vm: &mut Vm, raw: &Value, size: usize) -> Result<Op
     }
     let target = target.downcast::<ByteArray>().expect("just made");
     Ok(Some(target.get(vm).data[..count as usize].to_vec()))
+}
+
+/// What `__del__` of a stream does: closes it. An error is shown, unless writing met one before, which was told then.
+pub(super) fn close_at_end(vm: &mut Vm, stream: &Value) {
+    let was_told = super::text::has_failed(vm, stream);
+    if vm.call_method(stream, "close", &[]).is_err() {
+        if was_told {
+            drop(vm.take_raised());
+        } else {
+            vm.write_unraisable("", stream);
+        }
+    }
 }

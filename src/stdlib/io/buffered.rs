@@ -29,6 +29,8 @@ pub(crate) struct Buffered {
     start: usize,
     /// What was not written yet.
     pending: Vec<u8>,
+    /// The last write met an error, which was raised.
+    failed: bool,
 }
 
 impl Payload for Buffered {
@@ -63,6 +65,7 @@ const fn spec(name: &'static str, doc: &'static str, init: crate::object::type_o
                 ahead: Vec::new(),
                 start: 0,
                 pending: Vec::new(),
+                failed: false,
             };
             Ok(vm.alloc_for(&class, payload).into_value())
         }),
@@ -122,7 +125,7 @@ macro_rules! common {
             native("truncate(self, pos=None, /)", truncate),
             native("__del__(self, /)", |vm, args| {
                 if this(&args[0]).get(vm).raw.is_some() && !base::is_closed(vm, &args[0])? {
-                    vm.call_method(&args[0], "close", &[])?;
+                    base::close_at_end(vm, &args[0]);
                 }
                 Ok(Value::NONE)
             }),
@@ -219,6 +222,7 @@ fn init(vm: &mut Vm, args: Args<'_>, reads: bool, writes: bool) -> Result<Value>
         ahead: Vec::new(),
         start: 0,
         pending: Vec::new(),
+        failed: false,
     };
     Ok(Value::NONE)
 }
@@ -334,6 +338,7 @@ pub(crate) fn flush_pending(vm: &mut Vm, value: &Value) -> Result<()> {
         }
         let raw = open(vm, value)?;
         let outcome = raw_write(vm, &raw, &bytes);
+        this(value).get_mut(vm).failed = outcome.is_err();
         let (count, failure) = match outcome {
             Ok(Some(count)) => (count, None),
             Ok(None) => (0, Some(None)),
@@ -795,4 +800,9 @@ pub(crate) fn is_plain(vm: &mut Vm, value: &Value) -> bool {
     }
     let class = vm.type_of(value);
     [&READER, &WRITER, &RANDOM].into_iter().any(|spec| vm.native_type(spec).is(&class))
+}
+
+/// Whether writing to the stream met an error the last time.
+pub(super) fn has_failed(vm: &Vm, stream: &Value) -> bool {
+    stream.downcast::<Buffered>().is_some_and(|stream| stream.get(vm).failed)
 }

@@ -103,7 +103,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("__del__(self, /)", |vm, args| {
             let this = file(&args[0]).get(vm);
             if this.fd >= 0 && this.close_fd {
-                vm.call_method(&args[0], "close", &[])?;
+                super::base::close_at_end(vm, &args[0]);
             }
             Ok(Value::NONE)
         }),

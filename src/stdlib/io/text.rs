@@ -163,7 +163,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("isatty(self, /)", |vm, args| ask(vm, &args[0], "isatty")),
         native("__del__(self, /)", |vm, args| {
             if this(&args[0]).get(vm).buffer.is_some() && !base::is_closed(vm, &args[0])? {
-                vm.call_method(&args[0], "close", &[])?;
+                base::close_at_end(vm, &args[0]);
             }
             Ok(Value::NONE)
         }),
@@ -815,4 +815,12 @@ fn seek_to(vm: &mut Vm, value: &Value, buffer: &Value, place: &Value) -> Result<
         vm.call_method(&decoder, "reset", &[])?;
     }
     Ok(place.clone())
+}
+
+/// Whether writing to the stream, or to the buffer under it, met an error the last time.
+pub(crate) fn has_failed(vm: &Vm, stream: &Value) -> bool {
+    match stream.downcast::<TextStream>() {
+        Some(text) => text.get(vm).buffer.as_ref().is_some_and(|buffer| buffered::has_failed(vm, buffer)),
+        None => buffered::has_failed(vm, stream),
+    }
 }
