@@ -127,9 +127,12 @@ impl Found {
     }
 }
 
-/// Finds the containers that nothing outside refers to.
-fn find_garbage(heap: &Heap) -> Found {
-    let mut counts = vec![UNTRACKED; heap.number_cells()];
+/// Finds the containers that nothing outside refers to. `None` when there is no memory to look for them.
+fn find_garbage(heap: &Heap) -> Option<Found> {
+    let n_cells = heap.number_cells();
+    let mut counts = Vec::new();
+    counts.try_reserve_exact(n_cells).ok()?;
+    counts.resize(n_cells, UNTRACKED);
     let mut n_containers = 0;
     heap.for_each(|header| {
         if is_container(header) {
@@ -157,6 +160,7 @@ fn find_garbage(heap: &Heap) -> Found {
         }
     });
     let mut pending = Vec::new();
+    let mut has_room = true;
     heap.for_each(|header| {
         let count = &mut counts[cell_number(header)];
         if *count == UNTRACKED || *count == REACHED || *count == 0 {
@@ -172,20 +176,26 @@ fn find_garbage(heap: &Heap) -> Found {
                         let count = &mut counts[cell_number(target)];
                         if *count != UNTRACKED && *count != REACHED {
                             *count = REACHED;
-                            pending.push(target);
+                            has_room = has_room && pending.try_reserve(1).is_ok();
+                            if has_room {
+                                pending.push(target);
+                            }
                         }
                     }
                 });
             }
         }
     });
+    if !has_room {
+        return None;
+    }
     let mut garbage = Vec::new();
     heap.for_each(|header| {
         if counts[cell_number(header)] == 0 {
             garbage.push(header);
         }
     });
-    Found { garbage, n_containers, counts }
+    Some(Found { garbage, n_containers, counts })
 }
 
 /// Whether the object's finaliser is still to run.
@@ -305,7 +315,7 @@ pub(crate) fn collect(vm: &mut Vm, generation: usize) -> usize {
 }
 
 fn run(vm: &mut Vm) -> (usize, usize) {
-    let mut found = find_garbage(vm.heap());
+    let Some(mut found) = find_garbage(vm.heap()) else { return (0, 0) };
     sort_by_age(vm.heap(), &mut found.garbage);
     // SAFETY: they live: each is referred to by another of them.
     let mut garbage: Vec<Value> = found.garbage.iter().map(|&header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();

@@ -1,6 +1,6 @@
 //! How much memory the machine has, hints about its use, and giving some back.
 //!
-//! - **Y1** `sysconf` takes and returns plain integers and is thread-safe.
+//! - **Y1** `sysconf` and `getrlimit` take and return plain integers and are thread-safe.
 //! - **Y2** `madvise(MADV_HUGEPAGE)` changes no contents and frees nothing, whatever range it gets; it fails for what is not mapped.
 //! - **Y3** `madvise(MADV_DONTNEED)` changes the contents of the pages it is given, nothing else; who calls owns them and needs no contents.
 #![allow(unsafe_code, reason = "calls of the C library; see Y1 to Y3")]
@@ -16,14 +16,22 @@ pub(crate) fn discard(start: *mut u8, bytes: usize) {
 #[cfg(not(unix))]
 pub(crate) fn discard(_: *mut u8, _: usize) {}
 
-/// Bytes of main memory; what an address can reach when the system does not tell.
+/// Bytes of main memory, or of those that the process may have (`ulimit -v`) one half, since what grows needs both its old and its new room; what an address can
+/// reach when the system does not tell.
 #[cfg(unix)]
 pub(crate) fn total() -> usize {
     // SAFETY: Y1.
     let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
-    match (usize::try_from(pages), usize::try_from(size)) {
+    let machine = match (usize::try_from(pages), usize::try_from(size)) {
         (Ok(pages), Ok(size)) if pages > 0 && size > 0 => pages.saturating_mul(size),
         _ => 1 << 46,
+    };
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: Y1; the structure is ours.
+    let is_known = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) } == 0;
+    match usize::try_from(limit.rlim_cur) {
+        Ok(bytes) if is_known && limit.rlim_cur != libc::RLIM_INFINITY => machine.min(bytes / 2),
+        _ => machine,
     }
 }
 

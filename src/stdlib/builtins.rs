@@ -305,7 +305,7 @@ fn all(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         if !vm.is_true(&item)? {
             return Ok(Value::FALSE);
         }
-        vm.poll()?;
+        vm.poll_after(1)?;
     }
     Ok(Value::TRUE)
 }
@@ -316,7 +316,7 @@ fn any(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         if vm.is_true(&item)? {
             return Ok(Value::TRUE);
         }
-        vm.poll()?;
+        vm.poll_after(1)?;
     }
     Ok(Value::FALSE)
 }
@@ -441,7 +441,7 @@ fn extreme(vm: &mut Vm, args: Args<'_>, comparison: Comparison, name: &str) -> R
         if better {
             best = Some((item, measure));
         }
-        vm.poll()?;
+        vm.poll_after(1)?;
     }
     match (best, default) {
         (Some((item, _)), _) => Ok(item),
@@ -480,7 +480,7 @@ fn sum(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
                     small = None;
                 }
             }
-            vm.poll()?;
+            vm.poll_after(1)?;
         }
         if total.is_none() {
             total = Value::small(0);
@@ -505,7 +505,7 @@ fn sum(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
                     None => return Ok(vm.new_float(compensated(high, low))),
                 },
             };
-            vm.poll()?;
+            vm.poll_after(1)?;
             if vm.is_exact(&item, TypeId::Float) {
                 let value = match item.word().as_float() {
                     Some(value) => value,
@@ -536,7 +536,7 @@ fn sum(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             },
         };
         total = vm.binary(BinaryOperator::Add, &total, &item)?;
-        vm.poll()?;
+        vm.poll_after(1)?;
     }
 }
 

@@ -616,7 +616,7 @@ static COMPRESS: TypeSpec = TypeSpec {
                 if vm.is_true(&selector)? {
                     return Ok(Some(item));
                 }
-                vm.poll()?;
+                vm.poll_after(1)?;
             }
         },
     )
@@ -735,7 +735,7 @@ static DROP_WHILE: TypeSpec = TypeSpec {
                     *started = true;
                     return Ok(Some(item));
                 }
-                vm.poll()?;
+                vm.poll_after(1)?;
             }
         },
     )
@@ -792,7 +792,7 @@ static FILTER_FALSE: TypeSpec = TypeSpec {
                 if !drop {
                     return Ok(Some(item));
                 }
-                vm.poll()?;
+                vm.poll_after(1)?;
             }
         },
     )
@@ -869,7 +869,7 @@ fn group_by_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         if !group_step(vm, this)? {
             return Ok(None);
         }
-        vm.poll()?;
+        vm.poll_after(1)?;
     }
     fields!(vm, this, GroupBy { target, current_key, group });
     let Some(key) = current_key.clone() else { return Ok(None) };
@@ -966,7 +966,7 @@ fn islice_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         if wanted {
             break Some(item);
         }
-        vm.poll()?;
+        vm.poll_after(1)?;
     };
     fields!(vm, this, Islice { iterator, next, stop, step });
     if found.is_some() {

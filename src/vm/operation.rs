@@ -473,7 +473,7 @@ impl Vm {
             if self.equal(&candidate, item)? {
                 return Ok(true);
             }
-            self.poll()?;
+            self.poll_after(1)?;
         }
         Ok(false)
     }

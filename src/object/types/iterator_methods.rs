@@ -552,7 +552,7 @@ fn filter_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         if keep {
             return Ok(Some(item));
         }
-        vm.poll()?;
+        vm.poll_after(1)?;
     }
 }
 

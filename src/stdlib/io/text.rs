@@ -567,7 +567,9 @@ fn decode_more(vm: &mut Vm, value: &Value, bytes: &[u8], last: bool) -> Result<(
         payload.start = 0;
         payload.chunk = source;
     } else {
-        payload.ahead.push_text(&decoded);
+        if payload.ahead.try_push_view(decoded.view()).is_err() {
+            return Err(vm.memory_error());
+        }
         let kept = payload.chunk.len() - payload.undecoded;
         payload.chunk.truncate(kept);
         payload.chunk.extend_from_slice(&source);
