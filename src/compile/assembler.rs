@@ -262,7 +262,7 @@ impl Assembler {
         RegionId(self.regions.len() as u32 - 1)
     }
 
-    /// Leaves the stretch for now (or for good).
+    /// Leaves the stretch, until it is resumed or for good.
     pub(super) fn suspend(&mut self, id: RegionId) {
         let pc = self.code.len() as u32;
         let region = &mut self.regions[id.0 as usize];

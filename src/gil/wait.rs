@@ -131,7 +131,7 @@ impl WaitCell {
         Ticket(state.ticket)
     }
 
-    /// What the thread waits for now.
+    /// What the thread is waiting for.
     pub(crate) fn activity(&self) -> Activity {
         self.state.lock().activity
     }

@@ -355,7 +355,7 @@ pub(crate) fn change_owner(path: &[u8], user: u32, group: u32, follow: bool) -> 
     check(unsafe { libc::fchownat(libc::AT_FDCWD, path.as_ptr(), user, group, flags) }).map(drop)
 }
 
-/// Sets the times of access and modification, in nanoseconds since 1970; `None` for now.
+/// Sets the times of access and modification, in nanoseconds since 1970; `None` means the current time.
 pub(crate) fn set_times(path: &[u8], times: Option<(i128, i128)>, follow: bool) -> io::Result<()> {
     let path = c_path(path)?;
     let spec = |time: i128| libc::timespec { tv_sec: time.div_euclid(1_000_000_000) as i64, tv_nsec: time.rem_euclid(1_000_000_000) as i64 };

@@ -13,13 +13,15 @@ use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, getter, native};
 use crate::object::type_object::{MATCH_SEQUENCE, Slots, TypeSpec, constructor};
 use crate::object::types::bytearray::ByteArray;
+use crate::object::types::exception::ExceptionKind;
+use crate::object::types::slice::Slice;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
 use crate::stdlib::array::Array;
 use crate::text::hash_bytes;
-use crate::vm::{Result, Vm};
+use crate::vm::{Raised, Result, Vm};
 
 /// Keeps an object's length fixed while it lives.
 pub(crate) struct Export(Rc<Cell<usize>>);
@@ -382,8 +384,13 @@ fn iterate(vm: &mut Vm, value: &Value) -> Result<Value> {
     match this(vm, value)?.get(vm).shape.len() {
         0 => Err(vm.type_error("invalid indexing of 0-dim memory")),
         1 => scalar_iterator::iterate(vm, value),
-        _ => Err(vm.raise(crate::object::types::exception::ExceptionKind::NotImplementedError, "multi-dimensional sub-views are not implemented")),
+        _ => Err(refuse(vm, "multi-dimensional sub-views are not implemented")),
     }
+}
+
+/// What CPython 3.13 cannot do either, in its words.
+fn refuse(vm: &mut Vm, words: &str) -> Raised {
+    vm.raise(ExceptionKind::NotImplementedError, words)
 }
 
 /// A place in the window that a key names.
@@ -420,9 +427,7 @@ fn place(vm: &mut Vm, value: &Value, key: &Value) -> Result<Place> {
             let payload = this.get(vm);
             let (length, stride, offset) = (payload.shape[0], payload.strides[0], payload.offset);
             if n_dimensions > 1 {
-                return Err(
-                    vm.raise(crate::object::types::exception::ExceptionKind::NotImplementedError, "multi-dimensional sub-views are not implemented")
-                );
+                return Err(refuse(vm, "multi-dimensional sub-views are not implemented"));
             }
             match position(index, length) {
                 Some(at) => Ok(Place::Item(offset + at as isize * stride)),
@@ -441,19 +446,17 @@ fn place(vm: &mut Vm, value: &Value, key: &Value) -> Result<Place> {
 }
 
 fn multiple(vm: &mut Vm, this: &Ref<MemoryView>, keys: &[Value]) -> Result<Place> {
-    for key in keys {
-        if !is_index(vm, key) {
-            if key.holds::<crate::object::types::slice::Slice>() {
-                return Err(
-                    vm.raise(crate::object::types::exception::ExceptionKind::NotImplementedError, "multi-dimensional slicing is not implemented")
-                );
-            }
-            return Err(vm.type_error("memoryview: invalid slice key"));
-        }
+    if !keys.iter().all(|key| is_index(vm, key)) {
+        let are_slices = keys.iter().all(Value::holds::<Slice>);
+        return Err(if are_slices {
+            refuse(vm, "multi-dimensional slicing is not implemented")
+        } else {
+            vm.type_error("memoryview: invalid slice key")
+        });
     }
     let n_dimensions = this.get(vm).shape.len();
     if keys.len() < n_dimensions {
-        return Err(vm.raise(crate::object::types::exception::ExceptionKind::NotImplementedError, "sub-views are not implemented"));
+        return Err(refuse(vm, "sub-views are not implemented"));
     }
     if keys.len() > n_dimensions {
         return Err(vm.type_error(format!("cannot index {n_dimensions}-dimension view with {}-element tuple", keys.len())));
@@ -486,6 +489,15 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
         return Err(vm.type_error("cannot modify read-only memory"));
     }
     let Some(item) = item else { return Err(vm.type_error("cannot delete memory")) };
+    if view(value).get(vm).shape.len() > 1 {
+        let are_slices = |keys: &[Value]| keys.iter().all(Value::holds::<Slice>);
+        if key.holds::<Slice>() || key.downcast::<Tuple>().is_some_and(|keys| are_slices(keys.get(vm).items())) {
+            return Err(refuse(vm, "memoryview slice assignments are currently restricted to ndim = 1"));
+        }
+        if is_index(vm, key) {
+            return Err(refuse(vm, "sub-views are not implemented"));
+        }
+    }
     match place(vm, value, key)? {
         Place::Item(offset) => {
             let (letter, size) = {
