@@ -612,10 +612,19 @@ pub(crate) fn set_first_type(object: &Value, class: &super::value::Ref<Type>) {
     }
 }
 
-/// The type object at `header`, if that is a live one: for lists of classes that are not counted.
+/// The type object at `header`, where one stood once, if there is a live one: for lists of classes that are not counted.
 pub(crate) fn live_type(header: NonNull<Header>) -> Option<super::value::Ref<Type>> {
-    // SAFETY: an object stood there once, and cells of pages keep a header until the heap ends (H3).
+    // SAFETY: an object stood there once, and blocks of pages are not given back before the heap ends. The page may have been emptied since, and be
+    // in use for cells of another size: only what is the beginning of a cell up to `bump` is a header (H3). An emptied page that is not in use is
+    // all zeros, or all its cells are free.
     unsafe {
+        let address = header.as_ptr() as usize;
+        let place = address & (PAGE - 1);
+        let page = (address - place) as *const PageHeader;
+        let (cell, bump) = ((*page).cell, (*page).bump.get());
+        if cell == 0 || place < FIRST_CELL || place >= bump || (place - FIRST_CELL) % cell != 0 {
+            return None;
+        }
         let object = header.as_ref();
         if object.layout_id() != Layout::Type as u16 || object.count() == 0 {
             return None;
