@@ -622,7 +622,7 @@ pub(crate) fn live_type(header: NonNull<Header>) -> Option<super::value::Ref<Typ
         let place = address & (PAGE - 1);
         let page = (address - place) as *const PageHeader;
         let (cell, bump) = ((*page).cell, (*page).bump.get());
-        if cell == 0 || place < FIRST_CELL || place >= bump || (place - FIRST_CELL) % cell != 0 {
+        if cell == 0 || place < FIRST_CELL || place >= bump || !(place - FIRST_CELL).is_multiple_of(cell) {
             return None;
         }
         let object = header.as_ref();
