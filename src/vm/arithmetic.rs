@@ -1,8 +1,8 @@
 //! Arithmetic and comparison of registers beyond the dispatch loop's fast paths: mixed numbers, big ones, strings, and everything else by the slots.
 #![allow(unsafe_code, reason = "the in-place append takes a string out of its local and puts it back")]
 
-use super::instructions::Window;
 use super::vm::{Result, Vm};
+use super::window::Window;
 use crate::code::instruction::{Comparison, Word as Instruction};
 use crate::object::heap::reference_count;
 use crate::object::type_object::BinaryOperator;

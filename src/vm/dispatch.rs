@@ -10,9 +10,9 @@
 use std::cell::Cell;
 
 use super::frame::{GENERATOR, Record};
-use super::instructions::Window;
 use super::state::ShapeUse;
 use super::vm::{Result, Vm};
+use super::window::Window;
 use crate::code::instruction::{Comparison, Opcode, Word as Instruction};
 use crate::number::int;
 use crate::object::heap::{Object, free_last, give_back, retain};

@@ -4,9 +4,9 @@
 #![allow(unsafe_code, reason = "registers are raw words of the running frame's window (F1 to F3 in frame.rs); instances own what their slots hold")]
 
 use super::call::Called;
-use super::instructions::Window;
 use super::state::{SHAPE_CACHE, ShapeCacheEntry, ShapeUse};
 use super::vm::{Result, Vm};
+use super::window::Window;
 use crate::code::instruction::{Opcode, Word as Instruction};
 use crate::object::heap::release;
 use crate::object::instance::{DICT_MODE, Instance};

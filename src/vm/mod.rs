@@ -14,7 +14,7 @@ pub(crate) mod finalize;
 pub(crate) mod frame;
 pub(crate) mod import;
 pub(crate) mod inline_cache;
-pub(crate) mod instructions;
+mod instructions;
 pub(crate) mod make;
 pub(crate) mod memory;
 pub(crate) mod operation;
@@ -30,6 +30,7 @@ pub(crate) mod traceback;
 pub(crate) mod unwind;
 pub(crate) mod upcall;
 pub(crate) mod vm;
+mod window;
 
 pub(crate) use vm::{Raised, Result, Vm};
 

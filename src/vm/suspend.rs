@@ -3,8 +3,8 @@
 
 use super::dispatch::Outcome;
 use super::frame::{ENTRY, GENERATOR, Record};
-use super::instructions::Window;
 use super::vm::{Raised, Result, Vm};
+use super::window::Window;
 use crate::code::instruction::{Opcode, Word as Instruction};
 use crate::object::heap::{flag, release};
 use crate::object::types::TypeId;
