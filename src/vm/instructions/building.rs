@@ -225,9 +225,6 @@ impl Vm {
             return Err(self.type_error(message));
         }
         for key in self.mapping_keys(&mapping)? {
-            if !key.holds::<Str>() {
-                return Err(self.type_error("keywords must be strings"));
-            }
             if self.dict_get(dict, &key)?.is_some() {
                 let label = self.callable_label(&callable)?;
                 let name = self.str_text(&key)?;

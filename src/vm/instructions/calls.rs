@@ -106,6 +106,12 @@ impl Vm {
             let named = if has_names { Some(Value::from_owned(std::ptr::replace(callable.add(2), Word::UNBOUND))) } else { None };
             (function, positional, named)
         };
+        if let Some(dict) = named.as_ref().and_then(|named| named.downcast::<Dict>())
+            && dict.get(self).items().any(|(key, _)| !key.holds::<Str>())
+        {
+            // Doubles were found before, when the mappings were merged.
+            return Err(self.type_error("keywords must be strings"));
+        }
         if let (Some(payload), Some(tuple)) = (function.downcast::<Function>(), positional.downcast::<Tuple>()) {
             let code = payload.get(self).code.get(self);
             if self.is_exact(&positional, TypeId::Tuple) && !code.unit.flags.is_resumable() {
