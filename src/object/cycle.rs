@@ -127,8 +127,8 @@ impl Found {
     }
 }
 
-/// Finds the containers that nothing outside refers to. `None` when there is no memory to look for them.
-fn find_garbage(heap: &Heap) -> Option<Found> {
+/// Finds the containers that nothing outside refers to but `caches`, which must let go of them. `None` when there is no memory to look for them.
+fn find_garbage(heap: &Heap, caches: &[Value]) -> Option<Found> {
     let n_cells = heap.number_cells();
     let mut counts = Vec::new();
     counts.try_reserve_exact(n_cells).ok()?;
@@ -159,6 +159,13 @@ fn find_garbage(heap: &Heap) -> Option<Found> {
             });
         }
     });
+    for value in caches {
+        if let Some(target) = value.word().pointer().and_then(NonNull::new)
+            && counts[cell_number(target)] != UNTRACKED
+        {
+            counts[cell_number(target)] -= 1;
+        }
+    }
     let mut pending = Vec::new();
     let mut has_room = true;
     heap.for_each(|header| {
@@ -315,7 +322,7 @@ pub(crate) fn collect(vm: &mut Vm, generation: usize) -> usize {
 }
 
 fn run(vm: &mut Vm) -> (usize, usize) {
-    let Some(mut found) = find_garbage(vm.heap()) else { return (0, 0) };
+    let Some(mut found) = find_garbage(vm.heap(), &vm.state().method_table) else { return (0, 0) };
     sort_by_age(vm.heap(), &mut found.garbage);
     // SAFETY: they live: each is referred to by another of them.
     let mut garbage: Vec<Value> = found.garbage.iter().map(|&header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();
@@ -326,6 +333,8 @@ fn run(vm: &mut Vm) -> (usize, usize) {
     if n_found == 0 {
         return (0, 0);
     }
+
+    vm.forget_methods(|function| found.is_garbage(header_of(function)));
 
     // Weak references first: afterwards nothing can reach the garbage through one.
     let mut to_call: Vec<Ref<WeakRef>> = Vec::new();
@@ -369,6 +378,8 @@ fn run(vm: &mut Vm) -> (usize, usize) {
         clear(value);
     }
     drop(garbage);
+    vm.free_dead_shapes();
+    vm.forget_dead_locals();
     (n_collected, 0)
 }
 

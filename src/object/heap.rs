@@ -181,6 +181,8 @@ pub(crate) struct Heap {
     pub(crate) interned: RefCell<super::intern::InternTable>,
     /// Weak references by target address.
     pub(crate) weak: RefCell<super::weak::WeakTable>,
+    /// The shapes without attributes of classes that have died since somebody asked.
+    dead_roots: RefCell<Vec<u32>>,
     /// Counts the plain instances made, so that the collector can tell which is older.
     serial: Cell<u16>,
 }
@@ -211,6 +213,7 @@ impl Heap {
             shared,
             interned: RefCell::default(),
             weak: RefCell::default(),
+            dead_roots: RefCell::default(),
             serial: Cell::new(0),
         })
     }
@@ -226,6 +229,11 @@ impl Heap {
     pub(crate) fn take_dead(&self, waiting: &mut Vec<NonNull<Header>>) {
         waiting.extend(self.dead.borrow_mut().drain(..).rev());
         self.has_dead.set(false);
+    }
+
+    /// The root shapes of the classes that have died since the last call.
+    pub(crate) fn take_dead_roots(&self) -> Vec<u32> {
+        self.dead_roots.take()
     }
 
     /// A cell of at least `size` bytes.
@@ -602,6 +610,14 @@ unsafe fn drop_contents(header: *mut Header) {
             release(Word::from_pointer(NonNull::new_unchecked(type_object.cast())));
         }
     }
+}
+
+/// A class that had instances with a shape goes, so its shapes can go (see [`Heap::take_dead_roots`]).
+pub(super) fn note_dead_root(class: &Type) {
+    // A class exists only as the payload of an object, which lies in a page of its heap (H3).
+    let heap = heap_of(std::ptr::from_ref(class).cast_mut().cast());
+    // SAFETY: objects are freed before their heap.
+    unsafe { (*heap).dead_roots.borrow_mut().push(class.root_shape) };
 }
 
 /// Sets the type of an object that was made before its type.

@@ -172,6 +172,14 @@ impl Payload for Type {
     }
 }
 
+impl Drop for Type {
+    fn drop(&mut self) {
+        if self.root_shape != 0 {
+            super::heap::note_dead_root(self);
+        }
+    }
+}
+
 /// `cls.__new__(cls, …)`.
 pub(crate) type NewFn = fn(&mut Vm, &Ref<Type>, CallArgs<'_>) -> Result<Value>;
 /// `repr(x)` and the like.

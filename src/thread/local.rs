@@ -34,6 +34,7 @@ impl Payload for Local {
     }
     fn clear(&mut self) {
         drop(std::mem::take(&mut self.args));
+        drop(std::mem::take(&mut self.names));
         drop(std::mem::take(&mut self.dicts));
     }
 }
@@ -75,6 +76,11 @@ fn add_dict(vm: &mut Vm, local: &Ref<Local>) -> Result<()> {
     local.get_mut(vm).current = me;
     vm.replace_dict(local, dict)?;
     let reference = weakref_methods::new_reference(vm, local)?;
+    if vm.locals.len() == vm.locals.capacity() {
+        // At most half of the room is in use afterwards, so this is rare.
+        vm.forget_dead_locals();
+        vm.locals.reserve(vm.locals.len().max(16));
+    }
     vm.locals.push((local.address(), reference));
     Ok(())
 }

@@ -20,6 +20,9 @@ use crate::object::types::module::Module;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
 
+/// How many numbers of dead shapes and places of dead methods may wait for a flush: some hundred kilobytes.
+const MOST_FORGOTTEN: usize = 4096;
+
 impl Vm {
     /// Forgets everything inline caches know about classes: called when a class they rely on changed.
     pub(crate) fn flush_inline_caches(&mut self) {
@@ -50,8 +53,31 @@ impl Vm {
         let state = self.state_mut();
         let entries = std::mem::replace(&mut state.shape_cache, vec![ShapeCacheEntry::EMPTY; SHAPE_CACHE]);
         let functions = std::mem::take(&mut state.method_table);
+        state.shapes.caches_were_flushed();
         drop(entries);
         drop(functions);
+    }
+
+    /// Frees the shapes of classes that have died. What caches still know of them (numbers of shapes, places in the table of methods) is not used
+    /// again before a flush, which is due when there is much of it. No instruction may be about to use a cache.
+    pub(crate) fn free_dead_shapes(&mut self) {
+        for root in self.heap().take_dead_roots() {
+            self.state_mut().shapes.free(root);
+        }
+        let n_forgotten = self.state().method_table.iter().filter(|function| function.is_unbound()).count();
+        if self.state().shapes.n_unusable() + n_forgotten > MOST_FORGOTTEN {
+            self.flush_inline_caches();
+        }
+    }
+
+    /// Takes those functions out of the table of methods that only caches knew and a class had that is garbage now.
+    pub(crate) fn forget_methods(&mut self, is_garbage: impl Fn(&Value) -> bool) {
+        for place in 0..self.state().method_table.len() {
+            let function = &mut self.state_mut().method_table[place];
+            if !function.is_unbound() && is_garbage(function) {
+                drop(std::mem::replace(function, Value::UNBOUND));
+            }
+        }
     }
 
     #[inline(never)]
@@ -363,7 +389,8 @@ impl Vm {
             let object = unsafe { window.borrow(i.b()) };
             if let Some(instance) = object.downcast::<Instance>() {
                 let shape = instance.get(self).shape;
-                if let Some(place) = self.known_attribute(shape, &window.code().names[i.c() as usize], ShapeUse::Method) {
+                let known = self.known_attribute(shape, &window.code().names[i.c() as usize], ShapeUse::Method);
+                if let Some(place) = known.filter(|&place| !self.state().method_table[place as usize].is_unbound()) {
                     self.adapt(window, i, [Opcode::LoadMethod, Opcode::LoadMethodCached], u64::from(shape) << 32 | u64::from(place));
                     let function = self.state().method_table[place as usize].clone();
                     let object = window.take(self, i.b())?;

@@ -8,12 +8,21 @@
 use super::vm::{Result, Vm};
 use crate::gil::{MEMORY, StopReason};
 use crate::object::layout::Payload;
+use crate::object::types::weakref::WeakRef;
 use crate::object::value::Ref;
+use crate::object::weak;
 
 /// How much memory is written in the time of an instruction.
 const BYTES_PER_STEP: usize = 64;
 
 impl Vm {
+    /// Lets go of the references to thread-local objects that are no more.
+    pub(crate) fn forget_dead_locals(&mut self) {
+        let mut locals = std::mem::take(&mut self.locals);
+        locals.retain(|(_, reference)| reference.downcast::<WeakRef>().is_some_and(|reference| weak::target(reference.get(self)).is_some()));
+        self.locals = locals;
+    }
+
     /// Charges memory about to be allocated; a `MemoryError` when it is more than there can be.
     #[inline]
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
