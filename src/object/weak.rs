@@ -16,7 +16,32 @@ use super::word::Word;
 /// Weak references by the address of what they refer to, the oldest first. Neither side is counted.
 #[derive(Default)]
 pub(crate) struct WeakTable {
-    rows: HashMap<usize, Vec<NonNull<Header>>, foldhash::fast::FixedState>,
+    rows: HashMap<usize, Row, foldhash::fast::FixedState>,
+}
+
+/// The weak references to one object. Each knows its place, so that it goes without a search.
+#[derive(Default)]
+struct Row {
+    entries: Vec<Option<NonNull<Header>>>,
+    n_living: usize,
+}
+
+impl Row {
+    /// # Safety
+    /// What is in the row is intact.
+    unsafe fn push(&mut self, entry: NonNull<Header>) {
+        if self.entries.len() == self.entries.capacity() && self.n_living * 2 <= self.entries.len() {
+            self.entries.retain(Option::is_some);
+            for (place, entry) in self.entries.iter().enumerate() {
+                // SAFETY: the caller's promise.
+                entry.iter().for_each(|entry| unsafe { (*entry.as_ptr().cast::<Object<WeakRef>>()).payload.place.set(place) });
+            }
+        }
+        // SAFETY: the caller's promise.
+        unsafe { (*entry.as_ptr().cast::<Object<WeakRef>>()).payload.place.set(self.entries.len()) };
+        self.entries.push(Some(entry));
+        self.n_living += 1;
+    }
 }
 
 /// Enters `reference` for `target`, which lives; its heap tells the target's end through [`take_all`].
@@ -34,13 +59,13 @@ pub(crate) fn register(reference: &Ref<WeakRef>, target: &Value) {
 pub(crate) fn unregister(reference: &WeakRef) {
     let Some(target) = reference.target.take() else { return };
     let Some(header) = target.pointer() else { return };
-    // SAFETY: the target is intact (W2); the payload stands right behind its own header.
+    // SAFETY: the target is intact (W2).
     unsafe {
-        let own = std::ptr::from_ref(reference).cast::<u8>().sub(std::mem::offset_of!(Object<WeakRef>, payload));
         let mut table = (*heap_of(header)).weak.borrow_mut();
         if let Some(row) = table.rows.get_mut(&(header as usize)) {
-            row.retain(|entry| entry.as_ptr().cast_const().cast::<u8>() != own);
-            if row.is_empty() {
+            row.entries[reference.place.get()] = None;
+            row.n_living -= 1;
+            if row.n_living == 0 {
                 table.rows.remove(&(header as usize));
                 (*header).clear_flag(flag::HAS_WEAKREFS);
             }
@@ -56,7 +81,7 @@ pub(crate) fn take_all(header: NonNull<Header>) -> Vec<Ref<WeakRef>> {
         (*heap_of(header.as_ptr())).weak.borrow_mut().rows.remove(&(header.as_ptr() as usize))
     };
     let mut living = Vec::new();
-    for entry in row.unwrap_or_default().into_iter().rev() {
+    for entry in row.unwrap_or_default().entries.into_iter().rev().flatten() {
         // SAFETY: what is in the table is intact (it leaves the table when it goes); one with a count of zero must not be revived.
         unsafe {
             (*entry.as_ptr().cast::<Object<WeakRef>>()).payload.target.set(None);
@@ -82,7 +107,7 @@ pub(crate) fn references(target: &Value) -> Vec<Ref<WeakRef>> {
     let mut living = Vec::new();
     // SAFETY: the target lives; entries are intact and retained only when counted.
     unsafe {
-        for entry in (*heap_of(header)).weak.borrow().rows.get(&(header as usize)).into_iter().flatten() {
+        for entry in (*heap_of(header)).weak.borrow().rows.get(&(header as usize)).into_iter().flat_map(|row| &row.entries).flatten() {
             if entry.as_ref().count() > 0 {
                 living.push(Ref::from_owned(Value::from_borrowed(Word::from_pointer(*entry)).into_word()));
             }

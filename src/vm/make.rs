@@ -205,7 +205,7 @@ impl Vm {
 
     /// A `bytearray`.
     pub(crate) fn new_bytearray(&self, data: Vec<u8>) -> Value {
-        self.alloc(TypeId::ByteArray, crate::object::types::bytearray::ByteArray { data, exports: std::rc::Rc::default() }).into_value()
+        self.alloc(TypeId::ByteArray, crate::object::types::bytearray::ByteArray { data: data.into(), exports: std::rc::Rc::default() }).into_value()
     }
 
     /// A list.

@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::buffer::bytes_of;
+use super::byte_queue::ByteQueue;
 use super::bytes_methods::{self, byte_value, contains, data, with_shared_methods};
 use super::index::{Subscript, index_value, position, subscript};
 use super::scalar_iterator;
 use super::str_methods::repeat_count;
-use crate::object::account::vec_bytes;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, native};
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_SELF, Slots, Type, TypeSpec, binary, constructor};
@@ -19,14 +19,14 @@ use crate::vm::{ExceptionKind, Result, Vm};
 
 /// A bytearray.
 pub(crate) struct ByteArray {
-    pub(crate) data: Vec<u8>,
+    pub(crate) data: ByteQueue,
     /// How many memoryviews see it: its length is fixed meanwhile.
     pub(crate) exports: Rc<Cell<usize>>,
 }
 
 impl ByteArray {
     pub(crate) fn new(data: Vec<u8>) -> Self {
-        Self { data, exports: Rc::default() }
+        Self { data: data.into(), exports: Rc::default() }
     }
 }
 
@@ -34,7 +34,7 @@ impl Payload for ByteArray {
     const LAYOUT: Layout = Layout::ByteArray;
     const OWNS_MEMORY: bool = true;
     fn owned_bytes(&self) -> usize {
-        32 + vec_bytes(&self.data)
+        32 + self.data.owned_bytes()
     }
 }
 
@@ -140,7 +140,7 @@ fn init(vm: &mut Vm, value: &Value, args: CallArgs<'_>) -> Result<()> {
     }
     let [source, encoding, errors] = given;
     let bytes = bytes_methods::from_arguments(vm, source.as_ref(), encoding.as_ref(), errors.as_ref(), "bytearray")?;
-    edit(vm, value, |data| *data = bytes)?;
+    edit(vm, value, |data| *data = bytes.into())?;
     Ok(())
 }
 
@@ -198,7 +198,7 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
             let target = if bytes.len() == span.count { this(value) } else { resizable(vm, value)? };
             let start = span.first();
             let target = target.clone();
-            vm.resize(&target, |target| drop(target.data.splice(start..start + span.count, bytes)));
+            vm.resize(&target, |target| drop(target.data.vec().splice(start..start + span.count, bytes)));
         }
         Some(bytes) if bytes.is_empty() => return delete(vm, value, span),
         Some(bytes) => {
@@ -221,13 +221,13 @@ fn delete(vm: &mut Vm, value: &Value, span: super::index::Span) -> Result<()> {
     }
     let target = &mut resizable(vm, value)?.get_mut(vm).data;
     if span.step == 1 {
-        target.drain(span.first()..span.first() + span.count);
+        target.remove_span(span.first(), span.count);
         return Ok(());
     }
     let mut gone = vec![false; target.len()];
     span.positions().for_each(|at| gone[at] = true);
     let mut gone = gone.into_iter();
-    target.retain(|_| !gone.next().unwrap_or(false));
+    target.vec().retain(|_| !gone.next().unwrap_or(false));
     Ok(())
 }
 
@@ -258,12 +258,12 @@ fn extend_in_place(vm: &mut Vm, value: &Value, other: &Value) -> Result<Value> {
 fn repeat_in_place(vm: &mut Vm, value: &Value, count: &Value) -> Result<Value> {
     let Some(count) = repeat_count(vm, count)? else { return Ok(Value::NOT_IMPLEMENTED) };
     let repeated = bytes_methods::repeated(vm, value, count)?;
-    edit(vm, value, |data| *data = repeated)?;
+    edit(vm, value, |data| *data = repeated.into())?;
     Ok(value.clone())
 }
 
 /// Changes the bytes of an array that may be resized.
-fn edit<R>(vm: &mut Vm, value: &Value, change: impl FnOnce(&mut Vec<u8>) -> R) -> Result<R> {
+fn edit<R>(vm: &mut Vm, value: &Value, change: impl FnOnce(&mut ByteQueue) -> R) -> Result<R> {
     let target = resizable(vm, value)?.clone();
     Ok(vm.resize(&target, |target| change(&mut target.data)))
 }
@@ -271,7 +271,7 @@ fn edit<R>(vm: &mut Vm, value: &Value, change: impl FnOnce(&mut Vec<u8>) -> R) -
 /// Charges the room that one more byte may need.
 fn charge_one(vm: &mut Vm, value: &Value) -> Result<()> {
     let bytes = &this(value).get(vm).data;
-    if bytes.len() == bytes.capacity() {
+    if bytes.is_full() {
         let more = bytes.len();
         vm.charge(more)?;
     }
@@ -286,7 +286,7 @@ fn append(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn clear(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    edit(vm, &args[0], |data| *data = Vec::new())?;
+    edit(vm, &args[0], |data| *data = ByteQueue::default())?;
     Ok(Value::NONE)
 }
 
@@ -324,7 +324,7 @@ fn insert(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     edit(vm, &args[0], |data| {
         let len = data.len() as i64;
         let at = if index < 0 { (index.saturating_add(len)).max(0) } else { index.min(len) };
-        data.insert(at as usize, byte);
+        data.vec().insert(at as usize, byte);
     })?;
     Ok(Value::NONE)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod bool_methods;
 pub(crate) mod buffer;
+pub(crate) mod byte_queue;
 pub(crate) mod bytearray;
 pub(crate) mod bytes;
 pub(crate) mod bytes_methods;

@@ -11,6 +11,8 @@ use crate::object::word::Word;
 pub(crate) struct WeakRef {
     /// The object, not counted; `None` once it is gone. Set only by [`crate::object::weak`].
     pub(crate) target: Cell<Option<Word>>,
+    /// Where the table has it, in the target's row. Set only by [`crate::object::weak`].
+    pub(crate) place: Cell<usize>,
     /// Called with the reference when the object goes.
     pub(crate) callback: Option<Value>,
     /// The object's hash, once it was asked for.

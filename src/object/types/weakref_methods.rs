@@ -70,7 +70,7 @@ fn make(vm: &mut Vm, class: &Ref<Type>, object: &Value, callback: Option<Value>,
             return Ok(known);
         }
     }
-    let reference = vm.alloc_for(class, WeakRef { target: std::cell::Cell::new(None), callback, hash: None });
+    let reference = vm.alloc_for(class, WeakRef { target: std::cell::Cell::new(None), place: std::cell::Cell::new(0), callback, hash: None });
     weak::register(&reference, object);
     Ok(reference.into_value())
 }

@@ -106,7 +106,7 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
         }),
         native("truncate(self, size=None, /)", truncate),
         native("getvalue(self, /)", |vm, args| {
-            let bytes = open(vm, &args[0])?.get(vm).data.clone();
+            let bytes = open(vm, &args[0])?.get(vm).data.to_vec();
             Ok(vm.new_bytes(bytes))
         }),
         native("getbuffer(self, /)", |vm, args| {
@@ -132,7 +132,7 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
         native("readable(self, /)", able),
         native("writable(self, /)", able),
         native("__getstate__(self, /)", |vm, args| {
-            let bytes = open(vm, &args[0])?.get(vm).data.clone();
+            let bytes = open(vm, &args[0])?.get(vm).data.to_vec();
             let position = stream(&args[0]).get(vm).position;
             let dict = vm.existing_dict(&args[0]).map_or(Value::NONE, Into::into);
             let bytes = vm.new_bytes(bytes);
@@ -147,7 +147,7 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
             let bytes = buffer(vm, bytes)?;
             let position = vm.index_i64(position)?;
             let target = open(vm, &args[0])?;
-            vm.resize(&target, |target| target.data = bytes);
+            vm.resize(&target, |target| target.data = bytes.into());
             stream(&args[0]).get_mut(vm).position = position.max(0) as usize;
             set_attributes(vm, &args[0], dict)?;
             Ok(Value::NONE)
@@ -257,7 +257,7 @@ fn write_bytes(vm: &mut Vm, value: &Value, bytes: &[u8]) -> Result<()> {
             data.extend_from_slice(bytes);
         } else {
             if length < end {
-                data.resize(end, 0);
+                data.vec().resize(end, 0);
             }
             data[start..end].copy_from_slice(bytes);
         }
@@ -295,7 +295,7 @@ fn truncate(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if size < 0 {
         return Err(vm.value_error(format!("negative size value {size}")));
     }
-    bytes.get_mut(vm).data.truncate(size as usize);
+    bytes.get_mut(vm).data.vec().truncate(size as usize);
     Ok(Value::small(size))
 }
 
