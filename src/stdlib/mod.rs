@@ -157,17 +157,22 @@ pub(crate) fn tear_down(vm: &mut Vm) {
     let is_always_there = |vm: &Vm, name: &Value| vm.text_of(name).is_some_and(|name| *name == *"sys" || *name == *"builtins");
     vm.state_mut().module_state.remove("last_uncaught");
     vm.handled = Value::NONE;
+    let mut addresses: Vec<u64> = Vec::new();
     for name in names {
         if !is_always_there(vm, &name) {
-            drop(vm.dict_remove(&modules, &name));
+            let removed = vm.dict_remove(&modules, &name);
+            addresses.extend(removed.iter().flatten().map(|(_, module)| module.address()));
+            drop(removed);
             vm.drain_if_dead();
         }
     }
     // What only the modules held goes now, with their namespaces still whole for finalisers.
     let n_collected = crate::object::cycle::collect(vm, 2);
-    let always: Vec<Value> = modules.get(vm).items().map(|(_, module)| module.clone()).collect();
-    let left = crate::object::cycle::objects_of::<Module>(vm).into_iter().filter(|left| !always.iter().any(|module| module.is(left)));
-    let dicts: Vec<_> = left.map(|module| module.get(vm).dict.clone()).collect();
+    let left = crate::object::cycle::objects_of::<Module>(vm);
+    // Those that live are emptied, the one that was imported last first.
+    let in_order = addresses.iter().rev().filter_map(|address| left.iter().find(|module| module.address() == *address));
+    let dicts: Vec<_> = in_order.map(|module| module.get(vm).dict.clone()).collect();
+    drop(left);
     // Else there is nothing that a second collection could find.
     let collects_again = n_collected > 0 || !dicts.is_empty();
     if let Ok(Some(_)) = vm.dict_get_str(&modules, "builtins") {
@@ -183,8 +188,8 @@ pub(crate) fn tear_down(vm: &mut Vm) {
                 if is_builtins || (underscored && !is_private) {
                     continue;
                 }
-                if let Ok(Some(entry)) = vm.dict_remove(&dict, &name) {
-                    drop(entry);
+                // Finalisers that come too late find `None`, as in CPython.
+                if vm.dict_set(&dict, &name, Value::NONE).is_ok() {
                     vm.drain_if_dead();
                 }
             }

@@ -110,6 +110,9 @@ impl Vm {
             let arguments = Value::borrow_slice(callable.add(1), argc);
             let list = self.name_list(names);
             let result = self.call_args(&target, CallArgs { values: arguments, names: &list });
+            // An object with `__call__` may end here, before its arguments do.
+            drop(target);
+            release(std::ptr::replace(callable, Word::UNBOUND));
             self.finish_native(callable, argc, result)
         }
     }

@@ -11,6 +11,7 @@ use crate::object::type_object::CallArgs;
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
+use crate::object::types::str::Str;
 use crate::object::types::function::Function;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
@@ -132,14 +133,17 @@ impl Vm {
         }
         drop(positional);
         drop(named);
-        let result = self.call_args(&function, CallArgs { values: &values, names: &names })?;
+        let result = self.call_args(&function, CallArgs { values: &values, names: &names });
         drop(function);
+        // The callable goes first, then the tuple of arguments from its end, then the named ones.
         // SAFETY: the window owns the callable.
-        unsafe {
-            let old = callable.read();
-            callable.write(result.into_word());
-            release(old);
-        }
+        unsafe { release(std::ptr::replace(callable, Word::UNBOUND)) };
+        let named = values.split_off(values.len() - names.len());
+        crate::object::sequence::release_backwards(values);
+        drop(named);
+        let result = result?.into_word();
+        // SAFETY: the place is empty now.
+        unsafe { callable.write(result) };
         Ok(Called::Done)
     }
 
