@@ -249,7 +249,8 @@ impl Compiler<'_> {
         self.stmts(finalbody)?;
         self.leave_block();
         self.asm.suspend(region);
-        self.emit(I::Reraise { exception: reg(previous + 1), previous: reg(previous) }, NOWHERE);
+        let last = self.ast.list(finalbody).last().map_or(NOWHERE, |&last| self.ast.stmt(last).span);
+        self.emit(I::Reraise { exception: reg(previous + 1), previous: reg(previous) }, last);
         self.asm.end_of_flow();
         self.clean_up(clean_up, previous, None, bound);
         self.asm.end_cold();
@@ -373,7 +374,8 @@ impl Compiler<'_> {
         }
         self.asm.suspend(region);
         if !catches_all {
-            self.emit(I::Reraise { exception: reg(exception), previous: reg(previous) }, NOWHERE);
+            let last = handlers.last().map_or(NOWHERE, |handler| handler.span);
+            self.emit(I::Reraise { exception: reg(exception), previous: reg(previous) }, last);
         }
         self.asm.end_of_flow();
         self.clean_up(clean_up, previous, None, bound);
@@ -518,7 +520,7 @@ impl Compiler<'_> {
         let suppressed = self.asm.label();
         self.asm.jump(I::JumpIfTrue { src: reg(exit), target: 0 }, suppressed, span);
         self.asm.suspend(region);
-        self.emit(I::Reraise { exception: reg(previous + 1), previous: reg(previous) }, span);
+        self.emit(I::Reraise { exception: reg(previous + 1), previous: reg(previous) }, NOWHERE);
         self.asm.end_of_flow();
         self.asm.place(suppressed);
         self.emit(I::Release { src: reg(previous + 1) }, span);

@@ -89,7 +89,7 @@ impl Vm {
         payload.state = GeneratorState::Running;
         payload.stack_top = top;
         let own = std::mem::replace(&mut payload.handled, Value::NONE);
-        payload.caller_handled = if own.is_none() { self.handled.clone() } else { std::mem::replace(&mut self.handled, own) };
+        payload.caller_handled = if payload.is_handling { std::mem::replace(&mut self.handled, own) } else { self.handled.clone() };
         let base = payload.window.as_mut_ptr().wrapping_add(1);
         let code = payload.code.as_ptr().cast_const();
         let mut released = Word::UNBOUND;
@@ -192,7 +192,10 @@ impl Vm {
         }
         let pending = if raise { self.raised.take() } else { None };
         self.push_generator(generator, if raise { Value::UNBOUND } else { value }, ENTRY)?;
-        self.raised = pending;
+        if let Some(thrown) = pending {
+            // What the generator was handling is its context.
+            let _: Raised = self.raise_value(thrown);
+        }
         // SAFETY: the record has just been pushed.
         match unsafe { self.run_from(raise) }? {
             Outcome::Yielded => Ok(Resumed::Yielded(std::mem::replace(&mut self.transfer, Value::NONE))),
@@ -228,7 +231,7 @@ impl Vm {
         }
         let caller = std::mem::replace(&mut payload.caller_handled, Value::NONE);
         let own = std::mem::replace(&mut self.handled, caller);
-        if !own.is(&self.handled) {
+        if payload.is_handling {
             payload.handled = own;
         }
         Some((generator, record.flags))
@@ -825,10 +828,12 @@ impl Vm {
     pub(crate) fn push_handled(&mut self, window: Window, i: Instruction) -> Result<()> {
         let exception = self.take_raised();
         let previous = std::mem::replace(&mut self.handled, exception.clone());
-        let inherited = match self.frames.records.last().and_then(Record::generator) {
-            Some(generator) => generator.downcast::<Generator>().is_some_and(|generator| generator.get(self).caller_handled.is(&previous)),
-            None => false,
-        };
+        let mut inherited = false;
+        if let Some(generator) = self.frames.records.last().and_then(Record::generator)
+            && let Some(generator) = generator.downcast::<Generator>()
+        {
+            inherited = !std::mem::replace(&mut generator.clone().get_mut(self).is_handling, true);
+        }
         window.set(i.a(), if inherited { Value::UNBOUND } else { previous });
         window.set(i.b(), exception);
         Ok(())
@@ -838,7 +843,11 @@ impl Vm {
     fn restore_handled(&mut self, previous: Value) -> bool {
         let previous = if previous.is_unbound() {
             match self.frames.records.last().and_then(Record::generator) {
-                Some(generator) => generator.downcast::<Generator>().map_or(Value::NONE, |generator| generator.get(self).caller_handled.clone()),
+                Some(generator) => generator.downcast::<Generator>().cloned().map_or(Value::NONE, |generator| {
+                    let payload = generator.get_mut(self);
+                    payload.is_handling = false;
+                    payload.caller_handled.clone()
+                }),
                 None => Value::NONE,
             }
         } else {

@@ -67,11 +67,20 @@ impl Vm {
             if self.is_traced() {
                 self.trace_unwind();
             }
+            let last = if is_reraised && payload.unit.positions.position(instruction).line == 0 { self.raised_at() } else { None };
             // SAFETY: the frame ends here.
-            if unsafe { self.leave_frame(instruction) } {
+            if unsafe { self.leave_frame(last.unwrap_or(instruction)) } {
                 return Unwound::Left;
             }
         }
+    }
+
+    /// Where the pending exception left its trace in the top frame: a `Reraise` without a line of its own stands there, for whoever looks at the frame.
+    fn raised_at(&self) -> Option<u32> {
+        let record = self.frames.records.last()?;
+        let traceback = &self.raised.as_ref()?.downcast::<Exception>()?.get(self).traceback;
+        let entry = traceback.downcast::<Traceback>()?.get(self);
+        (entry.frame.word() == record.frame_object).then_some(entry.instruction)
     }
 
     /// Leaves the top frame, which has not run yet, by the pending exception.

@@ -38,6 +38,8 @@ pub(crate) struct Generator {
     pub(crate) window: Box<[Word]>,
     /// The exception it was handling when it was suspended.
     pub(crate) handled: Value,
+    /// Whether it is in an exception handler of its own, perhaps for the very exception that its resumer handles.
+    pub(crate) is_handling: bool,
     pub(crate) frame: Option<Ref<Frame>>,
     /// What few have.
     rare: Option<Box<Rare>>,
@@ -76,6 +78,7 @@ impl Generator {
             caller_handled: Value::NONE,
             window,
             handled: Value::NONE,
+            is_handling: false,
             frame: None,
             rare: None,
             instruction: 0,
