@@ -149,9 +149,6 @@ pub(crate) enum Error {
     /// `math.dist([1], [1, 2])`.
     #[error("both points must have the same number of dimensions")]
     DimensionsDiffer,
-    /// `math.sumprod([1], [1, 2])`.
-    #[error("Inputs are not the same length")]
-    LengthsDiffer,
     /// `math.isclose(1, 1, rel_tol=-1)`.
     #[error("tolerances must be non-negative")]
     NegativeTolerance,
@@ -210,7 +207,6 @@ impl Error {
             | Self::FsumInfinities
             | Self::FmaInvalid
             | Self::DimensionsDiffer
-            | Self::LengthsDiffer
             | Self::NegativeTolerance => ErrorKind::Value,
             Self::TooLarge => ErrorKind::Memory,
             Self::Interrupted => ErrorKind::Interrupted,

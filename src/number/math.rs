@@ -210,6 +210,7 @@ pub(crate) fn ulp(x: f64) -> f64 {
 
 /// `math.nextafter`: `steps` floats from `x` towards `y` (1 when absent), but not past it.
 pub(crate) fn nextafter(x: f64, y: f64, steps: Option<IntRef<'_>>) -> Result<f64> {
+    let is_one_step = steps.is_none();
     let steps = steps.unwrap_or(IntRef::Small(1));
     if steps.is_negative() {
         return Err(Error::NegativeSteps);
@@ -229,7 +230,8 @@ pub(crate) fn nextafter(x: f64, y: f64, steps: Option<IntRef<'_>>) -> Result<f64
     let (from, to) = (to_line(x), to_line(y));
     let distance = from.abs_diff(to);
     if steps >= distance {
-        return Ok(y);
+        // The C library's function, which makes one step, keeps the side that it comes from.
+        return Ok(if is_one_step && y == 0.0 { y.copysign(x) } else { y });
     }
     let point = if from < to { from.wrapping_add_unsigned(steps) } else { from.wrapping_sub_unsigned(steps) };
     let magnitude = f64::from_bits(point.unsigned_abs());
@@ -387,30 +389,30 @@ pub(crate) fn fsum(values: impl IntoIterator<Item = f64>) -> Result<f64> {
     sum.finish()
 }
 
-/// `math.sumprod` of floats, with three times a float's precision (T. Ogita, S. M. Rump and S. Oishi, "Accurate Sum and
-/// Dot Product", SIAM J. Sci. Comput. 26, 2005), and plainly from where that overflows.
-pub(crate) fn sumprod(p: &[f64], q: &[f64]) -> Result<f64> {
-    if p.len() != q.len() {
-        return Err(Error::LengthsDiffer);
-    }
-    let (mut high, mut low, mut tiny) = (0.0, 0.0, 0.0);
-    let total = |high, low, tiny| {
-        let (sum, rest) = two_sum(low, high);
-        tiny + rest + sum
-    };
-    let mut pairs = p.iter().zip(q);
-    for (&a, &b) in pairs.by_ref() {
+/// The sum of products of floats for `math.sumprod`, with three times a float's precision (T. Ogita, S. M. Rump and S. Oishi, "Accurate Sum and
+/// Dot Product", SIAM J. Sci. Comput. 26, 2005).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ProductSum {
+    high: f64,
+    low: f64,
+    tiny: f64,
+}
+
+impl ProductSum {
+    /// With one product more; `None` where the sum is no longer finite.
+    pub(crate) fn add(self, a: f64, b: f64) -> Option<Self> {
         let (product, product_rest) = two_product(a, b);
-        let (sum, sum_rest) = two_sum(high, product);
-        if !sum.is_finite() {
-            return Ok(pairs.fold(total(high, low, tiny) + a * b, |sum, (a, b)| sum + a * b));
-        }
-        let (first, first_rest) = two_sum(low, product_rest);
-        let (second, second_rest) = two_sum(first, sum_rest);
-        (high, low) = (sum, second);
-        tiny += first_rest + second_rest;
+        let (high, sum_rest) = two_sum(self.high, product);
+        let (first, first_rest) = two_sum(self.low, product_rest);
+        let (low, second_rest) = two_sum(first, sum_rest);
+        high.is_finite().then_some(Self { high, low, tiny: self.tiny + (first_rest + second_rest) })
     }
-    Ok(total(high, low, tiny))
+
+    /// The sum.
+    pub(crate) fn total(self) -> f64 {
+        let (sum, rest) = two_sum(self.low, self.high);
+        self.tiny + rest + sum
+    }
 }
 
 /// `math.isqrt`.
@@ -657,8 +659,9 @@ mod tests {
         assert_eq!(fsum([1e-16, 1.0, 1e16]), Ok(10_000_000_000_000_002.0));
         assert_eq!(fsum([1e308, 1e308]), Err(Error::FsumOverflow));
         assert_eq!(fsum([f64::INFINITY, f64::NEG_INFINITY]), Err(Error::FsumInfinities));
-        assert_eq!(sumprod(&[0.1, 0.2, 1e17], &[10.0, 5.0, 1.0]), Ok(1e17));
-        assert_eq!(sumprod(&[0.1], &[]), Err(Error::LengthsDiffer));
+        let sum = [(0.1, 10.0), (0.2, 5.0), (1e17, 1.0), (-1e17, 1.0)].into_iter().try_fold(ProductSum::default(), |sum, (a, b)| sum.add(a, b));
+        assert_eq!(sum.map(ProductSum::total), Some(2.0));
+        assert!(ProductSum::default().add(1e200, 1e200).is_none());
     }
 
     #[test]

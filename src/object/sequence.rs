@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::heap::reference_count;
 use super::layout::Payload;
-use super::type_object::{CallArgs, TypeSpec};
+use super::type_object::{CallArgs, Type, TypeSpec};
 use super::types::TypeId;
 use super::types::slice::Slice;
 use super::types::tuple::Tuple;
@@ -378,6 +378,23 @@ pub(crate) fn release_backwards(mut items: Vec<Value>) {
 pub(crate) fn uses_own_new(vm: &Vm, object: &Value, kind: TypeId) -> bool {
     let own = vm.builtin(kind).get(vm).slots.new;
     matches!((vm.type_payload(object).slots.new, own), (Some(new), Some(own)) if std::ptr::fn_addr_eq(new, own))
+}
+
+/// Whether the class does not initialise its instances as the built-in type `base` does: then that type's `__new__` leaves named arguments to `__init__`.
+pub(crate) fn has_own_init(vm: &Vm, class: &Ref<Type>, base: &Ref<Type>) -> bool {
+    match (class.get(vm).slots.init, base.get(vm).slots.init) {
+        (Some(init), Some(of_base)) => !std::ptr::fn_addr_eq(init, of_base),
+        (init, _) => init.is_some(),
+    }
+}
+
+/// The arguments for a built-in type's `__new__` that takes no named ones: these are left to a subclass's own `__init__`, or refused.
+pub(crate) fn names_for_init<'a>(vm: &mut Vm, class: &Ref<Type>, name: &str, args: CallArgs<'a>) -> Result<CallArgs<'a>> {
+    let is_own = args.names.is_empty() || {
+        let base = class.get(vm).mro.iter().find(|base| base.get(vm).spec.is_some());
+        base.is_some_and(|base| has_own_init(vm, class, base))
+    };
+    if is_own { Ok(CallArgs::positional(args.unnamed())) } else { no_names(vm, name, args).map(|()| args) }
 }
 
 /// Raises `TypeError` when there are named arguments.

@@ -198,6 +198,11 @@ impl Signature {
                 return (native.function)(vm, Args(&bound));
             }
         }
+        let arguments = if !arguments.names.is_empty() && self.leaves_names_to_init(vm, native, arguments) {
+            CallArgs { values: arguments.unnamed(), names: &[] }
+        } else {
+            arguments
+        };
         let mut bound: SmallVec<[Value; 6]> = SmallVec::new();
         self.check(vm, native.family, owner, arguments)?;
         self.bind(vm, arguments, &mut bound)?;
@@ -234,6 +239,19 @@ impl Signature {
             }
         }
         Ok(())
+    }
+
+    /// Whether named arguments are none of this constructor's business: it takes none, and the class is a subclass with an `__init__` of its own.
+    fn leaves_names_to_init(&self, vm: &Vm, native: &Native, arguments: CallArgs<'_>) -> bool {
+        if !self.is_constructor || !self.takes_no_keywords() {
+            return false;
+        }
+        let Some(class) = arguments.values.first().and_then(|class| class.downcast::<super::type_object::Type>()) else { return false };
+        let is_own = |base: &&super::value::Ref<super::type_object::Type>| {
+            base.get(vm).spec.and_then(|spec| spec.new.as_ref()).is_some_and(|new| std::ptr::eq(new, native))
+        };
+        let Some(base) = class.get(vm).mro.iter().find(is_own) else { return false };
+        super::sequence::has_own_init(vm, class, base)
     }
 
     fn receiver_offset(&self) -> usize {

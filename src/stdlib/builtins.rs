@@ -58,7 +58,10 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("isinstance(obj, class_or_tuple, /)", |vm, args| vm.object_isinstance(&args[0], &args[1]).map(Value::from_bool)),
         native("issubclass(cls, class_or_tuple, /)", |vm, args| vm.object_issubclass(&args[0], &args[1]).map(Value::from_bool)),
         native("iter(object, sentinel=None, /)", iter),
-        native("len(obj, /)", |vm, args| Ok(Value::small(vm.len(&args[0])? as i64))),
+        native("len(obj, /)", |vm, args| {
+            let len = vm.len(&args[0])?;
+            Ok(vm.new_int(len as i64))
+        }),
         native("locals()", locals),
         native("max(*args, default=None, key=None)", |vm, args| extreme(vm, args, Comparison::Greater, "max")).unpacked(),
         native("min(*args, default=None, key=None)", |vm, args| extreme(vm, args, Comparison::Less, "min")).unpacked(),

@@ -350,7 +350,7 @@ static CHAIN: TypeSpec = TypeSpec {
         "itertools.chain",
         "Return a chain object whose .__next__() method returns elements from the\nfirst iterable until it is exhausted, then elements from the next\niterable, until all of the iterables are exhausted.",
         |vm, class, args| {
-            sequence::no_names(vm, "chain", args)?;
+            let args = sequence::names_for_init(vm, class, "chain", args)?;
             let all = vm.new_tuple(args.values.to_vec());
             let source = Some(vm.iter(&all)?);
             Ok(vm.alloc_for(class, Itertool::Chain { source, active: None }).into_value())
@@ -933,7 +933,7 @@ fn islice_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Valu
     const STOP: &str = "Stop argument for islice() must be None or an integer: 0 <= x <= sys.maxsize.";
     const INDICES: &str = "Indices for islice() must be None or an integer: 0 <= x <= sys.maxsize.";
     const STEP: &str = "Step for islice() must be a positive integer or None.";
-    sequence::no_names(vm, "islice", args)?;
+    let args = sequence::names_for_init(vm, class, "islice", args)?;
     sequence::positional(vm, "islice", args, 2, 4)?;
     let (start, stop) = match args.values {
         [_, stop] => (0, islice_number(vm, stop, 0, STOP)?),

@@ -1,9 +1,10 @@
 //! `math`: functions of real numbers. What they compute stands in `number::math`.
 
-use crate::number::math::{self, ExactSum, Logarithm};
+use crate::number::math::{self, ExactSum, Logarithm, ProductSum};
 use crate::number::{self, Int, IntRef};
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::type_object::BinaryOperator;
+use crate::object::types::TypeId;
 use crate::object::types::numeric::{checked, float_of, int_of, int_ref, polled};
 use crate::object::value::Value;
 use crate::vm::{Result, Vm};
@@ -100,9 +101,9 @@ fn tested(vm: &mut Vm, args: Args<'_>, test: fn(f64) -> bool) -> Result<Value> {
     Ok(Value::from_bool(test(vm.float(&args[0])?)))
 }
 
-/// `ceil` and `floor`: the value's own method, for all but floats.
+/// `ceil` and `floor`: the value's own method, for all but exact floats.
 fn rounded(vm: &mut Vm, args: Args<'_>, method: &str, function: fn(f64) -> number::Result<Int>) -> Result<Value> {
-    if float_of(vm, &args[0]).is_none()
+    if !vm.is_exact(&args[0], TypeId::Float)
         && let Some(method) = vm.find_special(&args[0], method)?
     {
         return vm.call(&method, &[]);
@@ -250,24 +251,62 @@ fn prod(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     Ok(product)
 }
 
+/// Integers first, while their products fit a machine word; then floats, in more than their precision; then whatever `+` and `*` give.
 fn sumprod(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let (p, q) = (vm.collect(&args[0])?, vm.collect(&args[1])?);
-    if p.len() != q.len() {
-        return Err(vm.value_error("Inputs are not the same length"));
-    }
-    let is_number = |value: &Value| float_of(vm, value).is_some() || int_ref(vm, value).is_some();
-    let any_float = p.iter().chain(&q).any(|value| float_of(vm, value).is_some());
-    if any_float && p.iter().chain(&q).all(is_number) {
-        let (p, q) = (floats(vm, &p)?, floats(vm, &q)?);
-        let result = checked(vm, math::sumprod(&p, &q))?;
-        return Ok(vm.new_float(result));
-    }
+    let (p, q) = (vm.iter(&args[0])?, vm.iter(&args[1])?);
     let mut total = Value::small(0);
-    for (p, q) in p.iter().zip(&q) {
-        let product = vm.binary(BinaryOperator::Multiply, p, q)?;
+    let (mut whole, mut precise) = (Some(0_i64), Some(ProductSum::default()));
+    let (mut has_whole, mut has_precise) = (false, false);
+    loop {
+        let pair = match (vm.next(&p)?, vm.next(&q)?) {
+            (Some(p), Some(q)) => Some((p, q)),
+            (None, None) => None,
+            _ => return Err(vm.value_error("Inputs are not the same length")),
+        };
+        if let Some(sum) = whole {
+            let product = pair.as_ref().and_then(|(p, q)| exact_integer(vm, p)?.checked_mul(exact_integer(vm, q)?)?.checked_add(sum));
+            whole = product;
+            if product.is_some() {
+                has_whole = true;
+                continue;
+            }
+            if has_whole {
+                let sum = vm.new_int(sum);
+                total = vm.binary(BinaryOperator::Add, &total, &sum)?;
+            }
+        }
+        if let Some(sum) = precise {
+            let product = pair.as_ref().and_then(|(p, q)| float_pair(vm, p, q)).and_then(|(p, q)| sum.add(p, q));
+            precise = product;
+            if product.is_some() {
+                has_precise = true;
+                continue;
+            }
+            if has_precise {
+                let sum = vm.new_float(sum.total());
+                total = vm.binary(BinaryOperator::Add, &total, &sum)?;
+            }
+        }
+        let Some((p, q)) = pair else { return Ok(total) };
+        let product = vm.binary(BinaryOperator::Multiply, &p, &q)?;
         total = vm.binary(BinaryOperator::Add, &total, &product)?;
     }
-    Ok(total)
+}
+
+fn exact_integer(vm: &Vm, value: &Value) -> Option<i64> {
+    if vm.is_exact(value, TypeId::Int) { int_ref(vm, value)?.to_i64() } else { None }
+}
+
+/// The operands of a product of which at least one is a float and none more than an integer.
+fn float_pair(vm: &Vm, p: &Value, q: &Value) -> Option<(f64, f64)> {
+    let is_float = |value: &Value| vm.is_exact(value, TypeId::Float);
+    let number = |value: &Value| match is_float(value) {
+        true => float_of(vm, value),
+        false if vm.is_exact(value, TypeId::Int) || value.as_bool().is_some() => int_ref(vm, value)?.to_f64().ok(),
+        false => None,
+    };
+    (is_float(p) || is_float(q)).then_some(())?;
+    Some((number(p)?, number(q)?))
 }
 
 fn folded(

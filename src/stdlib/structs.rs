@@ -8,7 +8,7 @@ use crate::object::type_object::{BASE_TYPE, Slots, Type, TypeSpec, constructor};
 use crate::object::types::buffer::{buffer, bytes_of, writable_length, write_into};
 use crate::object::types::bytearray::ByteArray;
 use crate::object::types::bytes::Bytes;
-use crate::object::types::numeric::int_of;
+use crate::object::types::numeric::{int_of, is_int};
 use crate::object::types::str::Str;
 use crate::object::types::str_methods::text;
 use crate::object::value::{Ref, Value};
@@ -208,7 +208,7 @@ fn pack_one(vm: &mut Vm, slot: Slot, value: &Value, bytes: &mut [u8]) -> Result<
         Kind::Float => match vm.float(value) {
             Ok(number) => slot.pack(Packed::Float(number), bytes),
             Err(raised) => {
-                if vm.clear_if(ExceptionKind::TypeError) {
+                if vm.clear_if(ExceptionKind::Exception) {
                     return Err(raise(vm, &slot.wrong_type()));
                 }
                 return Err(raised);
@@ -222,7 +222,12 @@ fn pack_one(vm: &mut Vm, slot: Slot, value: &Value, bytes: &mut [u8]) -> Result<
             slot.pack(Packed::Bytes(&source), bytes)
         }
     };
-    outcome.map_err(|error| raise(vm, &error))
+    outcome.map_err(|error| match error {
+        StructError::FloatTooLarge(_) if is_int(value) => {
+            exception_class::raise(vm, "struct.error", &[ExceptionKind::Exception], "int too large to convert")
+        }
+        error => raise(vm, &error),
+    })
 }
 
 fn packed(vm: &mut Vm, format: &Format, values: &[Value], function: &'static str) -> Result<Vec<u8>> {

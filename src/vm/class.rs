@@ -540,10 +540,6 @@ impl Vm {
                 self.dict_set(&dict, &module_name, module)?;
             }
         }
-        let doc = self.name(Name::Doc);
-        if self.dict_get(&dict, &doc)?.is_none() {
-            self.dict_set(&dict, &doc, Value::NONE)?;
-        }
         let new_name = self.name(Name::New);
         if let Some(function) = self.dict_get(&dict, &new_name)? {
             if function.holds::<Function>() {
@@ -560,10 +556,6 @@ impl Vm {
                 }
             }
         }
-        let (eq_name, hash_name) = (self.name(Name::Eq), self.name(Name::Hash));
-        if self.dict_get(&dict, &eq_name)?.is_some() && self.dict_get(&dict, &hash_name)?.is_none() {
-            self.dict_set(&dict, &hash_name, Value::NONE)?;
-        }
         for (place, member) in members.iter().enumerate() {
             let descriptor = Member { name: member.clone(), owner: class_value.clone(), index: first_member + place as u16 };
             let descriptor = self.alloc(TypeId::MemberDescriptor, descriptor).into_value();
@@ -571,11 +563,16 @@ impl Vm {
         }
         if wants_dict && !any_dict {
             let descriptor = self.dict_descriptor(&class_value);
-            self.dict_set_str(&dict, "__dict__", descriptor)?;
+            self.set_unless_there(&dict, "__dict__", descriptor)?;
         }
         if wants_weakrefs && !self.any_base_has_weakrefs(&base_values) {
             let descriptor = self.weakref_descriptor(&class_value);
-            self.dict_set_str(&dict, "__weakref__", descriptor)?;
+            self.set_unless_there(&dict, "__weakref__", descriptor)?;
+        }
+        self.set_unless_there(&dict, "__doc__", Value::NONE)?;
+        let eq_name = self.name(Name::Eq);
+        if self.dict_get(&dict, &eq_name)?.is_some() {
+            self.set_unless_there(&dict, "__hash__", Value::NONE)?;
         }
         let cell_name = self.name(Name::ClassCell);
         let cell = self.dict_remove(&dict, &cell_name)?.map(|(_, cell)| cell);
@@ -608,6 +605,15 @@ impl Vm {
         self.call_set_names(&class)?;
         self.call_init_subclass(&class, keywords)?;
         Ok(class_value)
+    }
+
+    /// An entry of a class's namespace that the class statement may have made itself.
+    fn set_unless_there(&mut self, dict: &Ref<Dict>, name: &str, value: Value) -> Result<()> {
+        let name = self.intern(name);
+        if self.dict_get(dict, &name)?.is_none() {
+            self.dict_set(dict, &name, value)?;
+        }
+        Ok(())
     }
 
     fn any_base_has_weakrefs(&self, bases: &[Value]) -> bool {

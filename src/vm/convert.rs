@@ -46,6 +46,9 @@ impl Vm {
         };
         let result = index(self, value)?;
         if self.int_ref(&result).is_some() {
+            if !self.is_exact(&result, TypeId::Int) {
+                self.warn_of_subclass("__index__ returned non-int", &result, "int")?;
+            }
             return Ok(result);
         }
         let message = format!("__index__ returned non-int (type {})", self.type_name(&result));
@@ -89,17 +92,10 @@ impl Vm {
         if let Some(small) = value.as_small() {
             return Ok(small as f64);
         }
-        if let Some(float) = self.type_payload(value).slots.float {
-            if self.int_ref(value).is_none() {
-                let result = float(self, value)?;
-                return match self.float_value(&result) {
-                    Some(float) => Ok(float),
-                    None => {
-                        let message = format!("{}.__float__ returned non-float (type {})", self.type_name(value), self.type_name(&result));
-                        Err(self.type_error(message))
-                    }
-                };
-            }
+        if !self.is_exact(value, TypeId::Int)
+            && let Some(float) = self.float_by_slot(value)?
+        {
+            return Ok(float);
         }
         if self.int_ref(value).is_some() || self.type_payload(value).slots.index.is_some() {
             let number = self.index(value)?;
@@ -107,6 +103,36 @@ impl Vm {
         }
         let message = format!("must be real number, not {}", self.type_name(value));
         Err(self.type_error(message))
+    }
+
+    /// Warns that a conversion gave an instance of a subclass.
+    #[cold]
+    pub(crate) fn warn_of_subclass(&mut self, what: &str, result: &Value, class: &str) -> Result<()> {
+        let message = format!(
+            "{what} (type {}).  The ability to return an instance of a strict subclass of {class} is deprecated, and may be removed in a future \
+             version of Python.",
+            self.type_name(result)
+        );
+        self.warn(ExceptionKind::DeprecationWarning, &message)
+    }
+
+    /// What the value's own `__float__` says, for a type that has it.
+    pub(crate) fn float_by_slot(&mut self, value: &Value) -> Result<Option<f64>> {
+        let Some(float) = self.type_payload(value).slots.float else { return Ok(None) };
+        let result = float(self, value)?;
+        match self.float_value(&result) {
+            Some(float) => {
+                if !self.is_exact(&result, TypeId::Float) {
+                    let what = format!("{}.__float__ returned non-float", self.type_name(value));
+                    self.warn_of_subclass(&what, &result, "float")?;
+                }
+                Ok(Some(float))
+            }
+            None => {
+                let message = format!("{}.__float__ returned non-float (type {})", self.type_name(value), self.type_name(&result));
+                Err(self.type_error(message))
+            }
+        }
     }
 
     /// The name of an argument's type in words about its kind; `None` stands for its own.

@@ -164,7 +164,12 @@ pub(crate) fn of_number(vm: &mut Vm, object: &Value) -> Result<Option<Complex>> 
     if let Some(hook) = vm.find_special(object, "__complex__")? {
         let result = vm.call(&hook, &[])?;
         return match complex_of(vm, &result) {
-            Some(value) => Ok(Some(value)),
+            Some(value) => {
+                if !vm.is_exact(&result, TypeId::Complex) {
+                    vm.warn_of_subclass("__complex__ returned non-complex", &result, "complex")?;
+                }
+                Ok(Some(value))
+            }
             None => {
                 let name = vm.type_name(&result);
                 Err(vm.type_error(format!("__complex__ returned non-complex (type {name})")))

@@ -84,13 +84,19 @@ fn property_init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {
             }
         }
     }
+    let is_plain = vm.is_exact(this, TypeId::Property);
+    let own = if is_plain { documentation.clone() } else { Value::NONE };
     let property = property_of(this).get_mut(vm);
-    let old = std::mem::replace(property, Property { get, set, delete, doc: documentation.clone(), name: None, doc_from_getter: from_getter });
+    let old = std::mem::replace(property, Property { get, set, delete, doc: own, name: None, doc_from_getter: from_getter });
     drop(old);
-    // A subclass may have a `__doc__` of its own, which hides the attribute of `property`.
-    if !vm.is_exact(this, TypeId::Property) && !documentation.is_none() {
-        if let Some(dict) = vm.instance_dict(this)? {
-            vm.dict_set_str(&dict, "__doc__", documentation)?;
+    if !is_plain {
+        // A subclass's own `__doc__` hides the attribute of `property`, so each instance gets one.
+        let name = vm.name(crate::vm::state::Name::Doc);
+        if let Err(raised) = vm.set_attr(this, &name, &documentation) {
+            // What a getter is documented by must not get lost silently, what was given may.
+            if from_getter || !vm.clear_if(crate::vm::ExceptionKind::AttributeError) {
+                return Err(raised);
+            }
         }
     }
     Ok(())

@@ -114,6 +114,11 @@ pub(crate) fn from_object(vm: &mut Vm, object: &Value) -> Result<f64> {
     if vm.is_exact(object, TypeId::Float) {
         return Ok(this(vm, object));
     }
+    if !vm.is_exact(object, TypeId::Str)
+        && let Some(value) = vm.float_by_slot(object)?
+    {
+        return Ok(value);
+    }
     if object.holds::<Str>() {
         let plain = text(vm, object).as_ascii().filter(|ascii| ascii.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e')));
         if let Some(value) = plain.and_then(|ascii| float::parse(ascii.as_bytes())) {
@@ -126,7 +131,7 @@ pub(crate) fn from_object(vm: &mut Vm, object: &Value) -> Result<f64> {
         };
     }
     let slots = vm.type_of(object).get(vm).slots;
-    if slots.float.is_some() || slots.index.is_some() {
+    if slots.index.is_some() {
         return vm.float(object);
     }
     let Some(bytes) = buffer::bytes_of(vm, object)? else {

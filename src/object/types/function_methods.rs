@@ -4,7 +4,7 @@ use crate::code::instruction::Comparison;
 use crate::object::instance::Instance;
 use crate::object::layout::Layout;
 use crate::object::native::{Args, GetSet, GetSetSpec, Member, NativeCode, NativeFunction, NativeKind, getter, native};
-use crate::object::type_object::{CallArgs, HAS_DICT, HAS_WEAKREFS, NO_NEW, Slots, Type, TypeSpec, constructor};
+use crate::object::type_object::{CallArgs, HAS_DICT, HAS_WEAKREFS, HEAP_TYPE, NO_NEW, Slots, Type, TypeSpec, constructor};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
@@ -770,7 +770,15 @@ pub(crate) static GETSET_DESCRIPTOR: TypeSpec = TypeSpec {
             Ok(vm.new_str(format!("{owner}.{name}")))
         }),
         getter("__objclass__", |vm, d| Ok(receiver::<GetSet>(vm, d)?.get(vm).owner.clone())),
-        getter("__doc__", |_, _| Ok(Value::NONE)),
+        getter("__doc__", |vm, d| {
+            let payload = receiver::<GetSet>(vm, d)?.get(vm);
+            let is_of_script = payload.owner.downcast::<Type>().is_some_and(|owner| owner.get(vm).has(HEAP_TYPE));
+            Ok(match payload.spec.name {
+                "__dict__" if is_of_script => vm.new_str("dictionary for instance variables"),
+                "__weakref__" if is_of_script => vm.new_str("list of weak references to the object"),
+                _ => Value::NONE,
+            })
+        }),
     ],
     ..TypeSpec::DEFAULT
 };

@@ -18,7 +18,7 @@ use crate::object::types::bytes::Bytes;
 use crate::object::types::int::IntPayload;
 use crate::object::types::str::Str;
 use crate::object::value::Value;
-use crate::vm::{Result, Vm};
+use crate::vm::{ExceptionKind, Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "int",
@@ -167,6 +167,9 @@ pub(crate) fn from_object(vm: &mut Vm, object: &Value) -> Result<Value> {
             let name = vm.type_name(&made);
             return Err(vm.type_error(format!("__int__ returned non-int (type {name})")));
         }
+        if !vm.is_exact(&made, TypeId::Int) {
+            vm.warn_of_subclass("__int__ returned non-int", &made, "int")?;
+        }
         return Ok(exact(vm, &made));
     }
     if slots.index.is_some() {
@@ -174,6 +177,7 @@ pub(crate) fn from_object(vm: &mut Vm, object: &Value) -> Result<Value> {
         return Ok(vm.new_big(made));
     }
     if let Some(truncate) = vm.find_special(object, "__trunc__")? {
+        vm.warn(ExceptionKind::DeprecationWarning, "The delegation of int() to __trunc__ is deprecated.")?;
         let made = vm.call(&truncate, &[])?;
         if is_int(&made) || is_index(vm, &made) {
             let made = vm.index(&made)?;
@@ -417,6 +421,14 @@ fn absolute(vm: &mut Vm, value: &Value) -> Result<Value> {
 }
 
 fn invert(vm: &mut Vm, value: &Value) -> Result<Value> {
+    if value.as_bool().is_some() {
+        vm.warn(
+            ExceptionKind::DeprecationWarning,
+            "Bitwise inversion '~' on bool is deprecated and will be removed in Python 3.16. This returns the bitwise inversion of the underlying int \
+             object and is usually not what you expect from negating a bool. Use the 'not' operator for boolean negation or ~int(x) if you really want \
+             the bitwise inversion of the underlying int.",
+        )?;
+    }
     let result = this(vm, value).invert();
     Ok(vm.new_big(result))
 }

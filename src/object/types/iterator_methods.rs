@@ -209,7 +209,7 @@ fn reversed_of(value: &Value) -> &Ref<Reversed> {
 }
 
 fn reversed_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
-    sequence::no_names(vm, "reversed", args)?;
+    let args = sequence::names_for_init(vm, class, "reversed", args)?;
     sequence::positional(vm, "reversed", args, 1, 1)?;
     let sequence = &args.values[0];
     let name = vm.intern("__reversed__");
@@ -353,7 +353,11 @@ fn enumerate_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<V
         let name = sequence::text(vm, name).unwrap_or_default();
         let place = if name == "iterable" { &mut iterable } else { &mut start };
         if place.is_some() || (name != "iterable" && name != "start") {
-            return Err(vm.type_error(format!("'{name}' is an invalid keyword argument for enumerate()")));
+            let message = match class.is(&vm.builtin(TypeId::Enumerate)) {
+                true => format!("'{name}' is an invalid keyword argument for enumerate()"),
+                false => format!("enumerate() got an unexpected keyword argument '{name}'"),
+            };
+            return Err(vm.type_error(message));
         }
         *place = Some(value);
     }
@@ -492,7 +496,7 @@ fn map_of(value: &Value) -> &Ref<Map> {
 }
 
 fn map_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
-    sequence::no_names(vm, "map", args)?;
+    let args = sequence::names_for_init(vm, class, "map", args)?;
     if args.values.len() < 2 {
         return Err(vm.type_error("map() must have at least two arguments."));
     }
@@ -531,7 +535,7 @@ fn filter_of(value: &Value) -> &Ref<Filter> {
 }
 
 fn filter_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
-    sequence::no_names(vm, "filter", args)?;
+    let args = sequence::names_for_init(vm, class, "filter", args)?;
     sequence::positional(vm, "filter", args, 2, 2)?;
     let iterator = vm.iter(&args.values[1])?;
     Ok(vm.alloc_for(class, Filter { function: args.values[0].clone(), iterator }).into_value())

@@ -421,9 +421,7 @@ fn new_set(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {
-    if sequence::uses_own_new(vm, this, TypeId::Set) {
-        sequence::no_names(vm, "set", args)?;
-    }
+    sequence::no_names(vm, "set", args)?;
     sequence::positional(vm, "set", args, 0, 1)?;
     let set = set_of(this);
     if set.get(vm).len() > 0 {
@@ -437,9 +435,7 @@ fn init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {
 
 fn new_frozenset(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
     let exact = class.is(&vm.builtin(TypeId::FrozenSet));
-    if exact {
-        sequence::no_names(vm, "frozenset", args)?;
-    }
+    let args = sequence::names_for_init(vm, class, "frozenset", args)?;
     sequence::positional(vm, "frozenset", args, 0, 1)?;
     let iterable = args.unnamed().first();
     if let Some(iterable) = iterable {

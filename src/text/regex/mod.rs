@@ -74,6 +74,7 @@ pub(crate) struct Pattern {
     flags: u32,
     names: Vec<(Text, usize)>,
     is_bytes: bool,
+    notes: Vec<String>,
     scratch: Mutex<Option<Box<Scratch>>>,
 }
 
@@ -146,7 +147,7 @@ impl Pattern {
     pub(crate) fn compile(pattern: TextView<'_>, is_bytes: bool, flags: u32, stack_bytes: usize) -> Result<Self, PatternError> {
         let parsed = parse::parse(pattern, is_bytes, flags, stack_bytes)?;
         let program = compile::compile(&parsed.body, parsed.flags, parsed.groups)?;
-        Ok(Self { program, flags: parsed.flags, names: parsed.names, is_bytes, scratch: Mutex::new(None) })
+        Ok(Self { program, flags: parsed.flags, names: parsed.names, is_bytes, notes: parsed.notes, scratch: Mutex::new(None) })
     }
 
     /// All flags in force, those in the pattern included.
@@ -157,6 +158,11 @@ impl Pattern {
     /// How many groups there are, the whole not counted.
     pub(crate) fn groups(&self) -> usize {
         self.program.groups - 1
+    }
+
+    /// What is likely to mean something else in a later version of the language: texts of warnings.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Names and numbers of the named groups, in order of the numbers.

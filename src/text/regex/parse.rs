@@ -88,6 +88,8 @@ pub(super) struct Parsed {
     /// One more than there are numbered groups.
     pub(super) groups: usize,
     pub(super) names: Vec<(Text, usize)>,
+    /// What a later version of the language may take otherwise.
+    pub(super) notes: Vec<String>,
 }
 
 type Result<T> = std::result::Result<T, PatternError>;
@@ -102,6 +104,7 @@ pub(super) fn parse(pattern: TextView<'_>, is_bytes: bool, flags: u32, stack_byt
         closed: vec![false],
         look_behind_groups: None,
         conditions: Vec::new(),
+        notes: Vec::new(),
         lowest: stack_address().saturating_sub(stack_bytes / 3),
     };
     let body = parser.alternatives(flags & flag::VERBOSE != 0, 0)?;
@@ -113,7 +116,7 @@ pub(super) fn parse(pattern: TextView<'_>, is_bytes: bool, flags: u32, stack_byt
         let message = Text::from(format!("invalid group reference {group}"));
         return Err(PatternError::Pattern { message, position: Some(*position) });
     }
-    Ok(Parsed { body, flags, groups: parser.closed.len(), names: parser.names })
+    Ok(Parsed { body, flags, groups: parser.closed.len(), names: parser.names, notes: parser.notes })
 }
 
 fn fix_flags(flags: u32, is_bytes: bool) -> Result<u32> {
@@ -346,6 +349,7 @@ struct Parser<'a> {
     look_behind_groups: Option<usize>,
     /// Groups that conditions name by number, and where.
     conditions: Vec<(usize, usize)>,
+    notes: Vec<String>,
     /// The address below which the native stack must not be used.
     lowest: usize,
 }
@@ -494,12 +498,21 @@ impl Parser<'_> {
 
     fn set(&mut self) -> Result<Node> {
         let here = self.source.tell() - 1;
+        if self.source.next.is_some_and(|token| token.is('[')) {
+            self.note("nested set", self.source.tell());
+        }
         let negated = self.source.take_if('^')?;
         let mut items = Vec::new();
         loop {
             let Some(token) = self.source.take()? else { return self.unterminated_set(here) };
             if token.is(']') && !items.is_empty() {
                 break;
+            }
+            if !items.is_empty() && self.source.next == Some(token) {
+                let operation = [('-', "set difference"), ('&', "set intersection"), ('~', "set symmetric difference"), ('|', "set union")];
+                if let Some((_, operation)) = operation.iter().find(|(sign, _)| token.is(*sign)) {
+                    self.note(operation, self.source.tell() - 1);
+                }
             }
             let (first, written) = self.set_member(token)?;
             if !self.source.take_if('-')? {
@@ -510,6 +523,9 @@ impl Parser<'_> {
             if token.is(']') {
                 items.extend([first, Item::Char(u32::from('-'))]);
                 break;
+            }
+            if token.is('-') {
+                self.note("set difference", self.source.tell() - 2);
             }
             let (last, last_written) = self.set_member(token)?;
             match (first, last) {
@@ -533,6 +549,10 @@ impl Parser<'_> {
             return Ok(Node::Literal(code));
         }
         Ok(Node::Set { items, negated })
+    }
+
+    fn note(&mut self, what: &str, position: usize) {
+        self.notes.push(format!("Possible {what} at position {position}"));
     }
 
     fn unterminated_set<T>(&self, here: usize) -> Result<T> {
