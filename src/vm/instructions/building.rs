@@ -6,7 +6,6 @@ use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
 use crate::object::types::list::List;
 use crate::object::types::set::Set;
-use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
 use crate::object::word::Word;

@@ -150,7 +150,8 @@ impl Vm {
     pub(crate) fn get_len(&mut self, window: Window, i: Instruction) -> Result<()> {
         let value = window.keep(self, i.b())?;
         let len = self.len(&value)?;
-        window.set(i.a(), Value::small(len as i64));
+        let len = self.new_int(len as i64);
+        window.set(i.a(), len);
         Ok(())
     }
 
