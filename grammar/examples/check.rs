@@ -22,7 +22,7 @@ fn main() -> std::io::Result<()> {
             match parse_bytes(&source, Mode::Module, Options::default()) {
                 Ok(parsed) => {
                     let warnings = parsed.warnings.iter();
-                    let warnings: Vec<_> = warnings.map(|w| format!("{}:{}", w.line, w.message)).collect();
+                    let warnings: Vec<_> = warnings.map(|w| format!("{}:{}", w.error.line, w.error.message)).collect();
                     writeln!(out, "ok\t0\t0\t0\t0\t\t{}", warnings.join("\t"))?;
                 }
                 Err(error) => {

@@ -73,10 +73,52 @@ impl SyntaxError {
 /// Something legal that is probably a mistake; CPython gives a `SyntaxWarning`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxWarning {
-    /// What looks wrong.
-    pub message: String,
-    /// The line, counted from 1.
-    pub line: u32,
+    /// The error that it becomes where warnings are errors: its message and line are the warning's.
+    pub error: SyntaxError,
+    /// The compiler finds it in the tree, not the parser in the text.
+    pub in_tree: bool,
+}
+
+/// A warning whose place is still in bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Warning {
+    /// Where it is, for its line.
+    pub(crate) at: u32,
+    place: Place,
+    message: String,
+    in_tree: bool,
+}
+
+impl Warning {
+    /// About a token or a part of one.
+    pub(crate) fn of_text(message: impl Into<String>, span: Span) -> Self {
+        Self { at: span.start, place: Place::span(span), message: message.into(), in_tree: false }
+    }
+
+    /// The same, on the line of `at`.
+    pub(crate) fn on_line_of(self, at: u32) -> Self {
+        Self { at, ..self }
+    }
+
+    /// About a number that begins at `at`, found when the lexer had read up to `cursor`.
+    pub(crate) fn of_number(message: impl Into<String>, at: u32, cursor: u32) -> Self {
+        Self { at, place: Place::cursor(cursor), message: message.into(), in_tree: false }
+    }
+
+    /// About a node.
+    pub(crate) fn of_node(message: impl Into<String>, span: Span) -> Self {
+        Self { in_tree: true, ..Self::of_text(message, span) }
+    }
+
+    /// The warning with lines and columns.
+    pub(crate) fn into_warning(self, source: &str, lines: &LineIndex) -> SyntaxWarning {
+        let mut error = Fault::new(self.message, self.place).into_error(source, lines);
+        // The lexer has the line as far as it has read; a line that it has not read to its end is without its break.
+        if error.end_line != error.line || matches!(self.place.end, End::Same) {
+            error.text = error.text.map(|text| text.trim_end_matches('\n').to_owned());
+        }
+        SyntaxWarning { error: SyntaxError { line: lines.line(self.at), ..error }, in_tree: self.in_tree }
+    }
 }
 
 /// Where a fault is: CPython counts columns in several ways, depending on which part of it complains.

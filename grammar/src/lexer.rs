@@ -8,7 +8,7 @@ use logos::Logos;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::ast::{Ast, Constant, Expr, Span};
-use crate::error::{Fault, Place};
+use crate::error::{Fault, Place, Warning};
 use crate::layout::Layout;
 use crate::literal::{self, StringToken};
 use crate::token::{Lexeme, Raw, Token};
@@ -24,7 +24,7 @@ pub(crate) struct Lexed {
     pub(crate) tokens: Vec<Lexeme>,
     pub(crate) strings: Vec<StringToken>,
     /// Messages and offsets of legal but doubtful tokens.
-    pub(crate) warnings: Vec<(u32, String)>,
+    pub(crate) warnings: Vec<Warning>,
     /// The brackets that the end of the source left open.
     pub(crate) open: Vec<Bracket>,
     /// Whether the last line had no line break.
@@ -310,7 +310,7 @@ impl Lexer<'_, '_> {
         let end = number.end;
         if number.warn {
             let message = format!("invalid {} literal", number.what);
-            self.out.warnings.push((start as u32, message));
+            self.out.warnings.push(Warning::of_number(message, start as u32, end as u32));
         }
         let constant = number.constant(self.source, start, self.ast);
         let span = Span::new(start as u32, end as u32);

@@ -47,7 +47,7 @@ pub use literal::character_by_name;
 
 use ast::{Ast, List, Root, Span, StmtId};
 use diagnose::{Diagnosed, Stop};
-use error::{Fault, Place};
+use error::{Fault, Place, Warning};
 use lexer::{LexFault, Lexed};
 use soft::SoftNames;
 use token::{Lexeme, Token};
@@ -115,9 +115,8 @@ pub fn parse(source: &str, mode: Mode, options: Options) -> Result<Parsed, Synta
     let lines = LineIndex::new(source);
     match parse_decoded(source, mode, options) {
         Ok((ast, root, facts)) => {
-            let warning = |(at, message)| SyntaxWarning { message, line: lines.line(at) };
-            let mut warnings: Vec<_> = facts.warnings.into_iter().map(warning).collect();
-            warnings.sort_by_key(|warning| warning.line);
+            let mut warnings: Vec<_> = facts.warnings.into_iter().map(|warning| warning.into_warning(source, &lines)).collect();
+            warnings.sort_by_key(|warning| warning.error.line);
             let source = source.to_string();
             let future_annotations = facts.future_annotations;
             Ok(Parsed { ast, root, source, lines, future_annotations, warnings })
@@ -126,7 +125,7 @@ pub fn parse(source: &str, mode: Mode, options: Options) -> Result<Parsed, Synta
             let fault = if mode == Mode::Expression { unless_assignment(source, fault) } else { fault };
             let fault = reword(source, fault);
             let mut error = fault.into_error(source, &lines);
-            error.warnings = warnings.into_iter().map(|(at, message)| SyntaxWarning { message, line: lines.line(at) }).collect();
+            error.warnings = warnings.into_iter().map(|warning| warning.into_warning(source, &lines)).collect();
             Err(error)
         }
     }
@@ -137,7 +136,7 @@ pub fn check(ast: Ast, root: Root, source: String, options: Options) -> Result<P
     let lines = LineIndex::new(&source);
     match validate::validate(&ast, root, options) {
         Ok(facts) => {
-            let warnings = facts.warnings.into_iter().map(|(at, message)| SyntaxWarning { message, line: lines.line(at) }).collect();
+            let warnings = facts.warnings.into_iter().map(|warning| warning.into_warning(&source, &lines)).collect();
             Ok(Parsed { ast, root, source, lines, future_annotations: facts.future_annotations, warnings })
         }
         Err(fault) => Err(fault.into_error(&source, &lines)),
@@ -227,7 +226,7 @@ type Accepted = (Ast, Root, Facts);
 /// What is wrong, and what CPython warns of before it says so.
 struct Refused {
     fault: Box<Fault>,
-    warnings: Vec<(u32, String)>,
+    warnings: Vec<Warning>,
 }
 
 impl From<Box<Fault>> for Refused {

@@ -122,7 +122,7 @@ fn bytes_are_decoded_as_their_comment_says() {
 #[test]
 fn doubtful_but_legal_code_warns() {
     let parsed = parse("x is 1\n'\\d'\nassert (x, 'y')", Mode::Module, Options::default()).unwrap();
-    let warnings: Vec<_> = parsed.warnings.iter().map(|w| (w.line, w.message.as_str())).collect();
+    let warnings: Vec<_> = parsed.warnings.iter().map(|w| (w.error.line, w.error.message.as_str())).collect();
     let expected = [
         (1, "\"is\" with 'int' literal. Did you mean \"==\"?"),
         (2, "invalid escape sequence '\\d'"),

@@ -10,7 +10,7 @@ use crate::ast::{
     Alias, Arg, Arguments, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr, ExprId, Keyword, List, MatchCase, NameId,
     Pattern, PatternId, Span, Stmt, StmtId, TypeParam, WithItem,
 };
-use crate::error::{Fault, Place};
+use crate::error::{Fault, Place, Warning};
 use crate::literal::{self, StringToken};
 use crate::operator::{BoolOp, CmpOp, Operator, UnaryOp};
 use crate::token::{Lexeme, Token};
@@ -26,7 +26,7 @@ pub(crate) struct Tree<'s> {
     /// Where the last line of simple statements ended.
     line_end: u32,
     /// Offsets and texts.
-    pub(crate) warnings: Vec<(u32, String)>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// One entry of a parameter list.
@@ -469,7 +469,7 @@ impl<'s> Tree<'s> {
         match literal::decode_text(self.source, token.body, token.raw, false, out) {
             // CPython names the line on which the literal begins.
             Ok(warning) => {
-                self.warnings.extend(warning.map(|(_, message)| (part.span.start, message)));
+                self.warnings.extend(warning.map(|(_, message)| Warning::of_text(message, part.span)));
             }
             Err(message) => self.fault(message, part.span),
         }
@@ -486,7 +486,7 @@ impl<'s> Tree<'s> {
             }
             match literal::decode_bytes(self.source, token.body, token.raw, &mut bytes) {
                 Ok(warning) => {
-                    self.warnings.extend(warning.map(|(_, message)| (part.span.start, message)));
+                    self.warnings.extend(warning.map(|(_, message)| Warning::of_text(message, part.span)));
                 }
                 Err(message) => self.fault(message, part.span),
             }
@@ -498,7 +498,7 @@ impl<'s> Tree<'s> {
     /// Warns of the escapes in the strings among `tokens`, in place of what was noted so far: CPython decodes each string as soon as it has read
     /// the token behind it.
     pub(crate) fn warn_of_strings(&mut self, tokens: &[Lexeme]) {
-        self.warnings.retain(|(at, _)| !tokens.iter().any(|&(start, token, _)| start == *at && matches!(token, Token::String(_))));
+        self.warnings.retain(|warning| !tokens.iter().any(|&(start, token, _)| start == warning.at && matches!(token, Token::String(_))));
         for &(start, token, end) in tokens {
             if let Token::String(token) = token {
                 let span = Span::new(start, end);
@@ -510,11 +510,11 @@ impl<'s> Tree<'s> {
                     literal::decode_text(self.source, string.body, string.raw, false, &mut out)
                 };
                 if let Ok(warning) = decoded {
-                    self.warnings.extend(warning.map(|(_, message)| (span.start, message)));
+                    self.warnings.extend(warning.map(|(_, message)| Warning::of_text(message, span)));
                 }
             }
         }
-        self.warnings.sort_by_key(|(at, _)| *at);
+        self.warnings.sort_by_key(|warning| warning.at);
     }
 
     /// The parts of one f-string.
@@ -532,12 +532,12 @@ impl<'s> Tree<'s> {
         let lone = !raw && backslashes % 2 == 1;
         let end = if lone { r - 1 } else { r };
         match literal::decode_text(self.source, Span::new(l, end), raw, !format, &mut text) {
-            Ok(warning) => self.warnings.extend(warning),
+            Ok(warning) => self.warnings.extend(warning.map(|(at, message)| Warning::of_text(message, Span::new(r, r + 1)).on_line_of(at))),
             Err(message) => self.fault_after(&message, Span::new(l, r)),
         }
         if lone {
             text.push(b'\\');
-            self.warnings.push((end, "invalid escape sequence '\\{'".into()));
+            self.warnings.push(Warning::of_text("invalid escape sequence '\\{'", Span::new(end, end + 1)));
         }
         let text = self.ast.add_bytes(&text);
         self.constant(l, r, Constant::Str { text, u: false })

@@ -12,7 +12,7 @@ use crate::ast::{
     Alias, Arg, ArgumentsId, Ast, Comprehension, Constant, Context, ExceptHandler, Expr, ExprId, ExprNode, Keyword, List, MatchCase, NameId, Pattern,
     PatternId, PatternNode, Root, Span, Stmt, StmtId, StmtNode, TypeParam, TypeParamKind, WordHasher,
 };
-use crate::error::{Fault, Place, SyntaxErrorKind};
+use crate::error::{Fault, Place, SyntaxErrorKind, Warning};
 use crate::operator::{CmpOp, UnaryOp};
 
 /// How deep nodes may nest: whoever walks the tree recursively must not run out of stack.
@@ -27,7 +27,7 @@ pub(crate) struct Facts {
     /// Where the `__future__` imports at the beginning end.
     futures_end: u32,
     /// Offsets and texts.
-    pub(crate) warnings: Vec<(u32, String)>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// Checks a tree.
@@ -154,7 +154,7 @@ impl Checker<'_> {
     }
 
     fn warn(&mut self, message: impl Into<String>, span: Span) {
-        self.facts.warnings.push((span.start, message.into()));
+        self.facts.warnings.push(Warning::of_node(message, span));
     }
 
     fn current(&mut self) -> &mut Scope {
@@ -822,7 +822,7 @@ impl Checker<'_> {
             }
             Expr::Subscript { value, slice, ctx } => {
                 if ctx == Context::Load {
-                    self.check_subscript(value, slice, span);
+                    self.check_subscript(value, slice);
                 }
                 self.expr(value)?;
                 self.expr(slice)
@@ -1067,7 +1067,8 @@ impl Checker<'_> {
         }
     }
 
-    fn check_subscript(&mut self, value: ExprId, slice: ExprId, span: Span) {
+    fn check_subscript(&mut self, value: ExprId, slice: ExprId) {
+        let span = self.ast.expr(value).span;
         let Some(name) = self.type_of(value) else { return };
         match name {
             "dict" => {}

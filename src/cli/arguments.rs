@@ -1,5 +1,9 @@
 //! The command line.
 
+use std::ffi::OsString;
+
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
 use crate::Limits;
 
 /// What the command line asks for.
@@ -7,10 +11,12 @@ use crate::Limits;
 pub(super) struct Arguments {
     pub(super) action: Action,
     /// `sys.argv`.
-    pub(super) argv: Vec<String>,
+    pub(super) argv: Vec<OsString>,
     pub(super) hash_seed: Option<u64>,
     /// Compiled modules are kept beside their sources.
     pub(super) writes_cache: bool,
+    /// `sys.warnoptions`.
+    pub(super) warnings: Vec<String>,
     pub(super) limits: Limits,
     /// What the threads did is printed at the end.
     pub(super) gil_stats: bool,
@@ -50,6 +56,7 @@ Runs a script in Python 3's syntax, or starts a prompt.
   --max-instructions N, --max-memory SIZE, --timeout SECONDS, --max-depth N, --max-threads N, --max-output SIZE
                    end the script when it uses more; a SIZE is in bytes, or has a K, M or G behind it
   -B               write no compiled files (__scrcache__) beside the sources
+  -W FILTER        what becomes of warnings: action:message:category:module:line, such as -W error
   --gil-stats      print at the end what the threads did: who held the GIL, who waited for what
   -V, --version    print the version
   -h, --help       print this text
@@ -59,84 +66,87 @@ Exit codes: 0; 1 after an uncaught exception; 2 for a wrong command line; 3 when
 ended the script; what sys.exit says.
 ";
 
-/// What is wrong with a command line.
-pub(super) fn parse(arguments: impl IntoIterator<Item = String>, seed: Option<String>) -> Result<Arguments, String> {
-    let mut rest = arguments.into_iter().peekable();
-    let mut hash_seed = match seed {
-        Some(text) if !text.is_empty() && text != "random" => Some(parse_seed("SCRIPHASHSEED", &text)?),
-        _ => None,
+/// Reads a command line (without the program's name) and the hash seed of the environment; the error says what is wrong with it.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>, seed: Option<String>) -> Result<Arguments, String> {
+    let mut parsed = Arguments {
+        action: Action::Input,
+        argv: Vec::new(),
+        hash_seed: match seed {
+            Some(text) if !text.is_empty() && text != "random" => Some(parse_seed("SCRIPHASHSEED", &text)?),
+            _ => None,
+        },
+        writes_cache: true,
+        warnings: Vec::new(),
+        limits: Limits::new(),
+        gil_stats: false,
     };
-    let mut writes_cache = true;
-    let mut limits = Limits::new();
-    let mut action = None;
-    let mut gil_stats = false;
-    let mut argv = Vec::new();
-    while let Some(argument) = rest.next() {
-        let (option, inline) = match argument.split_once('=') {
-            Some((option, value)) if option.starts_with("--") => (option.to_owned(), Some(value.to_owned())),
-            _ => (argument.clone(), None),
-        };
-        let mut value = |what: &str| inline.clone().or_else(|| rest.next()).ok_or(format!("argument expected for the {what} option"));
-        match option.as_str() {
-            "-c" => {
-                action = Some(Action::Code(value("-c")?));
-                argv.push("-c".to_owned());
-                break;
-            }
-            "-m" => {
-                action = Some(Action::Module(value("-m")?));
-                argv.push("-m".to_owned());
-                break;
-            }
-            "-" => {
-                action = Some(Action::Input);
-                argv.push("-".to_owned());
-                break;
-            }
-            "--check" => {
-                let mut files: Vec<String> = inline.into_iter().collect();
-                files.extend(rest.by_ref());
-                if files.is_empty() {
-                    return Err("argument expected for the --check option".to_owned());
+    let mut rest = lexopt::Parser::from_args(arguments);
+    parsed.read(&mut rest).map_err(|error| match error {
+        lexopt::Error::MissingValue { option: Some(option) } => format!("argument expected for the {option} option"),
+        lexopt::Error::UnexpectedOption(option) => format!("unknown option {option}"),
+        lexopt::Error::NonUnicodeValue(_) => "file names, code and options have to be valid UTF-8".to_owned(),
+        other => other.to_string(),
+    })?;
+    if parsed.argv.is_empty() {
+        parsed.argv.push(OsString::new());
+    }
+    Ok(parsed)
+}
+
+impl Arguments {
+    /// Reads options up to what ends them: `-c`, `-m`, `-` or a file, behind which everything belongs to the script.
+    fn read(&mut self, rest: &mut lexopt::Parser) -> Result<(), lexopt::Error> {
+        while let Some(argument) = rest.next()? {
+            match argument {
+                Short('c') => {
+                    self.action = Action::Code(rest.value()?.string()?);
+                    return self.script_arguments("-c".into(), rest);
                 }
-                action = Some(Action::Check(files));
-            }
-            "--ast" => action = Some(Action::Ast(value("--ast")?)),
-            "--dis" => action = Some(Action::Disassemble(value("--dis")?)),
-            "--hash-seed" => hash_seed = Some(parse_seed("--hash-seed", &value("--hash-seed")?)?),
-            "--max-instructions" => limits = limits.instructions(parse_number(&option, &value(&option)?)?),
-            "--max-memory" => limits = limits.memory(parse_size(&option, &value(&option)?)? as usize),
-            "--max-output" => limits = limits.output(parse_size(&option, &value(&option)?)?),
-            "--max-depth" => limits = limits.depth(parse_number(&option, &value(&option)?)? as usize),
-            "--max-threads" => limits = limits.threads(parse_number(&option, &value(&option)?)? as usize),
-            "--timeout" => limits = limits.wall_time(parse_seconds(&option, &value(&option)?)?),
-            "-B" => writes_cache = false,
-            "--gil-stats" => gil_stats = true,
-            "-V" | "--version" => action = Some(Action::Version),
-            "-h" | "--help" => action = Some(Action::Help),
-            _ if option.starts_with("-c") && !option.starts_with("--") => {
-                action = Some(Action::Code(argument[2..].to_owned()));
-                argv.push("-c".to_owned());
-                break;
-            }
-            _ if option.starts_with("-m") && !option.starts_with("--") => {
-                action = Some(Action::Module(argument[2..].to_owned()));
-                argv.push("-m".to_owned());
-                break;
-            }
-            _ if option.starts_with('-') => return Err(format!("unknown option {option}")),
-            _ => {
-                action = Some(Action::File(argument.clone()));
-                argv.push(argument);
-                break;
+                Short('m') => {
+                    self.action = Action::Module(rest.value()?.string()?);
+                    return self.script_arguments("-m".into(), rest);
+                }
+                Value(name) if name == "-" => return self.script_arguments(name, rest),
+                Value(file) => {
+                    self.action = Action::File(file.clone().string()?);
+                    return self.script_arguments(file, rest);
+                }
+                Long("check") => {
+                    let first = rest.value()?.string()?;
+                    let others = rest.raw_args()?.map(ValueExt::string);
+                    self.action = Action::Check(std::iter::once(Ok(first)).chain(others).collect::<Result<_, _>>()?);
+                }
+                Long("ast") => self.action = Action::Ast(rest.value()?.string()?),
+                Long("dis") => self.action = Action::Disassemble(rest.value()?.string()?),
+                Long("hash-seed") => self.hash_seed = Some(parse_seed("--hash-seed", &rest.value()?.string()?)?),
+                Long("max-instructions") => {
+                    self.limit(|limits, n| limits.instructions(n), parse_number("--max-instructions", &rest.value()?.string()?)?)
+                }
+                Long("max-memory") => self.limit(|limits, n| limits.memory(n as usize), parse_size("--max-memory", &rest.value()?.string()?)?),
+                Long("max-output") => self.limit(|limits, n| limits.output(n), parse_size("--max-output", &rest.value()?.string()?)?),
+                Long("max-depth") => self.limit(|limits, n| limits.depth(n as usize), parse_number("--max-depth", &rest.value()?.string()?)?),
+                Long("max-threads") => self.limit(|limits, n| limits.threads(n as usize), parse_number("--max-threads", &rest.value()?.string()?)?),
+                Long("timeout") => self.limits = self.limits.wall_time(parse_seconds("--timeout", &rest.value()?.string()?)?),
+                Short('B') => self.writes_cache = false,
+                Short('W') => self.warnings.push(rest.value()?.string()?),
+                Long("gil-stats") => self.gil_stats = true,
+                Short('V') | Long("version") => self.action = Action::Version,
+                Short('h') | Long("help") => self.action = Action::Help,
+                _ => return Err(argument.unexpected()),
             }
         }
+        Ok(())
     }
-    argv.extend(rest);
-    if argv.is_empty() {
-        argv.push(String::new());
+
+    fn script_arguments(&mut self, first: OsString, rest: &mut lexopt::Parser) -> Result<(), lexopt::Error> {
+        self.argv.push(first);
+        self.argv.extend(rest.raw_args()?);
+        Ok(())
     }
-    Ok(Arguments { action: action.unwrap_or(Action::Input), argv, hash_seed, writes_cache, limits, gil_stats })
+
+    fn limit<T>(&mut self, set: impl FnOnce(Limits, T) -> Limits, value: T) {
+        self.limits = set(self.limits, value);
+    }
 }
 
 fn parse_number(what: &str, text: &str) -> Result<u64, String> {

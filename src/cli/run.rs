@@ -8,9 +8,7 @@ use crate::{Error, Interpreter};
 
 /// The program: its exit code.
 pub fn main() -> ExitCode {
-    let arguments: Result<Vec<String>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
-    let Ok(arguments) = arguments else { return usage("the command line is not valid UTF-8") };
-    match parse(arguments, std::env::var("SCRIPHASHSEED").ok()) {
+    match parse(std::env::args_os().skip(1), std::env::var("SCRIPHASHSEED").ok()) {
         Ok(arguments) => run(arguments),
         Err(message) => usage(&message),
     }
@@ -64,6 +62,7 @@ fn run(mut arguments: Arguments) -> ExitCode {
     let executable = std::env::current_exe().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
     let mut builder = Interpreter::builder()
         .arguments(arguments.argv)
+        .warning_filters(arguments.warnings)
         .search_path(search_path)
         .executable(executable)
         .interactive(is_prompt)

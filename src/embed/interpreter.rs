@@ -76,10 +76,16 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// `sys.argv`.
+    /// `sys.argv`. What is not UTF-8 in it reaches the script as `os.fsdecode` would give it.
     #[must_use]
-    pub fn arguments(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
-        self.options.arguments = arguments.into_iter().collect();
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<std::ffi::OsString>>) -> Self {
+        self.options.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+    /// What becomes of warnings (`sys.warnoptions`): filters such as `error` or `ignore:message:DeprecationWarning`, the last that fits first.
+    #[must_use]
+    pub fn warning_filters(mut self, filters: impl IntoIterator<Item = String>) -> Self {
+        self.options.warning_filters = filters.into_iter().collect();
         self
     }
     /// Folders that `import` looks in, first to last (`sys.path`).
@@ -139,6 +145,7 @@ impl Builder {
         let seed = self.hash_seed.unwrap_or_else(crate::os::random::seed);
         let library =
             Library { natives: crate::stdlib::NATIVE_MODULES, find_script: crate::stdlib::scripts::find, script_unit: crate::stdlib::scripts::unit };
+        let has_filters = !self.options.warning_filters.is_empty();
         if self.observes_threads {
             shared.observe();
         }
@@ -155,7 +162,10 @@ impl Builder {
             inner: Arc::new(Inner { state, shared, main, mailbox, main_is_busy: std::sync::atomic::AtomicBool::new(false) }),
         };
         interpreter.with(|vm| {
-            let done = bootstrap::complete(vm).and_then(|()| crate::stdlib::initialize(vm));
+            let done = bootstrap::complete(vm).and_then(|()| crate::stdlib::initialize(vm)).and_then(|()| {
+                // What is wrong with a filter is told at once.
+                if has_filters { vm.import("warnings").map(drop) } else { Ok(()) }
+            });
             done.map_err(|_| interpreter_error(vm))
         })?;
         Ok(interpreter)

@@ -142,7 +142,8 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     rows.push(("platlibdir", vm.new_str("lib")));
     rows.push(("pycache_prefix", Value::NONE));
     rows.push(("abiflags", vm.new_str("")));
-    let arguments: Vec<Value> = options.arguments.iter().map(|argument| vm.new_str(argument.as_str())).collect();
+    let arguments: Vec<Value> =
+        options.arguments.iter().map(|argument| crate::stdlib::os_error::path_value(vm, argument.as_encoded_bytes())).collect();
     let arguments = if arguments.is_empty() { vec![vm.empty_str()] } else { arguments };
     rows.push(("argv", vm.new_list(arguments.clone())));
     let original: Vec<Value> = std::iter::once(executable).chain(arguments).collect();
@@ -150,7 +151,9 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     let mut path: Vec<Value> = options.search_path.iter().map(|folder| vm.new_str(folder.as_str())).collect();
     path.push(vm.new_str(crate::vm::import::LIBRARY));
     rows.push(("path", vm.new_list(path)));
-    for name in ["warnoptions", "meta_path", "path_hooks"] {
+    let filters = options.warning_filters.iter().map(|filter| vm.new_str(filter.as_str())).collect();
+    rows.push(("warnoptions", vm.new_list(filters)));
+    for name in ["meta_path", "path_hooks"] {
         rows.push((name, vm.new_list(Vec::new())));
     }
     rows.push(("path_importer_cache", vm.new_dict().into_value()));

@@ -1,6 +1,6 @@
 //! From a program's text to a code object, with what is wrong about it raised as CPython's exceptions.
 
-use scrip_grammar::{Mode, SyntaxError, SyntaxErrorKind};
+use scrip_grammar::{Mode, SyntaxError, SyntaxErrorKind, SyntaxWarning};
 
 use super::vm::{Raised, Result, Vm};
 use crate::compile;
@@ -79,7 +79,7 @@ impl Vm {
             stack_bytes: room.max(1 << 16),
         };
         for warning in &parsed.warnings {
-            self.show_syntax_warning(&warning.message, filename, warning.line)?;
+            self.show_syntax_warning(warning, filename)?;
         }
         let unit = match compile::compile(parsed, filename, &compile_options) {
             Ok(unit) => unit,
@@ -166,19 +166,30 @@ impl Vm {
         self.compile_bytes(source.as_bytes(), filename, options)
     }
 
-    fn show_syntax_warning(&mut self, message: &str, filename: &str, line: u32) -> Result<()> {
+    /// Warns of doubtful code; where warnings are errors it is a `SyntaxError`.
+    fn show_syntax_warning(&mut self, warning: &SyntaxWarning, filename: &str) -> Result<()> {
         let warnings = self.import("warnings")?;
         let class = self.state().exception(ExceptionKind::SyntaxWarning).clone().into_value();
-        let arguments = [self.new_str(message), class, self.new_str(filename), Value::small(i64::from(line))];
+        let error = &warning.error;
+        let arguments = [self.new_str(error.message.as_str()), class, self.new_str(filename), Value::small(i64::from(error.line))];
         let function = self.get_attr_str(&warnings, "warn_explicit")?;
-        self.call(&function, &arguments)?;
-        Ok(())
+        let Err(raised) = self.call(&function, &arguments) else { return Ok(()) };
+        if !self.raised_is(ExceptionKind::SyntaxWarning) {
+            return Err(raised);
+        }
+        drop(self.take_raised());
+        let mut error = error.clone();
+        if warning.in_tree && filename.starts_with('<') {
+            // CPython's compiler takes the line's text from the file.
+            error.text = None;
+        }
+        Err(self.raise_syntax_error(&error, filename))
     }
 
     /// Raises what is wrong with a program's text.
     pub(crate) fn raise_syntax_error(&mut self, error: &SyntaxError, filename: &str) -> Raised {
         for warning in &error.warnings {
-            if let Err(raised) = self.show_syntax_warning(&warning.message, filename, warning.line) {
+            if let Err(raised) = self.show_syntax_warning(warning, filename) {
                 return raised;
             }
         }

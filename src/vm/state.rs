@@ -198,7 +198,8 @@ pub(crate) struct Library {
 /// How the interpreter was configured.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
-    pub(crate) arguments: Vec<String>,
+    pub(crate) arguments: Vec<std::ffi::OsString>,
+    pub(crate) warning_filters: Vec<String>,
     pub(crate) search_path: Vec<String>,
     /// Compiled modules are kept beside their sources.
     pub(crate) write_cache: bool,

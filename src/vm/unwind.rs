@@ -160,7 +160,11 @@ impl Vm {
         let Some(exception) = self.raised.clone() else { return };
         let Some(payload) = exception.downcast::<Exception>() else { return };
         let Some(index) = self.frames.records.len().checked_sub(1) else { return };
-        let line = self.frames.records[index].code().unit.positions.position(instruction).line;
+        let unit = &self.frames.records[index].code().unit;
+        if stands_for_native(&unit.filename) {
+            return;
+        }
+        let line = unit.positions.position(instruction).line;
         let frame = self.frame_object(index);
         let next = payload.get(self).traceback.downcast::<Traceback>().cloned();
         let entry = self.alloc(TypeId::Traceback, Traceback { frame, next, instruction, line });
@@ -269,4 +273,12 @@ impl Vm {
 
 fn record_code(vm: &Vm) -> *const crate::object::types::code::Code {
     vm.frames.records.last().map_or(std::ptr::null(), |record| record.code)
+}
+
+/// Library scripts that are native code in CPython: tracebacks do not show their frames, as they do not show a native function's.
+const NATIVE_ELSEWHERE: &[&str] =
+    &["_queue.scr", "_script/datetime.scr", "_typing.scr", "contextvars.scr", "csv.scr", "decimal.scr", "pickle.scr", "warnings.scr"];
+
+fn stands_for_native(filename: &str) -> bool {
+    filename.strip_prefix(super::import::LIBRARY).is_some_and(|file| NATIVE_ELSEWHERE.contains(&&file[1..]))
 }

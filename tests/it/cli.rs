@@ -137,6 +137,25 @@ fn code_on_the_command_line_sees_its_arguments() {
 }
 
 #[test]
+fn arguments_need_not_be_unicode() {
+    use std::os::unix::ffi::OsStrExt;
+    let strange = std::ffi::OsStr::from_bytes(b"a\xff");
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_scrip")).args(["-c", "import sys; print(ascii(sys.argv))"]).arg(strange).output();
+    assert_eq!(String::from_utf8_lossy(&done.expect("it runs").stdout), "['-c', 'a\\udcff']\n");
+}
+
+#[test]
+fn warnings_can_be_errors() {
+    run(&["-W", "error", "-c", "'\\d'"]).check(
+        "",
+        "  File \"<string>\", line 1\n    '\\d'\n    ^^^^\nSyntaxError: invalid escape sequence '\\d'\n",
+        1,
+    );
+    run(&["-Wignore", "-c", "import sys, warnings; warnings.warn('x'); print(sys.warnoptions)"]).check("['ignore']\n", "", 0);
+    run(&["-W", "nonsense", "-c", "print(1)"]).check("1\n", "Invalid -W option ignored: invalid action: 'nonsense'\n", 0);
+}
+
+#[test]
 fn an_error_in_code_on_the_command_line_names_a_string() {
     let failed = run(&["-c", "def f():\n    1 / 0\nf()"]);
     assert_eq!(
