@@ -35,6 +35,8 @@ pub(crate) const DEBUG_SAVEALL: i64 = 32;
 const UNTRACKED: i32 = i32::MIN;
 /// Lives.
 const REACHED: i32 = i32::MIN + 1;
+/// Lives, and what it refers to is still to be marked.
+const NOT_FOLLOWED: i32 = i32::MIN + 2;
 /// The least growth between two collections that were not asked for, while the script has not set a threshold.
 const BASE_THRESHOLD: i64 = 10_000;
 
@@ -114,7 +116,10 @@ fn is_container(header: NonNull<Header>) -> bool {
 
 /// What a pass over the heap found.
 struct Found {
-    garbage: Vec<NonNull<Header>>,
+    /// Each kept by a count of ours (C3). Not all of it where there was no memory to note it: the next pass finds the rest, of which this one may free
+    /// some, as any other release does.
+    garbage: Vec<Value>,
+    n_garbage: usize,
     /// Containers in all.
     n_containers: usize,
     /// By cell number (C1).
@@ -124,6 +129,44 @@ struct Found {
 impl Found {
     fn is_garbage(&self, header: NonNull<Header>) -> bool {
         self.counts.get(cell_number(header)).is_some_and(|&count| count == 0)
+    }
+}
+
+/// The way from what is referred to from outside to all that lives.
+struct Reached {
+    /// By cell number (C1).
+    counts: Vec<i32>,
+    /// What was reached and is still to be followed.
+    pending: Vec<NonNull<Header>>,
+    /// There was no memory to note something that is still to be followed.
+    is_short: bool,
+}
+
+impl Reached {
+    /// Marks a container and all that it leads to. What there is no memory for is marked as not followed, to be found by another walk over the heap.
+    fn follow(&mut self, header: NonNull<Header>) {
+        self.counts[cell_number(header)] = REACHED;
+        let mut next = Some(header);
+        while let Some(header) = next {
+            // SAFETY: intact (C1).
+            unsafe {
+                traverse(header, &mut |word| {
+                    let Some(target) = word.pointer().and_then(NonNull::new) else { return };
+                    let count = &mut self.counts[cell_number(target)];
+                    if matches!(*count, UNTRACKED | REACHED | NOT_FOLLOWED) {
+                        return;
+                    }
+                    if self.pending.len() < self.pending.capacity() || self.pending.try_reserve(1).is_ok() {
+                        *count = REACHED;
+                        self.pending.push(target);
+                    } else {
+                        *count = NOT_FOLLOWED;
+                        self.is_short = true;
+                    }
+                });
+            }
+            next = self.pending.pop();
+        }
     }
 }
 
@@ -166,43 +209,36 @@ fn find_garbage(heap: &Heap, caches: &[Value]) -> Option<Found> {
             counts[cell_number(target)] -= 1;
         }
     }
-    let mut pending = Vec::new();
-    let mut has_room = true;
+    let mut reached = Reached { counts, pending: Vec::new(), is_short: false };
     heap.for_each(|header| {
-        let count = &mut counts[cell_number(header)];
-        if *count == UNTRACKED || *count == REACHED || *count == 0 {
-            return;
+        if !matches!(reached.counts[cell_number(header)], UNTRACKED | REACHED | NOT_FOLLOWED | 0) {
+            reached.follow(header);
         }
-        *count = REACHED;
-        pending.push(header);
-        while let Some(header) = pending.pop() {
-            // SAFETY: intact (C1).
-            unsafe {
-                traverse(header, &mut |word| {
-                    if let Some(target) = word.pointer().and_then(NonNull::new) {
-                        let count = &mut counts[cell_number(target)];
-                        if *count != UNTRACKED && *count != REACHED {
-                            *count = REACHED;
-                            has_room = has_room && pending.try_reserve(1).is_ok();
-                            if has_room {
-                                pending.push(target);
-                            }
-                        }
-                    }
-                });
+    });
+    while std::mem::take(&mut reached.is_short) {
+        heap.for_each(|header| {
+            if reached.counts[cell_number(header)] == NOT_FOLLOWED {
+                reached.follow(header);
             }
-        }
-    });
-    if !has_room {
-        return None;
+        });
     }
-    let mut garbage = Vec::new();
+    let Reached { counts, pending, .. } = reached;
+    // What it took is given back before more is asked for.
+    drop(pending);
+    let n_garbage = counts.iter().filter(|&&count| count == 0).count();
+    let mut garbage: Vec<Value> = Vec::new();
+    let mut n_noted = n_garbage;
+    while garbage.try_reserve_exact(n_noted).is_err() {
+        n_noted /= 2;
+    }
     heap.for_each(|header| {
-        if counts[cell_number(header)] == 0 {
-            garbage.push(header);
+        if counts[cell_number(header)] == 0 && garbage.len() < n_noted {
+            // SAFETY: it lives: another of them, or a cache, refers to it.
+            garbage.push(unsafe { Value::from_borrowed(Word::from_pointer(header)) });
         }
     });
-    Some(Found { garbage, n_containers, counts })
+    sort_by_age(heap, &mut garbage);
+    Some(Found { garbage, n_garbage, n_containers, counts })
 }
 
 /// Whether the object's finaliser is still to run.
@@ -219,10 +255,17 @@ fn header_of(value: &Value) -> NonNull<Header> {
     value.word().pointer().and_then(NonNull::new).expect("garbage is made of heap objects")
 }
 
-/// Drops from `garbage` what finalisers and callbacks have made reachable again.
-fn drop_resurrected(garbage: &mut Vec<Value>) {
-    let places: FxHashMap<u64, usize> = garbage.iter().enumerate().map(|(place, value)| (value.address(), place)).collect();
-    let mut counts: Vec<i64> = garbage.iter().map(|value| i64::from(super::heap::reference_count(value)) - 1).collect();
+/// Drops from `garbage` what finalisers and callbacks have made reachable again. `None` when there is no memory to look for it.
+fn drop_resurrected(garbage: &mut Vec<Value>) -> Option<()> {
+    let mut places: FxHashMap<u64, usize> = FxHashMap::default();
+    let (mut counts, mut lives, mut pending): (Vec<i64>, Vec<bool>, Vec<usize>) = (Vec::new(), Vec::new(), Vec::new());
+    places.try_reserve(garbage.len()).ok()?;
+    counts.try_reserve_exact(garbage.len()).ok()?;
+    lives.try_reserve_exact(garbage.len()).ok()?;
+    // Each place is put here once.
+    pending.try_reserve_exact(garbage.len()).ok()?;
+    places.extend(garbage.iter().enumerate().map(|(place, value)| (value.address(), place)));
+    counts.extend(garbage.iter().map(|value| i64::from(super::heap::reference_count(value)) - 1));
     for value in garbage.iter() {
         // SAFETY: kept by `garbage` (C3); nothing runs meanwhile.
         unsafe {
@@ -233,11 +276,11 @@ fn drop_resurrected(garbage: &mut Vec<Value>) {
             });
         }
     }
-    let mut pending: Vec<usize> = (0..counts.len()).filter(|&place| counts[place] != 0).collect();
+    pending.extend((0..counts.len()).filter(|&place| counts[place] != 0));
     if pending.is_empty() {
-        return;
+        return Some(());
     }
-    let mut lives: Vec<bool> = counts.iter().map(|&count| count != 0).collect();
+    lives.extend(counts.iter().map(|&count| count != 0));
     while let Some(place) = pending.pop() {
         // SAFETY: as above.
         unsafe {
@@ -256,6 +299,7 @@ fn drop_resurrected(garbage: &mut Vec<Value>) {
         place += 1;
         !lives[place - 1]
     });
+    Some(())
 }
 
 /// Lets go of what an object of the garbage owns.
@@ -273,12 +317,13 @@ fn clear(value: &Value) {
     }
 }
 
-/// The order in which things were made, the oldest first, as far as objects remember it.
-fn sort_by_age(heap: &Heap, garbage: &mut [NonNull<Header>]) {
+/// The order in which things were made, the oldest first, as far as objects remember it; otherwise that of their cells. Takes no memory.
+fn sort_by_age(heap: &Heap, garbage: &mut [Value]) {
     let now = heap.serial();
-    garbage.sort_by_key(|header| {
+    garbage.sort_unstable_by_key(|value| {
+        let header = header_of(value);
         // SAFETY: intact (C1); the layout has been checked.
-        unsafe {
+        let age = unsafe {
             if header.as_ref().layout_id() == Layout::Instance as u16 {
                 let instance = header.as_ptr().add(1).cast::<Instance>();
                 // A wrapping counter: the larger the distance the older.
@@ -286,7 +331,8 @@ fn sort_by_age(heap: &Heap, garbage: &mut [NonNull<Header>]) {
             } else {
                 u16::MAX
             }
-        }
+        };
+        (age, cell_number(header))
     });
 }
 
@@ -323,14 +369,11 @@ pub(crate) fn collect(vm: &mut Vm, generation: usize) -> usize {
 
 fn run(vm: &mut Vm) -> (usize, usize) {
     let Some(mut found) = find_garbage(vm.heap(), &vm.state().method_table) else { return (0, 0) };
-    sort_by_age(vm.heap(), &mut found.garbage);
-    // SAFETY: they live: each is referred to by another of them.
-    let mut garbage: Vec<Value> = found.garbage.iter().map(|&header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();
-    let n_found = garbage.len();
+    let mut garbage = std::mem::take(&mut found.garbage);
     vm.heap().growth.set(0);
-    vm.state_mut().collector.live = (found.n_containers - n_found) as i64;
+    vm.state_mut().collector.live = (found.n_containers - found.n_garbage) as i64;
     update_threshold(vm);
-    if n_found == 0 {
+    if garbage.is_empty() {
         return (0, 0);
     }
 
@@ -342,7 +385,12 @@ fn run(vm: &mut Vm) -> (usize, usize) {
         let header = header_of(value);
         // SAFETY: kept (C3).
         if unsafe { header.as_ref().flags() } & flag::HAS_WEAKREFS != 0 {
-            to_call.extend(weak::take_all(header).into_iter().filter(|reference| !found.is_garbage(header_of(reference))));
+            for reference in weak::take_all(header) {
+                // Without memory to note it, a callback is lost.
+                if !found.is_garbage(header_of(&reference)) && to_call.try_reserve(1).is_ok() {
+                    to_call.push(reference);
+                }
+            }
         }
     }
     let mut ran_script = false;
@@ -364,14 +412,18 @@ fn run(vm: &mut Vm) -> (usize, usize) {
             vm.finalize(object);
         }
     }
-    if ran_script {
-        drop_resurrected(&mut garbage);
+    if ran_script && drop_resurrected(&mut garbage).is_none() {
+        // Their finalisers have run, so the next pass need not look for what they have made reachable.
+        return (0, 0);
     }
 
     let n_collected = garbage.len();
     if vm.state().collector.debug & DEBUG_SAVEALL != 0 {
         let list = garbage_list(vm);
-        list.get_mut(vm).items.append(&mut garbage);
+        let items = &mut list.get_mut(vm).items;
+        if items.try_reserve(n_collected).is_ok() {
+            items.append(&mut garbage);
+        }
         return (0, n_collected);
     }
     for value in &garbage {

@@ -466,21 +466,22 @@ impl Heap {
 impl Drop for Heap {
     fn drop(&mut self) {
         // What is left at the end (cycles nobody collected): free what the payloads own, then the pages.
-        let mut left = Vec::new();
-        self.for_each(|header| left.push(header));
-        for header in &left {
+        // There may be millions, and no memory for a list of them: their headers stay, so that they can be walked over again.
+        self.for_each(|header| {
             // SAFETY: it lives; the extra count keeps the drops below from freeing it a second time.
             let count = unsafe { &header.as_ref().count };
             count.store(count.load(Relaxed) + 0x4000_0000, Relaxed);
-        }
-        // Types last: the others' headers point to them.
-        let (types, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|header| {
-            // SAFETY: intact until dropped below.
-            unsafe { header.as_ref().layout_id() == Layout::Type as u16 }
         });
-        for header in others.into_iter().chain(types) {
-            // SAFETY: nobody runs any more; each payload is dropped once.
-            unsafe { drop_contents(header.as_ptr()) };
+        // Types last: the others' headers point to them.
+        for are_types in [false, true] {
+            self.for_each(|header| {
+                // SAFETY: nobody runs any more; each payload is dropped once, and nothing is freed.
+                unsafe {
+                    if (header.as_ref().layout_id() == Layout::Type as u16) == are_types {
+                        drop_contents(header.as_ptr());
+                    }
+                }
+            });
         }
         for &block in self.blocks.borrow().iter() {
             // SAFETY: allocated with this layout in `new_page`.

@@ -368,6 +368,17 @@ fn more_threads_than_there_is_memory_for_are_an_exception() {
     finish(child).check("can't start new thread True\ngoes on 1\n", "", 0);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_fills_the_memory_it_may_have_ends_well() {
+    // Millions of containers are left for the collector, which has no memory for lists of them.
+    let command = format!("ulimit -v 250000; exec {} -c 'x = []\nwhile True: x.append(lambda: 0)'", env!("CARGO_BIN_EXE_scrip"));
+    let ended = Command::new("sh").args(["-c", &command]).output().expect("the shell starts");
+    assert_eq!(ended.status.code(), Some(1));
+    let err = String::from_utf8_lossy(&ended.stderr);
+    assert!(err.starts_with("Traceback") && err.ends_with("MemoryError\n"), "{err}");
+}
+
 #[cfg(unix)]
 #[test]
 fn sigquit_shows_all_stacks_and_what_they_wait_for() {
