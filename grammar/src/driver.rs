@@ -9,6 +9,9 @@ use lalrpop_util::state_machine::{ParseError, ParseResult, ParserAction, ParserD
 
 use crate::parser::IDENTITY;
 
+/// How many tokens are read between two looks whether anybody waits.
+const LOOKS_UP_AFTER: usize = 4096;
+
 /// The most climbs that are remembered.
 const MOST_CLIMBS: usize = 4096;
 
@@ -49,8 +52,11 @@ where
     let mut symbols = Vec::new();
     let mut last_location = definition.start_location();
     let top_of = |states: &[i16]| states.last().copied().unwrap_or_default();
-    'next_token: for token in tokens {
+    'next_token: for (count, token) in tokens.enumerate() {
         let (start, token, end) = token?;
+        if count % LOOKS_UP_AFTER == LOOKS_UP_AFTER - 1 && crate::abandon::is_abandoned() {
+            return Err(Error::UnrecognizedEof { location: start, expected: Vec::new() });
+        }
         last_location = end.clone();
         let Some(index) = definition.token_to_index(&token) else {
             let expected = definition.expected_tokens_from_states(&states);

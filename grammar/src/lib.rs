@@ -18,6 +18,7 @@
 
 #![allow(clippy::unnecessary_box_returns, reason = "a fault travels through results, which a small error keeps small")]
 
+pub mod abandon;
 pub mod ast;
 pub mod dump;
 pub mod error;

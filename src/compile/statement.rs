@@ -26,6 +26,9 @@ pub(super) struct IterLoop {
     mark: u32,
 }
 
+/// How many statements of a body are compiled between two looks whether anybody waits.
+const LOOKS_UP_AFTER: usize = 4096;
+
 impl Compiler<'_> {
     pub(super) fn stmts(&mut self, body: List<StmtId>) -> Result {
         let ast = self.ast;
@@ -33,7 +36,13 @@ impl Compiler<'_> {
     }
 
     pub(super) fn statements(&mut self, body: &[StmtId]) -> Result {
-        body.iter().try_for_each(|&id| self.stmt(id))
+        for some in body.chunks(LOOKS_UP_AFTER) {
+            if body.len() > LOOKS_UP_AFTER && scrip_grammar::abandon::is_abandoned() {
+                return Err(Failure::syntax("nobody waits for this", Span::default()));
+            }
+            some.iter().try_for_each(|&id| self.stmt(id))?;
+        }
+        Ok(())
     }
 
     /// A module's or class's body; its docstring becomes `__doc__`.

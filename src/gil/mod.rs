@@ -17,7 +17,7 @@ mod tests;
 mod wait;
 
 pub(crate) use attached::{Attached, Away};
-pub(crate) use breaker::{COLLECT, MAILBOX, MEMORY, QUIT, SIGNAL, STOP, TRACE};
+pub(crate) use breaker::{COLLECT, DROP, MAILBOX, MEMORY, QUIT, SIGNAL, STOP, TRACE};
 pub(crate) use limits::{Limits, StopReason};
 pub(crate) use scheduler::{Shared, ThreadHandle};
 pub(crate) use wait::{Activity, Reason, Ticket, Waiter};

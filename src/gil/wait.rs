@@ -53,6 +53,8 @@ pub(crate) enum Activity {
     Child(i32),
     /// The address of a host's name.
     NameLookup,
+    /// A program that is compiled.
+    Compile,
     Signal,
     /// The end of other threads, at exit.
     OtherThreads,
@@ -75,6 +77,7 @@ impl fmt::Display for Activity {
             Self::Child(process) if *process > 0 => write!(f, "the end of process {process}"),
             Self::Child(_) => write!(f, "the end of a child process"),
             Self::NameLookup => write!(f, "the address of a host"),
+            Self::Compile => write!(f, "a program to be compiled"),
             Self::Signal => write!(f, "a signal"),
             Self::OtherThreads => write!(f, "the end of other threads"),
         }

@@ -160,19 +160,31 @@ pub(crate) fn repetitions(vm: &mut Vm, value: &Value) -> Result<Option<usize>> {
     }
 }
 
+/// How many items are written between two checks.
+const PIECE: usize = 1 << 18;
+
 /// Appends `count` copies in all of `unit` to an empty vector, charged.
 pub(crate) fn repeated(vm: &mut Vm, unit: &[Value], count: usize) -> Result<Vec<Value>> {
     let Some(total) = unit.len().checked_mul(count).filter(|&total| total <= isize::MAX as usize / 8) else {
         return Err(vm.memory_error());
     };
     vm.charge(total * 8)?;
-    let mut items = Vec::with_capacity(total);
+    let mut items = vm.room_for(total)?;
     expect_use(&items);
+    // In pieces: what is repeated a hundred million times takes a while.
     if let [item] = unit {
-        items.resize(total, item.clone());
+        while items.len() < total {
+            if items.len() >= PIECE {
+                vm.poll()?;
+            }
+            items.resize(total.min(items.len() + PIECE), item.clone());
+        }
     } else {
-        for _ in 0..count {
+        for index in 0..count {
             items.extend_from_slice(unit);
+            if index % PIECE == PIECE - 1 {
+                vm.poll()?;
+            }
         }
     }
     Ok(items)

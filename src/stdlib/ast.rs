@@ -1,10 +1,9 @@
 //! `_ast`: the parser as `ast` uses it. The script half makes its nodes from the text of the tree.
 
-use scrip_grammar::{Mode, Options};
+use scrip_grammar::Mode;
 
 use crate::object::native::{NativeModule, native};
 use crate::object::types::str::Str;
-use crate::vm::Vm;
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_ast",
@@ -18,17 +17,9 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         };
         let filename = vm.expect_string(&args[2], "dump() argument 3")?;
         let source = if args[0].holds::<Str>() { vm.expect_string(&args[0], "dump() argument 1")?.into_bytes() } else { vm.bytes_vec(&args[0])? };
-        let text = dump(vm, &source, mode, &filename)?;
+        let text = vm.dump_source(&source, mode, &filename)?;
         Ok(vm.new_str(text))
     })],
     types: &[],
     init: None,
 };
-
-fn dump(vm: &mut Vm, source: &[u8], mode: Mode, filename: &str) -> crate::vm::Result<String> {
-    let stack_bytes = vm.native_room().max(1);
-    match scrip_grammar::parse_bytes(source, mode, Options { tree_only: true, stack_bytes, ..Options::default() }) {
-        Ok(parsed) => scrip_grammar::dump::dump(&parsed, stack_bytes).ok_or_else(|| vm.too_deep()),
-        Err(error) => Err(vm.raise_syntax_error(&error, filename)),
-    }
-}

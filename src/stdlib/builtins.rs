@@ -869,7 +869,7 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         };
         let options = scrip_grammar::Options { top_level_await: compile_flags.top_level_await, ..Default::default() };
         let parsed = super::ast_tree::parsed(vm, &args[0], wanted, options, &filename)?;
-        return Ok(vm.compile_parsed(&parsed, &filename, compile_flags)?.into_value());
+        return Ok(vm.compile_parsed(parsed, &filename, compile_flags)?.into_value());
     }
     let source = source_bytes(vm, &args[0], "compile", "string, bytes or AST object")?;
     Ok(compile_source(vm, &source, &filename, compile_flags)?.into_value())

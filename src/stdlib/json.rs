@@ -14,7 +14,7 @@ use crate::object::types::str_methods::text;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
-use crate::text::{Text, TextBuilder, TextView};
+use crate::text::{Text, TextBuilder, TextView, pace};
 use crate::vm::{Raised, Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
@@ -476,7 +476,8 @@ fn push_string(out: &mut TextBuilder, view: TextView<'_>, ascii_only: bool) {
         out.push_char('"');
         return;
     }
-    for code in view.codes() {
+    let mut counted = pace::Counted::default();
+    for code in view.codes().take_while(|_| counted.go_on()) {
         match code {
             0x22 => out.push_str("\\\""),
             0x5C => out.push_str("\\\\"),
@@ -504,9 +505,13 @@ fn encode_string(vm: &mut Vm, value: &Value, ascii_only: bool) -> Result<Value> 
         let name = vm.type_name(value);
         return Err(vm.type_error(format!("first argument must be a string, not {name}")));
     }
-    let mut out = TextBuilder::new();
-    push_string(&mut out, text(vm, value).view(), ascii_only);
-    Ok(vm.new_str(out.finish()))
+    let len = text(vm, value).len();
+    let quoted = vm.paced(len, std::slice::from_ref(value), |vm| {
+        let mut out = TextBuilder::new();
+        push_string(&mut out, text(vm, value).view(), ascii_only);
+        out.finish()
+    })?;
+    Ok(vm.new_str(quoted))
 }
 
 /// The payload of an encoder.

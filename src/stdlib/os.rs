@@ -385,17 +385,12 @@ const FUNCTIONS: [Native; 91] = [
     native("urandom(size, /)", |vm, args| {
         let size = vm.index_i64(&args[0])?;
         let Ok(size) = usize::try_from(size) else { return Err(vm.value_error("negative argument not allowed")) };
-        vm.charge(size)?;
-        let bytes = blocking(vm, || random::bytes(size))?;
-        let bytes = descriptor(vm, bytes)?;
-        Ok(vm.new_bytes(bytes))
+        random_bytes(vm, size)
     }),
     native("getrandom(size, flags=0)", |vm, args| {
         let size = vm.index_i64(&args[0])?;
         let Ok(size) = usize::try_from(size) else { return Err(vm.value_error("negative argument not allowed")) };
-        let bytes = blocking(vm, || random::bytes(size))?;
-        let bytes = descriptor(vm, bytes)?;
-        Ok(vm.new_bytes(bytes))
+        random_bytes(vm, size)
     }),
     native("strerror(code, /)", |vm, args| {
         let code = int(vm, &args[0])?;
@@ -714,6 +709,20 @@ fn with_paths(vm: &mut Vm, result: std::io::Result<()>, from: &Value, to: &Value
         let (from, to) = (shown_path(vm, from), shown_path(vm, to));
         raise_two(vm, error, Some(&from), Some(&to))
     })
+}
+
+/// So many bytes of the system's randomness, in pieces.
+fn random_bytes(vm: &mut Vm, size: usize) -> Result<Value> {
+    const PIECE: usize = 1 << 20;
+    vm.charge(size)?;
+    let mut bytes: Vec<u8> = vm.room_for(size)?;
+    while bytes.len() < size {
+        let more = size.min(bytes.len() + PIECE) - bytes.len();
+        let more = blocking(vm, || random::bytes(more))?;
+        bytes.extend(descriptor(vm, more)?);
+        vm.poll()?;
+    }
+    Ok(vm.new_bytes(bytes))
 }
 
 pub(super) fn descriptor<T>(vm: &mut Vm, result: std::io::Result<T>) -> Result<T> {

@@ -105,12 +105,35 @@ fn set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
 }
 
+/// How many bits are drawn between two checks.
+const AT_ONCE: u64 = 1 << 24;
+
+/// `getrandbits` for numbers that take a while.
+fn get_many_bits(vm: &mut Vm, args: Args<'_>, bits: u64) -> Result<Value> {
+    let mut bytes: Vec<u8> = vm.room_for(bits.div_ceil(32) as usize * 4)?;
+    let mut left = bits;
+    while left > 0 {
+        vm.poll()?;
+        let twister = &mut this(&args[0]).get_mut(vm).twister;
+        let end = left.saturating_sub(AT_ONCE);
+        while left > end {
+            let word = twister.next_u32();
+            bytes.extend_from_slice(&(if left < 32 { word >> (32 - left) } else { word }).to_le_bytes());
+            left = left.saturating_sub(32);
+        }
+    }
+    Ok(vm.new_big(crate::number::int::Int::from_bytes(&bytes, true, false)))
+}
+
 fn get_rand_bits(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let bits = vm.index_i64(&args[1])?;
     let Ok(bits) = u64::try_from(bits) else {
         return Err(vm.value_error("number of bits must be non-negative"));
     };
     vm.charge((bits / 8) as usize)?;
+    if bits > AT_ONCE {
+        return get_many_bits(vm, args, bits);
+    }
     let number = this(&args[0]).get_mut(vm).twister.get_rand_bits(bits);
     Ok(vm.new_big(number))
 }

@@ -1,6 +1,7 @@
 //! What `bytes` and `bytearray` compute beyond what [`super::search`], [`super::split`] and [`super::pad`] share
 //! with text: ASCII case and predicates, hexadecimal, translation.
 
+use super::pace;
 use super::text::{Text, TextTooLarge};
 use super::view::{TextView, Unit};
 
@@ -12,12 +13,41 @@ pub(crate) fn title(bytes: &[u8]) -> Vec<u8> {
         after_letter = byte.is_ascii_alphabetic();
         converted
     };
-    bytes.iter().map(convert).collect()
+    mapped(bytes, convert)
+}
+
+/// The bytes, each mapped, in order.
+fn mapped(bytes: &[u8], mut map: impl FnMut(&u8) -> u8) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for piece in pace::pieces(bytes) {
+        out.extend(piece.iter().map(&mut map));
+    }
+    out
+}
+
+/// `bytes.lower`.
+pub(crate) fn lower(bytes: &[u8]) -> Vec<u8> {
+    mapped(bytes, u8::to_ascii_lowercase)
+}
+
+/// `bytes.upper`.
+pub(crate) fn upper(bytes: &[u8]) -> Vec<u8> {
+    mapped(bytes, u8::to_ascii_uppercase)
+}
+
+/// Whether the test is true of all bytes, which it sees in order.
+fn every(bytes: &[u8], mut test: impl FnMut(&u8) -> bool) -> bool {
+    pace::pieces(bytes).all(|piece| piece.iter().all(&mut test))
+}
+
+/// `bytes.isascii`.
+pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
+    pace::pieces(bytes).all(<[u8]>::is_ascii)
 }
 
 /// `bytes.capitalize`.
 pub(crate) fn capitalize(bytes: &[u8]) -> Vec<u8> {
-    let mut all = bytes.to_ascii_lowercase();
+    let mut all = lower(bytes);
     if let Some(first) = all.first_mut() {
         first.make_ascii_uppercase();
     }
@@ -26,44 +56,44 @@ pub(crate) fn capitalize(bytes: &[u8]) -> Vec<u8> {
 
 /// `bytes.swapcase`.
 pub(crate) fn swapcase(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().map(|&byte| if byte.is_ascii_alphabetic() { byte ^ 0x20 } else { byte }).collect()
+    mapped(bytes, |&byte| if byte.is_ascii_alphabetic() { byte ^ 0x20 } else { byte })
 }
 
 /// `bytes.isalpha`.
 pub(crate) fn is_alpha(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_alphabetic)
+    !bytes.is_empty() && every(bytes, u8::is_ascii_alphabetic)
 }
 
 /// `bytes.isalnum`.
 pub(crate) fn is_alnum(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_alphanumeric)
+    !bytes.is_empty() && every(bytes, u8::is_ascii_alphanumeric)
 }
 
 /// `bytes.isdigit`.
 pub(crate) fn is_digit(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit)
+    !bytes.is_empty() && every(bytes, u8::is_ascii_digit)
 }
 
 /// `bytes.isspace`.
 pub(crate) fn is_space(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b' ' | 0x09..=0x0D))
+    !bytes.is_empty() && every(bytes, |byte| matches!(byte, b' ' | 0x09..=0x0D))
 }
 
 /// `bytes.islower`.
 pub(crate) fn is_lower(bytes: &[u8]) -> bool {
-    bytes.iter().any(u8::is_ascii_lowercase) && !bytes.iter().any(u8::is_ascii_uppercase)
+    !every(bytes, |byte| !byte.is_ascii_lowercase()) && every(bytes, |byte| !byte.is_ascii_uppercase())
 }
 
 /// `bytes.isupper`.
 pub(crate) fn is_upper(bytes: &[u8]) -> bool {
-    bytes.iter().any(u8::is_ascii_uppercase) && !bytes.iter().any(u8::is_ascii_lowercase)
+    !every(bytes, |byte| !byte.is_ascii_uppercase()) && every(bytes, |byte| !byte.is_ascii_lowercase())
 }
 
 /// `bytes.istitle`.
 pub(crate) fn is_title(bytes: &[u8]) -> bool {
     let mut any = false;
     let mut after_letter = false;
-    bytes.iter().all(|byte| {
+    every(bytes, |byte| {
         let fits = !(byte.is_ascii_uppercase() && after_letter || byte.is_ascii_lowercase() && !after_letter);
         after_letter = byte.is_ascii_alphabetic();
         any = any || after_letter;
@@ -77,11 +107,15 @@ pub(crate) fn translate(bytes: &[u8], table: Option<&[u8]>, delete: &[u8]) -> Ve
     for &byte in delete {
         deleted[usize::from(byte)] = true;
     }
-    let kept = bytes.iter().filter(|&&byte| !deleted[usize::from(byte)]);
-    match table {
-        Some(table) => kept.map(|&byte| table[usize::from(byte)]).collect(),
-        None => kept.copied().collect(),
+    let mut out = Vec::with_capacity(bytes.len());
+    for piece in pace::pieces(bytes) {
+        let kept = piece.iter().filter(|&&byte| !deleted[usize::from(byte)]);
+        match table {
+            Some(table) => out.extend(kept.map(|&byte| table[usize::from(byte)])),
+            None => out.extend(kept),
+        }
     }
+    out
 }
 
 /// `bytes.hex`: with a separator after every `group` bytes, counted from the right, or from the left when negative.
@@ -92,14 +126,18 @@ pub(crate) fn hex(bytes: &[u8], separator: Option<u8>, group: isize) -> Result<T
     let separators = if separator.is_some() { bytes.len().saturating_sub(1) / size } else { 0 };
     let mut out = Vec::new();
     out.try_reserve_exact(bytes.len().checked_mul(2).and_then(|len| len.checked_add(separators)).ok_or(TextTooLarge)?)?;
-    for (index, &byte) in bytes.iter().enumerate() {
-        if let Some(separator) = separator
-            && index > 0
-            && (if group > 0 { bytes.len() - index } else { index }).is_multiple_of(size)
-        {
-            out.push(separator);
+    let mut index = 0;
+    for piece in pace::pieces(bytes) {
+        for &byte in piece {
+            if let Some(separator) = separator
+                && index > 0
+                && (if group > 0 { bytes.len() - index } else { index }).is_multiple_of(size)
+            {
+                out.push(separator);
+            }
+            out.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            index += 1;
         }
-        out.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
     Ok(Text::from_string(String::from_utf8(out).expect("digits and an ASCII separator")))
 }
@@ -112,7 +150,8 @@ pub(crate) fn from_hex(view: TextView<'_>) -> Result<Vec<u8>, usize> {
     let digit = |at: usize| units.get(at).and_then(|&unit| char::from(unit).to_digit(16)).ok_or(at);
     let mut out = Vec::with_capacity(units.len() / 2);
     let mut at = 0;
-    while at < units.len() {
+    let mut counted = pace::Counted::default();
+    while at < units.len() && counted.go_on() {
         if matches!(units[at], b' ' | 0x09..=0x0D) {
             at += 1;
             continue;

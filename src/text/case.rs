@@ -1,6 +1,7 @@
 //! Case of whole texts, and the `is…` predicates of `str`.
 
 use super::builder::TextBuilder;
+use super::pace;
 use super::text::Text;
 use super::unicode::{self, Mapping, map_case};
 use super::view::{TextView, Unit, with_units};
@@ -8,7 +9,7 @@ use super::view::{TextView, Unit, with_units};
 /// `str.lower`.
 pub(crate) fn lower(view: TextView<'_>) -> Text {
     match view {
-        TextView::Ascii(units) => Text::from_ascii(&units.to_ascii_lowercase()),
+        TextView::Ascii(units) => in_ascii(units, u8::to_ascii_lowercase),
         _ => with_units!(view, |units| convert(units, push_lower)),
     }
 }
@@ -16,7 +17,7 @@ pub(crate) fn lower(view: TextView<'_>) -> Text {
 /// `str.upper`.
 pub(crate) fn upper(view: TextView<'_>) -> Text {
     match view {
-        TextView::Ascii(units) => Text::from_ascii(&units.to_ascii_uppercase()),
+        TextView::Ascii(units) => in_ascii(units, u8::to_ascii_uppercase),
         _ => map_all(view, Mapping::Upper),
     }
 }
@@ -24,7 +25,7 @@ pub(crate) fn upper(view: TextView<'_>) -> Text {
 /// `str.casefold`.
 pub(crate) fn casefold(view: TextView<'_>) -> Text {
     match view {
-        TextView::Ascii(units) => Text::from_ascii(&units.to_ascii_lowercase()),
+        TextView::Ascii(units) => in_ascii(units, u8::to_ascii_lowercase),
         _ => map_all(view, Mapping::Fold),
     }
 }
@@ -68,6 +69,18 @@ pub(crate) fn swapcase(view: TextView<'_>) -> Text {
     }))
 }
 
+/// ASCII, unit by unit.
+fn in_ascii(units: &[u8], map: impl Fn(&u8) -> u8) -> Text {
+    if units.len() <= pace::PIECE {
+        return Text::from_ascii(&units.iter().map(map).collect::<Vec<u8>>());
+    }
+    let mut mapped = Vec::with_capacity(units.len());
+    for piece in pace::pieces(units) {
+        mapped.extend(piece.iter().map(&map));
+    }
+    Text::from_ascii(&mapped)
+}
+
 fn map_all(view: TextView<'_>, mapping: Mapping) -> Text {
     with_units!(view, |units| convert(units, |units, index, out| {
         map_case(units[index].code(), mapping, |code| out.push_code(code));
@@ -76,8 +89,12 @@ fn map_all(view: TextView<'_>, mapping: Mapping) -> Text {
 
 fn convert<U: Unit>(units: &[U], mut push: impl FnMut(&[U], usize, &mut TextBuilder)) -> Text {
     let mut out = TextBuilder::with_capacity(units.len());
-    for index in 0..units.len() {
-        push(units, index, &mut out);
+    let mut index = 0;
+    for piece in pace::pieces(units) {
+        for _ in piece {
+            push(units, index, &mut out);
+            index += 1;
+        }
     }
     out.finish()
 }
@@ -98,7 +115,12 @@ fn push_lower<U: Unit>(units: &[U], index: usize, out: &mut TextBuilder) {
 }
 
 fn all(view: TextView<'_>, predicate: impl Fn(u32) -> bool) -> bool {
-    !view.is_empty() && with_units!(view, |units| units.iter().all(|unit| predicate(unit.code())))
+    !view.is_empty() && every(view, predicate)
+}
+
+/// Whether the predicate, which sees the code points in order, is true of all of them.
+fn every(view: TextView<'_>, mut predicate: impl FnMut(u32) -> bool) -> bool {
+    with_units!(view, |units| pace::pieces(units).all(|piece| piece.iter().all(|unit| predicate(unit.code()))))
 }
 
 /// `str.isalpha`.
@@ -145,7 +167,7 @@ pub(crate) fn is_identifier<'a>(text: impl Into<TextView<'a>>) -> bool {
 /// `str.islower`.
 pub(crate) fn is_lower(view: TextView<'_>) -> bool {
     let mut any = false;
-    view.codes().all(|code| {
+    every(view, |code| {
         any = any || unicode::is_lower(code);
         !unicode::is_upper(code) && !unicode::is_title(code)
     }) && any
@@ -154,7 +176,7 @@ pub(crate) fn is_lower(view: TextView<'_>) -> bool {
 /// `str.isupper`.
 pub(crate) fn is_upper(view: TextView<'_>) -> bool {
     let mut any = false;
-    view.codes().all(|code| {
+    every(view, |code| {
         any = any || unicode::is_upper(code);
         !unicode::is_lower(code) && !unicode::is_title(code)
     }) && any
@@ -164,7 +186,7 @@ pub(crate) fn is_upper(view: TextView<'_>) -> bool {
 pub(crate) fn is_title(view: TextView<'_>) -> bool {
     let mut any = false;
     let mut after_cased = false;
-    view.codes().all(|code| {
+    every(view, |code| {
         let starts = unicode::is_upper(code) || unicode::is_title(code);
         let follows = unicode::is_lower(code);
         let fits = !(starts && after_cased || follows && !after_cased);

@@ -19,6 +19,7 @@ pub(crate) mod bytes;
 pub(crate) mod case;
 pub(crate) mod codec;
 pub(crate) mod format_spec;
+pub(crate) mod pace;
 pub(crate) mod pad;
 pub(crate) mod path;
 pub(crate) mod percent;

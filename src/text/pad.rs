@@ -1,6 +1,7 @@
 //! Filling text up: center, ljust, rjust, zfill, expandtabs; for text and, as units, for bytes.
 
 use super::builder::TextBuilder;
+use super::pace;
 use super::text::{MAX_LEN, Text, TextTooLarge};
 use super::view::{TextView, Unit};
 
@@ -122,7 +123,8 @@ pub(crate) fn expand_tabs_bytes(bytes: &[u8], size: usize) -> Result<Vec<u8>, Te
 
 fn expand(codes: impl Iterator<Item = u32>, size: usize, mut push: impl FnMut(u32, usize) -> Result<(), TextTooLarge>) -> Result<(), TextTooLarge> {
     let mut column = 0;
-    for code in codes {
+    let mut counted = pace::Counted::default();
+    for code in codes.take_while(|_| counted.go_on()) {
         if code == 0x09 {
             if size > 0 {
                 let spaces = size - column % size;

@@ -1,9 +1,10 @@
 //! What `repr()` and `ascii()` show of text and bytes.
 
 use super::builder::TextBuilder;
+use super::pace;
 use super::text::Text;
 use super::unicode;
-use super::view::TextView;
+use super::view::{TextView, Unit, with_units};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -24,13 +25,14 @@ pub(crate) fn ascii(view: TextView<'_>) -> Text {
 
 /// Appends the `repr` of a `str`; with `ascii_only` every other character is escaped.
 pub(crate) fn push_repr(out: &mut TextBuilder, view: TextView<'_>, ascii_only: bool) {
-    let quote = quote_for(view.codes());
+    let quote = with_units!(view, |units| quote_for(units));
     out.push_code(quote);
     if let TextView::Ascii(units) = view {
         // Most text needs no escape, and is copied in pieces up to those that do.
         let mut rest = units;
-        while !rest.is_empty() {
-            let plain = rest.iter().position(|&unit| !(0x20..0x7F).contains(&unit) || unit == b'\\' || u32::from(unit) == quote);
+        let mut counted = pace::Counted::default();
+        while !rest.is_empty() && counted.go_on() {
+            let plain = pace::position(rest, |unit| !(0x20..0x7F).contains(&unit) || unit == b'\\' || u32::from(unit) == quote);
             let (copied, after) = rest.split_at(plain.unwrap_or(rest.len()));
             out.push_view(TextView::Ascii(copied));
             rest = after;
@@ -40,7 +42,9 @@ pub(crate) fn push_repr(out: &mut TextBuilder, view: TextView<'_>, ascii_only: b
             }
         }
     } else {
-        view.codes().for_each(|code| push_escaped(out, code, quote, ascii_only));
+        with_units!(view, |units| for piece in pace::pieces(units) {
+            piece.iter().for_each(|unit| push_escaped(out, unit.code(), quote, ascii_only));
+        });
     }
     out.push_code(quote);
 }
@@ -55,8 +59,12 @@ pub(crate) fn to_ascii_escaped(text: &Text) -> Text {
     out.finish()
 }
 
-fn quote_for(codes: impl Iterator<Item = u32>) -> u32 {
-    let (single, double) = codes.fold((false, false), |(single, double), code| (single || code == 0x27, double || code == 0x22));
+fn quote_for<U: Unit>(units: &[U]) -> u32 {
+    let (mut single, mut double) = (false, false);
+    for piece in pace::pieces(units) {
+        (single, double) =
+            piece.iter().fold((single, double), |(single, double), unit| (single || unit.code() == 0x27, double || unit.code() == 0x22));
+    }
     if single && !double { 0x22 } else { 0x27 }
 }
 
@@ -99,13 +107,15 @@ pub(crate) fn repr_bytes(bytes: &[u8]) -> Text {
 
 /// Appends the `repr` of `bytes`.
 pub(crate) fn push_repr_bytes(out: &mut TextBuilder, bytes: &[u8]) {
-    let quote = quote_for(bytes.iter().map(|&byte| u32::from(byte)));
+    let quote = quote_for(bytes);
     out.push_char('b');
     out.push_code(quote);
-    for &byte in bytes {
-        match byte {
-            0x80.. => push_escape(out, byte.into()),
-            _ => push_escaped(out, byte.into(), quote, true),
+    for piece in pace::pieces(bytes) {
+        for &byte in piece {
+            match byte {
+                0x80.. => push_escape(out, byte.into()),
+                _ => push_escaped(out, byte.into(), quote, true),
+            }
         }
     }
     out.push_code(quote);

@@ -7,6 +7,7 @@ use bytemuck::{Pod, cast_slice};
 use memchr::memmem;
 
 use super::builder::TextBuilder;
+use super::pace::{self, Counted, PIECE};
 use super::text::{Text, TextTooLarge};
 use super::view::{TextView, Unit, with_units};
 
@@ -28,8 +29,28 @@ impl<'n, U: Unit + Pod> Finder<'n, U> {
     /// Where the needle first begins.
     #[inline]
     pub(crate) fn find(&self, units: &[U]) -> Option<usize> {
+        if units.len() > PIECE { self.find_in_pieces(units) } else { self.find_in_piece(units) }
+    }
+
+    fn find_in_pieces(&self, units: &[U]) -> Option<usize> {
+        let mut from = 0;
+        loop {
+            // What begins in a piece may end beyond it.
+            let end = units.len().min(from + PIECE + self.needle.len() - 1);
+            if let Some(at) = self.find_in_piece(&units[from..end]) {
+                return Some(from + at);
+            }
+            from += PIECE;
+            if units.len().saturating_sub(from) < self.needle.len() || !pace::go_on() {
+                return None;
+            }
+        }
+    }
+
+    #[inline]
+    fn find_in_piece(&self, units: &[U]) -> Option<usize> {
         let Some(finder) = &self.bytes else {
-            return find_unit(units, self.needle[0]);
+            return find_unit_in_piece(units, self.needle[0]);
         };
         let bytes: &[u8] = cast_slice(units);
         let mut from = 0;
@@ -46,6 +67,21 @@ impl<'n, U: Unit + Pod> Finder<'n, U> {
 /// Where a unit first stands.
 #[inline]
 pub(crate) fn find_unit<U: Unit + Pod>(units: &[U], unit: U) -> Option<usize> {
+    if units.len() <= PIECE {
+        return find_unit_in_piece(units, unit);
+    }
+    let mut before = 0;
+    for piece in pace::pieces(units) {
+        if let Some(at) = find_unit_in_piece(piece, unit) {
+            return Some(before + at);
+        }
+        before += piece.len();
+    }
+    None
+}
+
+#[inline]
+fn find_unit_in_piece<U: Unit + Pod>(units: &[U], unit: U) -> Option<usize> {
     if size_of::<U>() == 1 {
         return memchr::memchr(unit.code() as u8, cast_slice(units));
     }
@@ -65,6 +101,21 @@ pub(crate) fn find_unit<U: Unit + Pod>(units: &[U], unit: U) -> Option<usize> {
 /// Where a unit last stands.
 #[inline]
 pub(crate) fn rfind_unit<U: Unit + Pod>(units: &[U], unit: U) -> Option<usize> {
+    if units.len() <= PIECE {
+        return rfind_unit_in_piece(units, unit);
+    }
+    let mut end = units.len();
+    for piece in pace::pieces_from_end(units) {
+        end -= piece.len();
+        if let Some(at) = rfind_unit_in_piece(piece, unit) {
+            return Some(end + at);
+        }
+    }
+    None
+}
+
+#[inline]
+fn rfind_unit_in_piece<U: Unit + Pod>(units: &[U], unit: U) -> Option<usize> {
     if size_of::<U>() == 1 {
         return memchr::memrchr(unit.code() as u8, cast_slice(units));
     }
@@ -111,6 +162,21 @@ pub(crate) fn rfind_units<U: Unit + Pod>(units: &[U], needle: &[U]) -> Option<us
         _ => {}
     }
     let finder = memmem::FinderRev::new(cast_slice::<U, u8>(needle));
+    let mut end = units.len();
+    loop {
+        // What begins in a piece may end beyond it.
+        let start = end.saturating_sub(PIECE + needle.len() - 1);
+        if let Some(at) = rfind_in_piece(&finder, &units[start..end], needle) {
+            return Some(start + at);
+        }
+        if start == 0 || !pace::go_on() {
+            return None;
+        }
+        end = start + needle.len() - 1;
+    }
+}
+
+fn rfind_in_piece<U: Unit + Pod>(finder: &memmem::FinderRev<'_>, units: &[U], needle: &[U]) -> Option<usize> {
     let mut bytes: &[u8] = cast_slice(units);
     loop {
         let at = finder.rfind(bytes)?;
@@ -125,7 +191,7 @@ pub(crate) fn rfind_units<U: Unit + Pod>(units: &[U], needle: &[U]) -> Option<us
 pub(crate) fn count_units<U: Unit + Pod>(units: &[U], needle: &[U]) -> usize {
     match needle {
         [] => units.len() + 1,
-        [unit] => units.iter().filter(|&other| other == unit).count(),
+        [unit] => pace::pieces(units).map(|piece| piece.iter().filter(|&other| other == unit).count()).sum(),
         _ => {
             let mut count = 0;
             each_match(units, needle, usize::MAX, |_| count += 1);
@@ -149,10 +215,14 @@ pub(crate) fn each_match<U: Unit + Pod>(units: &[U], needle: &[U], max: usize, m
     }
     let finder = Finder::new(needle);
     let mut from = 0;
+    let mut counted = Counted::default();
     for _ in 0..max {
         let Some(at) = finder.find(&units[from..]) else { return };
         each(from + at);
         from += at + needle.len();
+        if !counted.go_on() {
+            return;
+        }
     }
 }
 
@@ -167,9 +237,11 @@ pub(crate) fn replace_units<U: Unit + Pod>(units: &[U], old: &[U], new: &[U], ma
         let times = max.min(units.len() + 1);
         out.try_reserve_exact(new.len().checked_mul(times).and_then(|len| len.checked_add(units.len())).ok_or(TextTooLarge)?)?;
         let split = times.min(units.len());
-        for &unit in &units[..split] {
-            out.extend_from_slice(new);
-            out.push(unit);
+        for piece in pace::pieces(&units[..split]) {
+            for &unit in piece {
+                out.extend_from_slice(new);
+                out.push(unit);
+            }
         }
         if times > units.len() {
             out.extend_from_slice(new);
@@ -280,7 +352,8 @@ fn replace_wider<U: Unit + Pod>(units: &[U], old: &[U], new: TextView<'_>, max: 
         from = at + old_len;
     };
     if old.is_empty() {
-        (0..=units.len()).take(max).for_each(|at| push(at, 0));
+        let mut counted = Counted::default();
+        (0..=units.len()).take(max).take_while(|_| counted.go_on()).for_each(|at| push(at, 0));
     } else {
         each_match(units, old, max, |at| push(at, old.len()));
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bytemuck::Pod;
 
+use super::pace::{self, Counted, PIECE};
 use super::search::{each_match, in_width, rfind_units};
 use super::unicode;
 use super::view::{TextView, Unit, with_units};
@@ -59,6 +60,9 @@ impl Rules<u8> for Bytes {
 #[inline]
 pub(crate) fn split_space_units<U: Unit>(units: &[U], rules: impl Rules<U>, max: usize, mut each: impl FnMut(Range<usize>)) {
     let len = units.len();
+    if len > PIECE {
+        return split_space_in_pieces(units, rules, max, each);
+    }
     let mut at = 0;
     let mut cuts = 0;
     loop {
@@ -80,30 +84,45 @@ pub(crate) fn split_space_units<U: Unit>(units: &[U], rules: impl Rules<U>, max:
     }
 }
 
+fn split_space_in_pieces<U: Unit>(units: &[U], rules: impl Rules<U>, max: usize, mut each: impl FnMut(Range<usize>)) {
+    let len = units.len();
+    let mut counted = Counted::default();
+    let mut at = 0;
+    let mut cuts = 0;
+    while let Some(spaces) = pace::position(&units[at..], |unit| !rules.is_space(unit)) {
+        let start = at + spaces;
+        if cuts == max {
+            return each(start..len);
+        }
+        at = pace::position(&units[start..], |unit| rules.is_space(unit)).map_or(len, |word| start + word);
+        each(start..at);
+        cuts += 1;
+        if !counted.go_on() {
+            return;
+        }
+    }
+}
+
 fn strip_end<U: Unit>(units: &[U], is_space: impl Fn(U) -> bool) -> usize {
-    units.iter().rposition(|&unit| !is_space(unit)).map_or(0, |last| last + 1)
+    pace::rposition(units, |unit| !is_space(unit)).map_or(0, |last| last + 1)
 }
 
 /// As [`split_space_units`], but from the end: `each` gets the last word first.
 pub(crate) fn rsplit_space_units<U: Unit>(units: &[U], rules: impl Rules<U>, max: usize, mut each: impl FnMut(Range<usize>)) {
+    let mut counted = Counted::default();
     let mut at = units.len();
     let mut cuts = 0;
-    loop {
-        while at > 0 && rules.is_space(units[at - 1]) {
-            at -= 1;
-        }
-        if at == 0 {
-            return;
-        }
-        let end = at;
+    while let Some(last) = pace::rposition(&units[..at], |unit| !rules.is_space(unit)) {
+        let end = last + 1;
         if cuts == max {
             return each(0..end);
         }
-        while at > 0 && !rules.is_space(units[at - 1]) {
-            at -= 1;
-        }
+        at = pace::rposition(&units[..end], |unit| rules.is_space(unit)).map_or(0, |space| space + 1);
         each(at..end);
         cuts += 1;
+        if !counted.go_on() {
+            return;
+        }
     }
 }
 
@@ -120,20 +139,25 @@ pub(crate) fn split_units<U: Unit + Pod>(units: &[U], separator: &[U], max: usiz
 
 /// As [`split_units`], but from the end: `each` gets the last part first.
 pub(crate) fn rsplit_units<U: Unit + Pod>(units: &[U], separator: &[U], max: usize, mut each: impl FnMut(Range<usize>)) {
+    let mut counted = Counted::default();
     let mut end = units.len();
     for _ in 0..max {
         let Some(at) = rfind_units(&units[..end], separator) else { break };
         each(at + separator.len()..end);
         end = at;
+        if !counted.go_on() {
+            return;
+        }
     }
     each(0..end);
 }
 
 /// Calls `each` for every line, with or without what ends it.
 pub(crate) fn split_lines_units<U: Unit>(units: &[U], rules: impl Rules<U>, keep_ends: bool, mut each: impl FnMut(Range<usize>)) {
+    let mut counted = Counted::default();
     let mut start = 0;
-    while start < units.len() {
-        let Some(at) = units[start..].iter().position(|&unit| rules.is_line_break(unit)) else {
+    while start < units.len() && counted.go_on() {
+        let Some(at) = pace::position(&units[start..], |unit| rules.is_line_break(unit)) else {
             return each(start..units.len());
         };
         let end = start + at;
@@ -161,7 +185,7 @@ pub(crate) fn strip_units<U: Unit>(units: &[U], ends: Ends, strips: impl Fn(U) -
     let end = if ends == Ends::Left { units.len() } else { strip_end(units, &strips) };
     let start = match ends {
         Ends::Right => 0,
-        _ => units[..end].iter().position(|&unit| !strips(unit)).unwrap_or(end),
+        _ => pace::position(&units[..end], |unit| !strips(unit)).unwrap_or(end),
     };
     start..end
 }

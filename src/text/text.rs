@@ -21,6 +21,7 @@ use std::ptr::NonNull;
 use std::slice;
 
 use super::builder::{Buffer, TextBuilder};
+use super::pace;
 use super::view::{Codes, TextView, Unit, with_units};
 
 /// The storage of a Python `str`; see the file's head.
@@ -734,14 +735,25 @@ pub(crate) fn push_wtf8(bytes: &mut Vec<u8>, code: u32) {
     }
 }
 
-/// The hash of bytes for a seed; an ASCII text and its bytes have the same. Never -1; 0 only for no bytes.
+/// The hash of bytes for a seed; an ASCII text and its bytes have the same. Never -1; 0 only for no bytes, and where a watch ([`super::pace`]) broke it off.
 #[inline]
 pub(crate) fn hash_bytes(bytes: &[u8], seed: u64) -> i64 {
     if bytes.is_empty() {
         return 0;
     }
     let mut hasher = foldhash::quality::FixedState::with_seed(seed).build_hasher();
-    hasher.write(bytes);
+    if bytes.len() <= pace::PIECE {
+        hasher.write(bytes);
+    } else {
+        let mut n_hashed = 0;
+        for piece in pace::pieces(bytes) {
+            hasher.write(piece);
+            n_hashed += piece.len();
+        }
+        if n_hashed < bytes.len() {
+            return 0;
+        }
+    }
     match hasher.finish() as i64 {
         -1 => -2,
         0 => 1,

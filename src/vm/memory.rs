@@ -31,6 +31,16 @@ impl Vm {
         self.check_room(bytes)
     }
 
+    /// An empty vector with room for `count` items, which have been charged; `MemoryError` where the system has none.
+    #[inline]
+    pub(crate) fn room_for<T>(&mut self, count: usize) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        if items.try_reserve_exact(count).is_err() {
+            return Err(self.memory_error());
+        }
+        Ok(items)
+    }
+
     /// Whether so many bytes, which nobody has counted yet, have room: for buffers that grow, which ask for all of theirs again and again.
     #[inline]
     pub(crate) fn check_room(&mut self, bytes: usize) -> Result<()> {

@@ -32,13 +32,23 @@ impl Vm {
         activity: Activity,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<io::Result<R>> {
+        self.wait_for_helper_with(256 * 1024, activity, work)
+    }
+
+    /// `wait_for_helper` in a thread whose stack has so many bytes.
+    pub(crate) fn wait_for_helper_with<R: Send + 'static>(
+        &mut self,
+        stack_bytes: usize,
+        activity: Activity,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<io::Result<R>> {
         use std::sync::{Arc, Mutex, PoisonError};
         let thread = self.thread.clone();
         let mut ticket = thread.wait.begin(activity);
         // What came of it, and whom to wake: a signal's handler may have run, and another wait begun, since it started.
         let shared: Arc<Mutex<(Option<R>, Waiter)>> = Arc::new(Mutex::new((None, Waiter::new(thread.clone(), ticket))));
         let for_helper = shared.clone();
-        let spawned = crate::os::thread::spawn(256 * 1024, move || {
+        let spawned = crate::os::thread::spawn(stack_bytes, move || {
             let result = work();
             let mut place = for_helper.lock().unwrap_or_else(PoisonError::into_inner);
             place.0 = Some(result);

@@ -1,9 +1,14 @@
 //! From a program's text to a code object, with what is wrong about it raised as CPython's exceptions.
 
-use scrip_grammar::{Mode, SyntaxError, SyntaxErrorKind, SyntaxWarning};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use scrip_grammar::{Mode, Options, Parsed, SyntaxError, SyntaxErrorKind, SyntaxWarning};
 
 use super::vm::{Raised, Result, Vm};
+use crate::code::unit::Unit;
 use crate::compile;
+use crate::gil::Activity;
 use crate::object::types::code::Code;
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::value::{Ref, Value};
@@ -27,24 +32,92 @@ impl SourceOptions {
     pub(crate) const INTERACTIVE: Self = Self { mode: Mode::Interactive, top_level_await: false, future_annotations: false };
 }
 
+/// Sources of more bytes are read and compiled in a thread of their own.
+const LONG_SOURCE: usize = 256 * 1024;
+
+/// What the helper's stack has beyond what reading and compiling may use.
+const STACK_RESERVE: usize = 128 * 1024;
+
+/// Tells the helper, when nobody waits for it any more, that its result is not wanted.
+#[derive(Default)]
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Vm {
+    /// Does with a long source what needs no objects: in a thread of its own, so that Ctrl-C, stops and other threads need not wait for its end. `work` gets
+    /// what was `given` and how much native stack there is.
+    fn read_aside<G, R>(&mut self, size: usize, given: G, work: impl Fn(G, usize) -> R + Send + 'static) -> Result<R>
+    where
+        G: Send + 'static,
+        R: Send + 'static,
+    {
+        let stack_bytes = self.native_room().max(1 << 16);
+        if size <= LONG_SOURCE {
+            return Ok(work(given, stack_bytes));
+        }
+        let work = Arc::new(Mutex::new(Some((given, work))));
+        let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let helped = work.clone();
+        let abandoned = Abandoned::default();
+        let heeded = abandoned.0.clone();
+        let done = self.wait_for_helper_with(stack_bytes + STACK_RESERVE, Activity::Compile, move || {
+            scrip_grammar::abandon::heed(heeded);
+            take(&helped).map(|(given, work): (G, _)| work(given, stack_bytes))
+        });
+        match done? {
+            Ok(Some(result)) => Ok(result),
+            // There is no other thread to be had.
+            _ => match take(&work) {
+                Some((given, work)) => Ok(work(given, stack_bytes)),
+                None => Err(self.memory_error()),
+            },
+        }
+    }
+
+    /// The tree of a program, or what is wrong with it.
+    pub(crate) fn parse_source(&mut self, source: &[u8], mode: Mode, options: Options) -> Result<std::result::Result<Parsed, SyntaxError>> {
+        if source.len() <= LONG_SOURCE {
+            return Ok(scrip_grammar::parse_bytes(source, mode, Options { stack_bytes: self.native_room().max(1), ..options }));
+        }
+        self.read_aside(source.len(), source.to_vec(), move |source, stack_bytes| {
+            scrip_grammar::parse_bytes(&source, mode, Options { stack_bytes, ..options })
+        })
+    }
+
+    /// The text of a program's tree, as `dump` writes it.
+    pub(crate) fn dump_source(&mut self, source: &[u8], mode: Mode, filename: &str) -> Result<String> {
+        let dumped = self.read_aside(source.len(), source.to_vec(), move |source, stack_bytes| {
+            let parsed = scrip_grammar::parse_bytes(&source, mode, Options { tree_only: true, stack_bytes, ..Options::default() })?;
+            Ok(scrip_grammar::dump::dump(&parsed, stack_bytes))
+        })?;
+        match dumped {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err(self.too_deep()),
+            Err(error) => Err(self.raise_syntax_error(&error, filename)),
+        }
+    }
+
     /// Compiles a program given as bytes.
     pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
         // Tokens and tree take up to seventy bytes for each byte of dense text.
         self.check_room(source.len().saturating_mul(64))?;
-        let stack_bytes = self.native_room().max(1);
-        let grammar = scrip_grammar::Options { top_level_await: options.top_level_await, stack_bytes, ..Default::default() };
-        let parsed = match scrip_grammar::parse_bytes(source, options.mode, grammar) {
+        let grammar = Options { top_level_await: options.top_level_await, ..Default::default() };
+        let parsed = match self.parse_source(source, options.mode, grammar)? {
             Ok(parsed) => parsed,
             Err(error) => match self.decoded_by_codec(source, &error)? {
-                Some(text) => match scrip_grammar::parse(&text, options.mode, grammar) {
+                Some(text) => match self.parse_decoded(text, options.mode, grammar)? {
                     Ok(parsed) => parsed,
                     Err(error) => return Err(self.raise_syntax_error(&error, filename)),
                 },
                 None => return Err(self.raise_syntax_error(&error, filename)),
             },
         };
-        self.compile_parsed(&parsed, filename, options)
+        self.compile_parsed(parsed, filename, options)
     }
 
     /// The text of a source whose comment names an encoding that the grammar does not know but `codecs` does.
@@ -69,19 +142,21 @@ impl Vm {
         self.expect_string(&decoded, "a decoded source").map(Some)
     }
 
+    fn parse_decoded(&mut self, text: String, mode: Mode, options: Options) -> Result<std::result::Result<Parsed, SyntaxError>> {
+        self.read_aside(text.len(), text, move |text, stack_bytes| scrip_grammar::parse(&text, mode, Options { stack_bytes, ..options }))
+    }
+
     /// Compiles a program that has been read.
-    pub(crate) fn compile_parsed(&mut self, parsed: &scrip_grammar::Parsed, filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
-        let here = 0_u8;
-        let room = (std::ptr::from_ref(&here) as usize).saturating_sub(self.stack_limit);
-        let compile_options = compile::Options {
-            future_annotations: options.future_annotations,
-            top_level_await: options.top_level_await,
-            stack_bytes: room.max(1 << 16),
-        };
+    pub(crate) fn compile_parsed(&mut self, parsed: Parsed, filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
         for warning in &parsed.warnings {
             self.show_syntax_warning(warning, filename)?;
         }
-        let unit = match compile::compile(parsed, filename, &compile_options) {
+        let name = filename.to_owned();
+        let unit: std::result::Result<Arc<Unit>, SyntaxError> = self.read_aside(parsed.source.len(), parsed, move |parsed, stack_bytes| {
+            let SourceOptions { future_annotations, top_level_await, .. } = options;
+            compile::compile(&parsed, &name, &compile::Options { future_annotations, top_level_await, stack_bytes })
+        })?;
+        let unit = match unit {
             Ok(unit) => unit,
             Err(error) => return Err(self.raise_syntax_error(&error, filename)),
         };
@@ -107,13 +182,13 @@ impl Vm {
             };
             return Err(self.raise_syntax_error(&error, filename));
         }
-        let grammar = scrip_grammar::Options { top_level_await: true, stack_bytes: self.native_room().max(1), ..Default::default() };
-        match scrip_grammar::parse_bytes(source, Mode::Module, grammar) {
-            Ok(parsed) => self.compile_parsed(&parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
+        let grammar = Options { top_level_await: true, ..Default::default() };
+        match self.parse_source(source, Mode::Module, grammar)? {
+            Ok(parsed) => self.compile_parsed(parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
             Err(mut error) => {
                 if let Some(text) = self.decoded_by_codec(source, &error)? {
-                    return match scrip_grammar::parse(&text, Mode::Module, grammar) {
-                        Ok(parsed) => self.compile_parsed(&parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
+                    return match self.parse_decoded(text, Mode::Module, grammar)? {
+                        Ok(parsed) => self.compile_parsed(parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
                         Err(error) => Err(self.raise_syntax_error(&error, filename)),
                     };
                 }

@@ -17,6 +17,8 @@ pub(crate) struct PollHook {
     thread: crate::gil::ThreadHandle,
     is_main: bool,
     is_retry: bool,
+    /// The GIL may be handed over while the work goes on.
+    is_sharing: bool,
     /// Instructions that are left to all of the interpreter.
     left: i64,
     n_polls: usize,
@@ -31,6 +33,9 @@ impl PollHook {
         }
         if !self.shared.breaker.is_set() {
             return false;
+        }
+        if self.is_sharing && self.shared.breaker.has(crate::gil::DROP) {
+            self.shared.yield_now(&self.thread);
         }
         if self.shared.breaker.has(crate::gil::STOP) && self.shared.must_stop(&self.thread) {
             return true;
@@ -160,8 +165,40 @@ impl Vm {
             thread: self.thread.clone(),
             is_main: self.is_main,
             is_retry,
+            is_sharing: false,
             left: if self.is_stopping() { self.budget } else { self.budget.saturating_add(self.state().shared.instructions_left()) },
             n_polls: 0,
+        }
+    }
+
+    /// Runs `work` of the layer of texts, whose time grows with `size`, so that Ctrl-C, stops and, where it can be, other threads need not wait for its end:
+    /// it is broken off and begun again. `operands`: whose text or bytes it may borrow; who does not change keeps them through a hand-over of the GIL.
+    /// The work runs no scripts and changes nothing.
+    #[inline]
+    pub(crate) fn paced<R>(&mut self, size: usize, operands: &[Value], work: impl Fn(&Vm) -> R) -> Result<R> {
+        if size <= crate::text::pace::PIECE { Ok(work(self)) } else { self.paced_pieces(operands, work) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn paced_pieces<R>(&mut self, operands: &[Value], work: impl Fn(&Vm) -> R) -> Result<R> {
+        use crate::object::types::{bytes::Bytes, str::Str};
+        // What is borrowed of these lies still as long as somebody holds them, and the caller does.
+        let lies_still = |operand: &Value| {
+            operand.holds::<Str>() || operand.holds::<Bytes>() || operand.as_small().is_some() || operand.is_none() || operand.is_unbound()
+        };
+        let is_sharing = operands.iter().all(lies_still);
+        let mut is_retry = false;
+        loop {
+            let hook = std::rc::Rc::new(std::cell::RefCell::new(PollHook { is_sharing, ..self.poll_hook(is_retry) }));
+            let asked = hook.clone();
+            let result = crate::text::pace::watched(move || !asked.borrow_mut().poll(), || work(self));
+            self.settle(&hook.borrow());
+            if let Some(result) = result {
+                return Ok(result);
+            }
+            self.poll()?;
+            is_retry = true;
         }
     }
 

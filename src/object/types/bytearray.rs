@@ -14,7 +14,7 @@ use crate::object::native::{Args, native};
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_SELF, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::types::str::Str;
 use crate::object::value::{Ref, Value};
-use crate::text::repr;
+use crate::text::{Text, TextView, repr, search};
 use crate::vm::{ExceptionKind, Result, Vm};
 
 /// A bytearray.
@@ -106,11 +106,19 @@ fn resizable<'a>(vm: &mut Vm, value: &'a Value) -> Result<&'a Ref<ByteArray>> {
 }
 
 fn show(vm: &mut Vm, value: &Value) -> Result<Value> {
-    let shown = repr::repr_bytes(data(vm, value)).to_string();
+    let len = data(vm, value).len();
+    let shown = vm.paced(len, std::slice::from_ref(value), |vm| repr::repr_bytes(data(vm, value)))?;
     // Unlike `bytes`, a single quote is escaped within double quotes, too.
-    let shown = if shown.starts_with("b\"") { shown.replace('\'', "\\'") } else { shown };
+    let shown = match shown.get(1) {
+        0x22 => vm.paced(len, &[], |_| search::replace(shown.view(), TextView::Ascii(b"'"), TextView::Ascii(b"\\'"), None))?,
+        _ => Ok(None),
+    }
+    .map_err(|_| vm.memory_error())?
+    .unwrap_or(shown);
     let name = vm.type_name(value);
-    Ok(vm.new_str(format!("{name}({shown})")))
+    let parts = [Text::from(name.to_string()), Text::from("("), shown, Text::from(")")];
+    let whole = Text::concat_all(parts.iter()).map_err(|_| vm.memory_error())?;
+    Ok(vm.new_str(whole))
 }
 
 fn init(vm: &mut Vm, value: &Value, args: CallArgs<'_>) -> Result<()> {

@@ -38,7 +38,7 @@ macro_rules! with_shared_methods {
             native("index(self, sub, start=None, end=None, /)", |vm, args| shared::index(vm, args, false)),
             native("isalnum(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_alnum)),
             native("isalpha(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_alpha)),
-            native("isascii(self, /)", |vm, args| shared::tested(vm, args, <[u8]>::is_ascii)),
+            native("isascii(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_ascii)),
             native("isdigit(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_digit)),
             native("islower(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_lower)),
             native("isspace(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_space)),
@@ -46,7 +46,7 @@ macro_rules! with_shared_methods {
             native("isupper(self, /)", |vm, args| shared::tested(vm, args, $crate::text::bytes::is_upper)),
             native("join(self, iterable_of_bytes, /)", shared::join),
             native("ljust(self, width, fillchar=b' ', /)", |vm, args| shared::justified(vm, args, $crate::text::pad::Justify::Left)),
-            native("lower(self, /)", |vm, args| shared::mapped(vm, args, <[u8]>::to_ascii_lowercase)),
+            native("lower(self, /)", |vm, args| shared::mapped(vm, args, $crate::text::bytes::lower)),
             native("lstrip(self, bytes=None, /)", |vm, args| shared::stripped(vm, args, $crate::text::split::Ends::Left)),
             native("partition(self, sep, /)", |vm, args| shared::partitioned(vm, args, false)),
             native("removeprefix(self, prefix, /)", shared::removeprefix),
@@ -65,7 +65,7 @@ macro_rules! with_shared_methods {
             native("swapcase(self, /)", |vm, args| shared::mapped(vm, args, $crate::text::bytes::swapcase)),
             native("title(self, /)", |vm, args| shared::mapped(vm, args, $crate::text::bytes::title)),
             native("translate(self, table, /, delete=b'')", shared::translate),
-            native("upper(self, /)", |vm, args| shared::mapped(vm, args, <[u8]>::to_ascii_uppercase)),
+            native("upper(self, /)", |vm, args| shared::mapped(vm, args, $crate::text::bytes::upper)),
             native("zfill(self, width, /)", shared::zfill),
             $($more),*
         ]
@@ -80,15 +80,12 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     flags: BASE_TYPE | MATCH_SELF,
     new: constructor("bytes(source=b'', encoding='utf-8', errors='strict')", new),
     slots: Slots {
-        repr: Some(|vm, this| {
-            let shown = repr::repr_bytes(data(vm, this));
-            Ok(vm.new_str(shown))
+        repr: Some(shown),
+        str: Some(shown),
+        hash: Some(|vm, this| {
+            let seed = vm.state().hash_seed;
+            vm.paced(data(vm, this).len(), std::slice::from_ref(this), |vm| hash_bytes(data(vm, this), seed))
         }),
-        str: Some(|vm, this| {
-            let shown = repr::repr_bytes(data(vm, this));
-            Ok(vm.new_str(shown))
-        }),
-        hash: Some(|vm, this| Ok(hash_bytes(data(vm, this), vm.state().hash_seed))),
         compare: Some(compare),
         iter: Some(scalar_iterator::iterate),
         len: Some(|vm, this| Ok(data(vm, this).len())),
@@ -115,6 +112,11 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
 /// The bytes of a receiver.
 pub(crate) fn data<'a>(vm: &'a Vm, value: &'a Value) -> &'a [u8] {
     plain_bytes(vm, value).expect("the receiver is a bytes or a bytearray")
+}
+
+fn shown(vm: &mut Vm, this: &Value) -> Result<Value> {
+    let shown = vm.paced(data(vm, this).len(), std::slice::from_ref(this), |vm| repr::repr_bytes(data(vm, this)))?;
+    Ok(vm.new_str(shown))
 }
 
 /// Bytes of the receiver's own kind.
@@ -299,10 +301,10 @@ fn get_item(vm: &mut Vm, this: &Value, key: &Value) -> Result<Value> {
 pub(crate) fn contains(vm: &mut Vm, this: &Value, item: &Value) -> Result<bool> {
     if is_index(vm, item) {
         let byte = byte_value(vm, item, "byte must be in range(0, 256)")?;
-        return Ok(data(vm, this).contains(&byte));
+        return vm.paced(data(vm, this).len(), std::slice::from_ref(this), |vm| search::find_unit(data(vm, this), byte).is_some());
     }
     let needle = buffer(vm, item)?;
-    Ok(search::find_units(data(vm, this), &needle).is_some())
+    vm.paced(data(vm, this).len(), std::slice::from_ref(this), |vm| search::find_units(data(vm, this), &needle).is_some())
 }
 
 /// `left + right`: of the left operand's kind.
@@ -354,12 +356,12 @@ fn large<T>(vm: &mut Vm, result: std::result::Result<T, TextTooLarge>) -> Result
 }
 
 pub(crate) fn mapped(vm: &mut Vm, args: Args<'_>, map: impl Fn(&[u8]) -> Vec<u8>) -> Result<Value> {
-    let made = map(data(vm, &args[0]));
+    let made = vm.paced(data(vm, &args[0]).len(), &args, |vm| map(data(vm, &args[0])))?;
     Ok(like(vm, &args[0], made))
 }
 
 pub(crate) fn tested(vm: &mut Vm, args: Args<'_>, test: impl Fn(&[u8]) -> bool) -> Result<Value> {
-    Ok(Value::from_bool(test(data(vm, &args[0]))))
+    Ok(Value::from_bool(vm.paced(data(vm, &args[0]).len(), &args, |vm| test(data(vm, &args[0])))?))
 }
 
 pub(crate) fn justified(vm: &mut Vm, args: Args<'_>, how: Justify) -> Result<Value> {
@@ -418,9 +420,10 @@ pub(crate) fn expandtabs(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Some(size) => tab_size(vm, size)?,
         None => 8,
     };
-    let n_tabs = data(vm, &args[0]).iter().filter(|&&byte| byte == 9).count();
+    let len = data(vm, &args[0]).len();
+    let n_tabs = vm.paced(len, &args, |vm| search::count_units(data(vm, &args[0]), b"\t"))?;
     vm.charge(n_tabs.saturating_mul(size))?;
-    let made = pad::expand_tabs_bytes(data(vm, &args[0]), size);
+    let made = vm.paced(len, &args, |vm| pad::expand_tabs_bytes(data(vm, &args[0]), size))?;
     let made = large(vm, made)?;
     Ok(like(vm, &args[0], made))
 }
@@ -442,10 +445,12 @@ fn found(vm: &mut Vm, args: Args<'_>, last: bool) -> Result<Option<usize>> {
     let range = bounds(vm, args.given(2), args.given(3), len)?;
     let needle = needle(vm, &args[1])?;
     let Some((start, end)) = range else { return Ok(None) };
-    let bytes = data(vm, &args[0]);
-    let end = end.min(bytes.len());
-    let bytes = &bytes[start.min(end)..end];
-    let at = if last { search::rfind_units(bytes, &needle) } else { search::find_units(bytes, &needle) };
+    let at = vm.paced(end.saturating_sub(start), &args, |vm| {
+        let bytes = data(vm, &args[0]);
+        let end = end.min(bytes.len());
+        let bytes = &bytes[start.min(end)..end];
+        if last { search::rfind_units(bytes, &needle) } else { search::find_units(bytes, &needle) }
+    })?;
     Ok(at.map(|at| at + start))
 }
 
@@ -465,9 +470,12 @@ pub(crate) fn count(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let range = bounds(vm, args.given(2), args.given(3), len)?;
     let needle = needle(vm, &args[1])?;
     let Some((start, end)) = range else { return Ok(Value::small(0)) };
-    let bytes = data(vm, &args[0]);
-    let end = end.min(bytes.len());
-    Ok(Value::small(search::count_units(&bytes[start.min(end)..end], &needle) as i64))
+    let count = vm.paced(end.saturating_sub(start), &args, |vm| {
+        let bytes = data(vm, &args[0]);
+        let end = end.min(bytes.len());
+        search::count_units(&bytes[start.min(end)..end], &needle)
+    })?;
+    Ok(Value::small(count as i64))
 }
 
 pub(crate) fn affix(vm: &mut Vm, args: Args<'_>, name: &str, fits: fn(&[u8], &[u8]) -> bool) -> Result<Value> {
@@ -513,10 +521,12 @@ pub(crate) fn removesuffix(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 pub(crate) fn stripped(vm: &mut Vm, args: Args<'_>, ends: Ends) -> Result<Value> {
     let range = match args.given_some(1) {
-        None => split::strip_units(data(vm, &args[0]), ends, |byte| matches!(byte, b' ' | 0x09..=0x0d)),
+        None => {
+            vm.paced(data(vm, &args[0]).len(), &args, |vm| split::strip_units(data(vm, &args[0]), ends, |byte| matches!(byte, b' ' | 0x09..=0x0d)))?
+        }
         Some(chars) => {
             let chars = buffer(vm, chars)?;
-            split::strip_units(data(vm, &args[0]), ends, |byte| chars.contains(&byte))
+            vm.paced(data(vm, &args[0]).len(), &args, |vm| split::strip_units(data(vm, &args[0]), ends, |byte| chars.contains(&byte)))?
         }
     };
     Ok(part(vm, &args[0], range))
@@ -527,9 +537,11 @@ pub(crate) fn partitioned(vm: &mut Vm, args: Args<'_>, last: bool) -> Result<Val
     if separator.is_empty() {
         return Err(vm.value_error("empty separator"));
     }
-    let bytes = data(vm, &args[0]);
-    let len = bytes.len();
-    let at = if last { search::rfind_units(bytes, &separator) } else { search::find_units(bytes, &separator) };
+    let at = vm.paced(data(vm, &args[0]).len(), &args, |vm| {
+        let bytes = data(vm, &args[0]);
+        if last { search::rfind_units(bytes, &separator) } else { search::find_units(bytes, &separator) }
+    })?;
+    let len = data(vm, &args[0]).len();
     let parts = match at {
         Some(at) => {
             let width = separator.len();
@@ -545,36 +557,64 @@ pub(crate) fn partitioned(vm: &mut Vm, args: Args<'_>, last: bool) -> Result<Val
     Ok(vm.new_tuple(parts))
 }
 
-fn parts(vm: &mut Vm, this: &Value, ranges: Vec<std::ops::Range<usize>>) -> Value {
-    let mut parts = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        parts.push(part(vm, this, range));
+/// Where the parts are; `None` where there is no room to note them.
+type Ranges = Option<Vec<std::ops::Range<usize>>>;
+
+/// Notes a part.
+fn note(vm: &Vm, ranges: &mut Ranges, range: std::ops::Range<usize>) {
+    let Some(noted) = ranges else { return };
+    if noted.len() == noted.capacity() && (!vm.has_room(noted.len() * 32) || noted.try_reserve(noted.len().max(4)).is_err()) {
+        *ranges = None;
+        return;
     }
-    vm.new_list(parts)
+    noted.push(range);
+}
+
+/// The list of parts.
+fn parts(vm: &mut Vm, this: &Value, ranges: Ranges) -> Result<Value> {
+    let Some(ranges) = ranges else { return Err(vm.memory_error()) };
+    vm.charge(ranges.len() * 8)?;
+    let mut parts = vm.room_for(ranges.len())?;
+    for (index, range) in ranges.into_iter().enumerate() {
+        if index % 4096 == 4095 {
+            vm.poll()?;
+        }
+        // A bytearray may have been changed meanwhile.
+        let end = range.end.min(data(vm, this).len());
+        parts.push(part(vm, this, range.start.min(end)..end));
+    }
+    Ok(vm.new_list(parts))
 }
 
 pub(crate) fn split_at(vm: &mut Vm, args: Args<'_>, from_right: bool) -> Result<Value> {
     let max = max_argument(vm, args.given(2))?.unwrap_or(usize::MAX);
-    let mut ranges = Vec::new();
-    match args.given_some(1) {
-        None if from_right => split::rsplit_space_units(data(vm, &args[0]), split::Bytes, max, |range| ranges.push(range)),
-        None => split::split_space_units(data(vm, &args[0]), split::Bytes, max, |range| ranges.push(range)),
+    let separator = match args.given_some(1) {
+        None => None,
         Some(separator) => {
             let separator = buffer(vm, separator)?;
             if separator.is_empty() {
                 return Err(vm.value_error("empty separator"));
             }
-            if from_right {
-                split::rsplit_units(data(vm, &args[0]), &separator, max, |range| ranges.push(range));
-            } else {
-                split::split_units(data(vm, &args[0]), &separator, max, |range| ranges.push(range));
-            }
+            Some(separator)
         }
-    }
-    if from_right {
+    };
+    let mut ranges = vm.paced(data(vm, &args[0]).len(), &args, |vm| {
+        let mut ranges = Some(Vec::new());
+        let (bytes, each) = (data(vm, &args[0]), |range| note(vm, &mut ranges, range));
+        match &separator {
+            None if from_right => split::rsplit_space_units(bytes, split::Bytes, max, each),
+            None => split::split_space_units(bytes, split::Bytes, max, each),
+            Some(separator) if from_right => split::rsplit_units(bytes, separator, max, each),
+            Some(separator) => split::split_units(bytes, separator, max, each),
+        }
+        ranges
+    })?;
+    if let Some(ranges) = &mut ranges
+        && from_right
+    {
         ranges.reverse();
     }
-    Ok(parts(vm, &args[0], ranges))
+    parts(vm, &args[0], ranges)
 }
 
 pub(crate) fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -582,23 +622,26 @@ pub(crate) fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Some(keep) => vm.is_true(keep)?,
         None => false,
     };
-    let mut ranges = Vec::new();
-    split::split_lines_units(data(vm, &args[0]), split::Bytes, keep, |range| ranges.push(range));
-    Ok(parts(vm, &args[0], ranges))
+    let ranges = vm.paced(data(vm, &args[0]).len(), &args, |vm| {
+        let mut ranges = Some(Vec::new());
+        split::split_lines_units(data(vm, &args[0]), split::Bytes, keep, |range| note(vm, &mut ranges, range));
+        ranges
+    })?;
+    parts(vm, &args[0], ranges)
 }
 
 pub(crate) fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let (old, new) = (buffer(vm, &args[1])?, buffer(vm, &args[2])?);
     let max = max_argument(vm, args.given(3))?;
     if new.len() > old.len() {
-        let bytes = data(vm, &args[0]);
-        let n_matches = if old.is_empty() { bytes.len() + 1 } else { search::count_units(bytes, &old) };
+        let len = data(vm, &args[0]).len();
+        let n_matches = if old.is_empty() { len + 1 } else { vm.paced(len, &args, |vm| search::count_units(data(vm, &args[0]), &old))? };
         match n_matches.min(max.unwrap_or(usize::MAX)).checked_mul(new.len()) {
             Some(size) => vm.charge(size)?,
             None => return Err(vm.memory_error()),
         }
     }
-    let made = search::replace_units(data(vm, &args[0]), &old, &new, max);
+    let made = vm.paced(data(vm, &args[0]).len(), &args, |vm| search::replace_units(data(vm, &args[0]), &old, &new, max))?;
     match large(vm, made)? {
         Some(made) => Ok(like(vm, &args[0], made)),
         None => Ok(whole(vm, &args[0])),
@@ -615,6 +658,9 @@ pub(crate) fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let separator = data(vm, &args[0]).to_vec();
     let mut out = Vec::new();
     for (index, item) in items.iter().enumerate() {
+        if index % 4096 == 4095 {
+            vm.poll()?;
+        }
         let Some(bytes) = bytes_of(vm, item)? else {
             let name = vm.type_name(item);
             return Err(vm.type_error(format!("sequence item {index}: expected a bytes-like object, {name} found")));
@@ -646,7 +692,7 @@ pub(crate) fn translate(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Some(delete) => buffer(vm, delete)?,
         None => Vec::new(),
     };
-    let made = ascii::translate(data(vm, &args[0]), table.as_deref(), &delete);
+    let made = vm.paced(data(vm, &args[0]).len(), &args, |vm| ascii::translate(data(vm, &args[0]), table.as_deref(), &delete))?;
     Ok(like(vm, &args[0], made))
 }
 
@@ -695,7 +741,7 @@ pub(crate) fn hex_of(vm: &mut Vm, bytes: &[u8], separator: Option<&Value>, group
         None => 1,
     };
     vm.charge(bytes.len().saturating_mul(3))?;
-    let made = ascii::hex(bytes, separator, group);
+    let made = vm.paced(bytes.len(), &[], |_| ascii::hex(bytes, separator, group))?;
     let made = large(vm, made)?;
     Ok(vm.new_str(made))
 }
@@ -706,7 +752,7 @@ pub(crate) fn fromhex(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let name = vm.type_name(&args[1]);
         return Err(vm.type_error(format!("fromhex() argument must be str, not {name}")));
     }
-    let bytes = match ascii::from_hex(text(vm, &args[1]).view()) {
+    let bytes = match vm.paced(text(vm, &args[1]).len(), &args[1..2], |vm| ascii::from_hex(text(vm, &args[1]).view()))? {
         Ok(bytes) => bytes,
         Err(position) => {
             return Err(vm.value_error(format!("non-hexadecimal number found in fromhex() arg at position {position}")));

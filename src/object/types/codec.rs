@@ -116,7 +116,7 @@ pub(crate) fn encode_known(vm: &mut Vm, this: &Value, encoding: Encoding, errors
     let source = text(vm, this).clone();
     vm.charge(source.len())?;
     let result = match Policy::from_name(errors) {
-        Some(policy) => codec::encode::<Raised>(source.view(), encoding, &mut Errors::new(policy)),
+        Some(policy) => vm.paced(source.len(), &[], |_| codec::encode::<Raised>(source.view(), encoding, &mut Errors::new(policy)))?,
         None => {
             let mut hook = |error: &CodecError| call_handler(vm, errors, error, this, source.len());
             codec::encode(source.view(), encoding, &mut Errors::with_hook(&mut hook))
@@ -129,7 +129,7 @@ pub(crate) fn encode_known(vm: &mut Vm, this: &Value, encoding: Encoding, errors
 pub(crate) fn decode_known(vm: &mut Vm, bytes: &[u8], encoding: Encoding, errors: &str, last: bool) -> Result<Decoded> {
     vm.charge(bytes.len())?;
     let result = match Policy::from_name(errors) {
-        Some(policy) => codec::decode::<Raised>(bytes, encoding, &mut Errors::new(policy), last),
+        Some(policy) => vm.paced(bytes.len(), &[], |_| codec::decode::<Raised>(bytes, encoding, &mut Errors::new(policy), last))?,
         None => {
             let mut hook = |error: &CodecError| {
                 let object = vm.new_bytes(bytes.to_vec());

@@ -74,17 +74,17 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("removeprefix(self, prefix, /)", removeprefix),
         native("removesuffix(self, suffix, /)", removesuffix),
         native("isascii(self, /)", |vm, args| Ok(Value::from_bool(text(vm, &args[0]).is_ascii()))),
-        native("islower(self, /)", |vm, args| Ok(Value::from_bool(case::is_lower(view(vm, &args[0]))))),
-        native("isupper(self, /)", |vm, args| Ok(Value::from_bool(case::is_upper(view(vm, &args[0]))))),
-        native("istitle(self, /)", |vm, args| Ok(Value::from_bool(case::is_title(view(vm, &args[0]))))),
-        native("isspace(self, /)", |vm, args| Ok(Value::from_bool(case::is_space(view(vm, &args[0]))))),
-        native("isdecimal(self, /)", |vm, args| Ok(Value::from_bool(case::is_decimal(view(vm, &args[0]))))),
-        native("isdigit(self, /)", |vm, args| Ok(Value::from_bool(case::is_digit(view(vm, &args[0]))))),
-        native("isnumeric(self, /)", |vm, args| Ok(Value::from_bool(case::is_numeric(view(vm, &args[0]))))),
-        native("isalpha(self, /)", |vm, args| Ok(Value::from_bool(case::is_alpha(view(vm, &args[0]))))),
-        native("isalnum(self, /)", |vm, args| Ok(Value::from_bool(case::is_alnum(view(vm, &args[0]))))),
-        native("isidentifier(self, /)", |vm, args| Ok(Value::from_bool(case::is_identifier(view(vm, &args[0]))))),
-        native("isprintable(self, /)", |vm, args| Ok(Value::from_bool(case::is_printable(view(vm, &args[0]))))),
+        native("islower(self, /)", |vm, args| tested(vm, args, case::is_lower)),
+        native("isupper(self, /)", |vm, args| tested(vm, args, case::is_upper)),
+        native("istitle(self, /)", |vm, args| tested(vm, args, case::is_title)),
+        native("isspace(self, /)", |vm, args| tested(vm, args, case::is_space)),
+        native("isdecimal(self, /)", |vm, args| tested(vm, args, case::is_decimal)),
+        native("isdigit(self, /)", |vm, args| tested(vm, args, case::is_digit)),
+        native("isnumeric(self, /)", |vm, args| tested(vm, args, case::is_numeric)),
+        native("isalpha(self, /)", |vm, args| tested(vm, args, case::is_alpha)),
+        native("isalnum(self, /)", |vm, args| tested(vm, args, case::is_alnum)),
+        native("isidentifier(self, /)", |vm, args| tested(vm, args, |view| case::is_identifier(view))),
+        native("isprintable(self, /)", |vm, args| tested(vm, args, case::is_printable)),
         native("zfill(self, width, /)", zfill),
         native("format(self, /, *args, **kwargs)", format_method),
         native("format_map(self, mapping, /)", format_map),
@@ -193,7 +193,8 @@ pub(crate) fn string_argument(vm: &mut Vm, value: Option<&Value>, what: &str) ->
 }
 
 fn repr_slot(vm: &mut Vm, this: &Value) -> Result<Value> {
-    let shown = repr::repr(view(vm, this));
+    let len = text(vm, this).len();
+    let shown = vm.paced(len, std::slice::from_ref(this), |vm| repr::repr(view(vm, this)))?;
     Ok(vm.new_str(shown))
 }
 
@@ -203,7 +204,8 @@ fn str_slot(vm: &mut Vm, this: &Value) -> Result<Value> {
 
 fn hash(vm: &mut Vm, this: &Value) -> Result<i64> {
     let seed = vm.state().hash_seed;
-    Ok(this.downcast::<Str>().expect("the slot's own type").get(vm).hash(seed))
+    let len = text(vm, this).len();
+    vm.paced(len, std::slice::from_ref(this), |vm| this.downcast::<Str>().expect("the slot's own type").get(vm).hash(seed))
 }
 
 fn compare(vm: &mut Vm, this: &Value, other: &Value, how: Comparison) -> Result<Value> {
@@ -249,7 +251,10 @@ fn get_item(vm: &mut Vm, this: &Value, key: &Value) -> Result<Value> {
 
 fn contains(vm: &mut Vm, this: &Value, item: &Value) -> Result<bool> {
     match text_if(vm, item) {
-        Some(item) => Ok(search::find(view(vm, this), item.view()).is_some()),
+        Some(_) => {
+            let len = text(vm, this).len();
+            vm.paced(len, &[this.clone(), item.clone()], |vm| search::find(view(vm, this), view(vm, item)).is_some())
+        }
         None => {
             let name = vm.type_name(item);
             Err(vm.type_error(format!("'in <string>' requires string as left operand, not {name}")))
@@ -338,16 +343,17 @@ fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     expect_text(vm, &args[2], |name| format!("replace() argument 2 must be str, not {name}"))?;
     let max = max_argument(vm, args.given(3))?;
     let (this, old, new) = (text(vm, &args[0]), view(vm, &args[1]), view(vm, &args[2]));
+    let len = this.len();
     // A bound on what replacing every single position could make; checked so that the charge comes first.
     if new.len() > old.len() {
-        let n_matches = if old.is_empty() { this.len() + 1 } else { search::count(this.view(), old) }.min(max.unwrap_or(usize::MAX));
-        let width = this.view().width().max(new.width());
-        match n_matches.checked_mul(new.len()).and_then(|size| size.checked_mul(width)) {
+        let (width, new_len) = (this.view().width().max(new.width()), new.len());
+        let n_matches = if old.is_empty() { len + 1 } else { vm.paced(len, &args, |vm| search::count(view(vm, &args[0]), view(vm, &args[1])))? };
+        match n_matches.min(max.unwrap_or(usize::MAX)).checked_mul(new_len).and_then(|size| size.checked_mul(width)) {
             Some(size) => vm.charge(size)?,
             None => return Err(vm.memory_error()),
         }
     }
-    let replaced = search::replace(view(vm, &args[0]), view(vm, &args[1]), view(vm, &args[2]), max);
+    let replaced = vm.paced(len, &args, |vm| search::replace(view(vm, &args[0]), view(vm, &args[1]), view(vm, &args[2]), max))?;
     changed(vm, &args[0], replaced)
 }
 
@@ -378,46 +384,58 @@ fn shared_part(vm: &Vm, this: &Value, range: std::ops::Range<usize>) -> Value {
     vm.new_str(text.slice(range.start, range.end))
 }
 
+/// The parts of a string so far.
+#[derive(Default)]
+struct Parts {
+    items: Vec<Value>,
+    /// There was no room for more; what was found before is let go, and the rest is not looked at.
+    is_full: bool,
+}
+
+impl Parts {
+    fn push(&mut self, vm: &Vm, whole: &Value, range: std::ops::Range<usize>) {
+        if self.is_full {
+            return;
+        }
+        if self.items.len() == self.items.capacity()
+            && (!vm.has_room(self.items.len() * 16) || self.items.try_reserve(self.items.len().max(4)).is_err())
+        {
+            *self = Self { items: Vec::new(), is_full: true };
+            return;
+        }
+        self.items.push(shared_part(vm, whole, range));
+    }
+}
+
+/// The list of parts, or the `MemoryError` if there was no room for them.
+fn list_of_parts(vm: &mut Vm, parts: Parts) -> Result<Value> {
+    vm.spend(parts.items.len());
+    if parts.is_full { Err(vm.memory_error()) } else { Ok(vm.new_list(parts.items)) }
+}
+
 fn split(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let max = max_argument(vm, args.given(2))?;
     check_separator(vm, args.given_some(1))?;
-    let mut parts = Vec::new();
-    let mut is_full = false;
-    split::split(view(vm, &args[0]), args.given_some(1).map(|sep| view(vm, sep)), max, |range| {
-        push_part(vm, &args[0], range, &mut parts, &mut is_full);
-    });
-    list_of_parts(vm, parts, is_full)
+    let len = text(vm, &args[0]).len();
+    let parts = vm.paced(len, &args, |vm| {
+        let mut parts = Parts::default();
+        split::split(view(vm, &args[0]), args.given_some(1).map(|sep| view(vm, sep)), max, |range| parts.push(vm, &args[0], range));
+        parts
+    })?;
+    list_of_parts(vm, parts)
 }
 
 fn rsplit(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let max = max_argument(vm, args.given(2))?;
     check_separator(vm, args.given_some(1))?;
-    let mut parts = Vec::new();
-    let mut is_full = false;
-    split::rsplit(view(vm, &args[0]), args.given_some(1).map(|sep| view(vm, sep)), max, |range| {
-        push_part(vm, &args[0], range, &mut parts, &mut is_full);
-    });
-    parts.reverse();
-    list_of_parts(vm, parts, is_full)
-}
-
-/// Adds a part of a string to those found before. Where there is no room for more, they are let go and the rest is not looked at.
-fn push_part(vm: &Vm, whole: &Value, range: std::ops::Range<usize>, parts: &mut Vec<Value>, is_full: &mut bool) {
-    if *is_full {
-        return;
-    }
-    if parts.len() % 1024 == 1023 && !vm.has_room(parts.len() * 8) {
-        *is_full = true;
-        *parts = Vec::new();
-        return;
-    }
-    parts.push(shared_part(vm, whole, range));
-}
-
-/// The list of parts, or the `MemoryError` if there was no room for them.
-fn list_of_parts(vm: &mut Vm, parts: Vec<Value>, is_full: bool) -> Result<Value> {
-    vm.spend(parts.len());
-    if is_full { Err(vm.memory_error()) } else { Ok(vm.new_list(parts)) }
+    let len = text(vm, &args[0]).len();
+    let mut parts = vm.paced(len, &args, |vm| {
+        let mut parts = Parts::default();
+        split::rsplit(view(vm, &args[0]), args.given_some(1).map(|sep| view(vm, sep)), max, |range| parts.push(vm, &args[0], range));
+        parts
+    })?;
+    parts.items.reverse();
+    list_of_parts(vm, parts)
 }
 
 fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -425,10 +443,13 @@ fn splitlines(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Some(keep) => vm.is_true(keep)?,
         None => false,
     };
-    let mut parts = Vec::new();
-    let mut is_full = false;
-    split::split_lines(view(vm, &args[0]), keep, |range| push_part(vm, &args[0], range, &mut parts, &mut is_full));
-    list_of_parts(vm, parts, is_full)
+    let len = text(vm, &args[0]).len();
+    let parts = vm.paced(len, &args, |vm| {
+        let mut parts = Parts::default();
+        split::split_lines(view(vm, &args[0]), keep, |range| parts.push(vm, &args[0], range));
+        parts
+    })?;
+    list_of_parts(vm, parts)
 }
 
 fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -443,9 +464,23 @@ fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         collected = vm.new_list(items);
         &collected
     };
-    let items = items_of(vm, source);
+    let n_items = items_of(vm, source).len();
+    let own;
+    let source = if n_items > JOINED_AT_ONCE && source.is(&args[1]) && source.holds::<List>() {
+        // Other threads and handlers run in between: what they do to the list is not seen.
+        let copy = items_of(vm, source).to_vec();
+        own = vm.new_list(copy);
+        &own
+    } else {
+        source
+    };
     let (mut size, mut is_ascii) = (0_usize, true);
-    for (index, item) in items.iter().enumerate() {
+    let separator_len = text(vm, &args[0]).len();
+    for index in 0..n_items {
+        if index % JOINED_AT_ONCE == JOINED_AT_ONCE - 1 {
+            vm.poll()?;
+        }
+        let item = &items_of(vm, source)[index];
         match text_if(vm, item) {
             Some(text) => {
                 is_ascii &= text.is_ascii();
@@ -457,30 +492,40 @@ fn join(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             }
         }
     }
-    if let [only] = items {
+    if let [only] = items_of(vm, source) {
         let only = only.clone();
         return Ok(exact(vm, &only));
     }
-    let separator = text(vm, &args[0]);
-    is_ascii &= separator.is_ascii();
-    size = size.saturating_add(separator.len().saturating_mul(items.len()));
+    is_ascii &= text(vm, &args[0]).is_ascii();
+    size = size.saturating_add(separator_len.saturating_mul(n_items));
     vm.charge(size)?;
-    let (items, separator) = (items_of(vm, source), view(vm, &args[0]));
-    let (true, TextView::Ascii(separator)) = (is_ascii, separator) else {
-        let joined = search::join(separator, items.iter().map(|item| view(vm, item)));
+    let (true, TextView::Ascii(_)) = (is_ascii, view(vm, &args[0])) else {
+        let joined = vm.paced(n_items, &args[..1], |vm| search::join(view(vm, &args[0]), items_of(vm, source).iter().map(|item| view(vm, item))))?;
         return made(vm, joined);
     };
-    let mut joined = Vec::with_capacity(size);
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            joined.extend_from_slice(separator);
+    let mut joined = vm.room_for(size)?;
+    let mut start = 0;
+    while start < n_items {
+        if start > 0 {
+            vm.poll()?;
         }
-        if let TextView::Ascii(units) = view(vm, item) {
-            joined.extend_from_slice(units);
+        let end = n_items.min(start + JOINED_AT_ONCE);
+        let TextView::Ascii(separator) = view(vm, &args[0]) else { break };
+        for (index, item) in items_of(vm, source)[start..end].iter().enumerate() {
+            if start + index > 0 {
+                joined.extend_from_slice(separator);
+            }
+            if let TextView::Ascii(units) = view(vm, item) {
+                joined.extend_from_slice(units);
+            }
         }
+        start = end;
     }
     Ok(vm.new_str(String::from_utf8(joined).expect("all of it is ASCII")))
 }
+
+/// How many items `join` puts together without looking up.
+const JOINED_AT_ONCE: usize = 1 << 16;
 
 /// The items of a list or tuple.
 fn items_of<'a>(vm: &'a Vm, value: &'a Value) -> &'a [Value] {
@@ -490,34 +535,41 @@ fn items_of<'a>(vm: &'a Vm, value: &'a Value) -> &'a [Value] {
     }
 }
 
+/// A predicate of the whole text.
+fn tested(vm: &mut Vm, args: Args<'_>, test: fn(TextView<'_>) -> bool) -> Result<Value> {
+    let len = text(vm, &args[0]).len();
+    Ok(Value::from_bool(vm.paced(len, &args, |vm| test(view(vm, &args[0])))?))
+}
+
+/// The text as a function of texts makes it.
+fn mapped(vm: &mut Vm, args: Args<'_>, map: fn(TextView<'_>) -> Text) -> Result<Value> {
+    let len = text(vm, &args[0]).len();
+    let made = vm.paced(len, &args, |vm| map(view(vm, &args[0])))?;
+    Ok(vm.new_str(made))
+}
+
 fn capitalize(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let text = case::capitalize(view(vm, &args[0]));
-    Ok(vm.new_str(text))
+    mapped(vm, args, case::capitalize)
 }
 
 fn casefold(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let text = case::casefold(view(vm, &args[0]));
-    Ok(vm.new_str(text))
+    mapped(vm, args, case::casefold)
 }
 
 fn title(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let text = case::title(view(vm, &args[0]));
-    Ok(vm.new_str(text))
+    mapped(vm, args, case::title)
 }
 
 fn lower(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let text = case::lower(view(vm, &args[0]));
-    Ok(vm.new_str(text))
+    mapped(vm, args, case::lower)
 }
 
 fn upper(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let text = case::upper(view(vm, &args[0]));
-    Ok(vm.new_str(text))
+    mapped(vm, args, case::upper)
 }
 
 fn swapcase(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let text = case::swapcase(view(vm, &args[0]));
-    Ok(vm.new_str(text))
+    mapped(vm, args, case::swapcase)
 }
 
 fn justified(vm: &mut Vm, args: Args<'_>, how: Justify) -> Result<Value> {
@@ -566,18 +618,19 @@ fn expandtabs(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Some(size) => super::bytes_methods::tab_size(vm, size)?,
         None => 8,
     };
-    let n_tabs = view(vm, &args[0]).codes().filter(|&code| code == 9).count();
+    let len = text(vm, &args[0]).len();
+    let n_tabs = vm.paced(len, &args, |vm| search::count(view(vm, &args[0]), TextView::Ascii(b"\t")))?;
     vm.charge(n_tabs.saturating_mul(size))?;
-    let result = pad::expand_tabs(view(vm, &args[0]), size);
+    let result = vm.paced(len, &args, |vm| pad::expand_tabs(view(vm, &args[0]), size))?;
     made(vm, result)
 }
 
 /// What `find`, `rfind`, `index`, `rindex` and `count` have in common: the needle and where to look.
-fn searched<T>(vm: &mut Vm, args: Args<'_>, name: &str, look: impl FnOnce(TextView<'_>, TextView<'_>, usize) -> T) -> Result<Option<T>> {
+fn searched<T>(vm: &mut Vm, args: Args<'_>, name: &str, look: impl Fn(TextView<'_>, TextView<'_>, usize) -> T) -> Result<Option<T>> {
     expect_text(vm, &args[1], |found| format!("{name}() argument 1 must be str, not {found}"))?;
     let len = text(vm, &args[0]).len();
     let Some((start, end)) = bounds(vm, args.given(2), args.given(3), len)? else { return Ok(None) };
-    Ok(Some(look(view(vm, &args[0]).slice(start, end), view(vm, &args[1]), start)))
+    vm.paced(end.saturating_sub(start), &args, |vm| look(view(vm, &args[0]).slice(start, end), view(vm, &args[1]), start)).map(Some)
 }
 
 fn found(at: Option<Option<usize>>) -> Option<Value> {
@@ -664,7 +717,8 @@ fn stripped(vm: &mut Vm, args: Args<'_>, ends: Ends, name: &str) -> Result<Value
     if let Some(chars) = chars {
         expect_text(vm, chars, |_| format!("{name} arg must be None or str"))?;
     }
-    let range = split::strip(view(vm, &args[0]), ends, chars.map(|chars| view(vm, chars)));
+    let len = text(vm, &args[0]).len();
+    let range = vm.paced(len, &args, |vm| split::strip(view(vm, &args[0]), ends, chars.map(|chars| view(vm, chars))))?;
     Ok(part(vm, &args[0], range.start, range.end))
 }
 
@@ -692,10 +746,9 @@ fn partitioned(vm: &mut Vm, args: Args<'_>, last: bool) -> Result<Value> {
     if expect_text(vm, &args[1], |name| format!("must be str, not {name}"))?.is_empty() {
         return Err(vm.value_error("empty separator"));
     }
-    let (this, separator) = (text(vm, &args[0]), text(vm, &args[1]));
-    let (len, width) = (this.len(), separator.len());
+    let (len, width) = (text(vm, &args[0]).len(), text(vm, &args[1]).len());
     let find = if last { search::rfind } else { search::find };
-    let parts = match find(this.view(), separator.view()) {
+    let parts = match vm.paced(len, &args, |vm| find(view(vm, &args[0]), view(vm, &args[1])))? {
         Some(at) => vec![part(vm, &args[0], 0, at), exact(vm, &args[1]), part(vm, &args[0], at + width, len)],
         None => {
             let (whole, empty) = (exact(vm, &args[0]), vm.empty_str());

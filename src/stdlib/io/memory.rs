@@ -76,6 +76,10 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
                 }
                 length += line.len();
                 lines.push(vm.new_bytes(line));
+                if lines.len() % 1024 == 0 {
+                    vm.poll()?;
+                    vm.check_room(lines.len() * 16)?;
+                }
                 if hint.is_some_and(|hint| length >= hint) {
                     break;
                 }

@@ -2,6 +2,7 @@
 
 use super::super::builder::TextBuilder;
 use super::super::character;
+use super::super::pace::Counted;
 use super::super::repr::push_escape;
 use super::super::view::TextView;
 use super::{Decoder, Failure};
@@ -10,7 +11,8 @@ use super::{Decoder, Failure};
 pub(super) fn decode<E>(decoder: &mut Decoder<'_, '_, E>) -> Result<usize, Failure<E>> {
     let bytes = decoder.bytes;
     let mut at = 0;
-    while at < decoder.bytes.len() {
+    let mut counted = Counted::default();
+    while at < decoder.bytes.len() && counted.go_on() {
         if bytes[at] != b'\\' {
             decoder.out.push_code(bytes[at].into());
             at += 1;
@@ -68,7 +70,8 @@ pub(super) fn decode<E>(decoder: &mut Decoder<'_, '_, E>) -> Result<usize, Failu
 pub(super) fn decode_raw<E>(decoder: &mut Decoder<'_, '_, E>) -> Result<usize, Failure<E>> {
     let bytes = decoder.bytes;
     let mut at = 0;
-    while at < decoder.bytes.len() {
+    let mut counted = Counted::default();
+    while at < decoder.bytes.len() && counted.go_on() {
         let digits = match (bytes[at], bytes.get(at + 1)) {
             (b'\\', Some(b'u')) => 4,
             (b'\\', Some(b'U')) => 8,
@@ -142,7 +145,8 @@ fn named<E>(decoder: &mut Decoder<'_, '_, E>, at: usize) -> Result<usize, Failur
 
 /// Encodes as the inside of an ASCII string literal.
 pub(super) fn encode(view: TextView<'_>, out: &mut Vec<u8>) {
-    view.codes().for_each(|code| match code {
+    let mut counted = Counted::default();
+    view.codes().take_while(|_| counted.go_on()).for_each(|code| match code {
         0x09 => out.extend(b"\\t"),
         0x0A => out.extend(b"\\n"),
         0x0D => out.extend(b"\\r"),
@@ -154,7 +158,8 @@ pub(super) fn encode(view: TextView<'_>, out: &mut Vec<u8>) {
 
 /// Encodes with Latin-1 as it is and the rest as `\u` and `\U`.
 pub(super) fn encode_raw(view: TextView<'_>, out: &mut Vec<u8>) {
-    view.codes().for_each(|code| match u8::try_from(code) {
+    let mut counted = Counted::default();
+    view.codes().take_while(|_| counted.go_on()).for_each(|code| match u8::try_from(code) {
         Ok(byte) => out.push(byte),
         Err(_) => push(code, out),
     });

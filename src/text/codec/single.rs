@@ -1,5 +1,6 @@
 //! Encodings of one byte per character.
 
+use super::super::pace;
 use super::super::view::TextView;
 use super::{Decoder, Encoder, Encoding, Failure};
 
@@ -49,7 +50,8 @@ fn words(encoding: Encoding) -> (&'static str, &'static str) {
 pub(super) fn decode<E>(decoder: &mut Decoder<'_, '_, E>, encoding: Encoding) -> Result<usize, Failure<E>> {
     let (name, reason) = words(encoding);
     let mut at = 0;
-    while at < decoder.bytes.len() {
+    let mut counted = pace::Counted::default();
+    while at < decoder.bytes.len() && counted.go_on() {
         at = match code_of(decoder.bytes[at], encoding) {
             Some(code) => {
                 decoder.out.push_code(code);
@@ -76,7 +78,10 @@ pub(super) fn encode<E>(encoder: &mut Encoder<'_, '_, E>, encoding: Encoding) ->
         byte.is_some()
     };
     let mut at = 0;
-    while let Some(code) = view.get(at) {
+    let mut counted = pace::Counted::default();
+    while let Some(code) = view.get(at)
+        && counted.go_on()
+    {
         at = if push(&mut encoder.out, code) {
             at + 1
         } else {

@@ -1,5 +1,6 @@
 //! UTF-8, UTF-16 and UTF-32.
 
+use super::super::pace;
 use super::super::text::push_wtf8;
 use super::super::view::TextView;
 use super::{Decoder, Encoder, Failure, Order};
@@ -11,18 +12,22 @@ const NO_SURROGATES: &str = "surrogates not allowed";
 
 /// Decodes from `at`; says how many bytes were used.
 pub(super) fn decode_utf8<E>(decoder: &mut Decoder<'_, '_, E>, mut at: usize) -> Result<usize, Failure<E>> {
+    let mut counted = pace::Counted::default();
     loop {
         let rest = &decoder.bytes[at..];
         let error = match str::from_utf8(rest) {
             Ok(string) => {
-                decoder.out.push_str(string);
+                push_valid(decoder, string);
                 return Ok(decoder.bytes.len());
             }
             Err(error) => error,
         };
         let valid = error.valid_up_to();
-        decoder.out.push_str(str::from_utf8(&rest[..valid]).expect("the error says that this is valid"));
+        push_valid(decoder, str::from_utf8(&rest[..valid]).expect("the error says that this is valid"));
         let start = at + valid;
+        if !counted.go_on() {
+            return Ok(start);
+        }
         let Some(len) = error.error_len() else {
             if !decoder.last {
                 return Ok(start);
@@ -33,6 +38,18 @@ pub(super) fn decode_utf8<E>(decoder: &mut Decoder<'_, '_, E>, mut at: usize) ->
         let reason = if matches!(decoder.bytes[start], 0xC2..=0xF4) { "invalid continuation byte" } else { "invalid start byte" };
         at = decoder.recover("utf-8", start, start + len, reason)?;
     }
+}
+
+fn push_valid<E>(decoder: &mut Decoder<'_, '_, E>, mut string: &str) {
+    while string.len() > pace::PIECE {
+        let (piece, rest) = string.split_at(string.floor_char_boundary(pace::PIECE));
+        decoder.out.push_str(piece);
+        if !pace::go_on() {
+            return;
+        }
+        string = rest;
+    }
+    decoder.out.push_str(string);
 }
 
 /// As UTF-8, without the mark at the beginning.
@@ -54,7 +71,10 @@ pub(super) fn encode_utf8<E>(encoder: &mut Encoder<'_, '_, E>) -> Result<(), Fai
     encoder.out.reserve(view.len() + view.len() / 2);
     let surrogate = |code: u32| (0xD800..0xE000).contains(&code);
     let mut at = 0;
-    while let Some(code) = view.get(at) {
+    let mut counted = pace::Counted::default();
+    while let Some(code) = view.get(at)
+        && counted.go_on()
+    {
         if surrogate(code) {
             let end = at + view.slice(at, view.len()).codes().take_while(|&code| surrogate(code)).count();
             at = encoder.recover(("utf-8", at, end, NO_SURROGATES), 1, |out, code| {
@@ -103,7 +123,8 @@ pub(super) fn decode_utf16<E>(decoder: &mut Decoder<'_, '_, E>, order: Option<Or
         Order::Little => "utf-16-le",
         Order::Big => "utf-16-be",
     };
-    while at < bytes.len() {
+    let mut counted = pace::Counted::default();
+    while at < bytes.len() && counted.go_on() {
         let Some(unit) = read(&bytes[at..], order, 2) else {
             if !decoder.last {
                 return Ok(at);
@@ -143,7 +164,8 @@ pub(super) fn decode_utf32<E>(decoder: &mut Decoder<'_, '_, E>, order: Option<Or
         Order::Little => "utf-32-le",
         Order::Big => "utf-32-be",
     };
-    while at < bytes.len() {
+    let mut counted = pace::Counted::default();
+    while at < bytes.len() && counted.go_on() {
         let Some(code) = read(&bytes[at..], order, 4) else {
             if !decoder.last {
                 return Ok(at);
@@ -193,7 +215,10 @@ pub(super) fn encode_wide<const SIZE: usize, E>(
         true
     };
     let mut at = 0;
-    while let Some(code) = view.get(at) {
+    let mut counted = pace::Counted::default();
+    while let Some(code) = view.get(at)
+        && counted.go_on()
+    {
         at = if push(&mut encoder.out, code) { at + 1 } else { encoder.recover((encoding, at, at + 1, NO_SURROGATES), SIZE, push)? };
     }
     Ok(())

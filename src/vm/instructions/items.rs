@@ -189,6 +189,9 @@ impl Vm {
                 return None;
             }
             let (text, item) = (&text.get(self).text, &item.get(self).text);
+            if text.len() > crate::text::pace::PIECE {
+                return None;
+            }
             return Some(match (text.as_ascii(), item.as_ascii()) {
                 (Some(text), Some(item)) if item.len() == 1 => text.as_bytes().contains(&item.as_bytes()[0]),
                 _ => crate::text::search::find(text.view(), item.view()).is_some(),
