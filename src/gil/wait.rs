@@ -265,6 +265,11 @@ impl Waiter {
         self.thread.wait.wake(self.ticket, Reason::Granted)
     }
 
+    /// Whether it is a wait of the thread of that number.
+    pub(crate) fn is_of(&self, thread: u64) -> bool {
+        self.thread.id == thread
+    }
+
     /// Whether this is that wait of that thread.
     pub(crate) fn is(&self, thread: &ThreadHandle, ticket: Ticket) -> bool {
         self.ticket == ticket && self.thread.id == thread.id

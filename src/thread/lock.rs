@@ -36,7 +36,17 @@ impl Payload for Lock {
 }
 
 impl Lock {
+    /// The lock is free: wakes who may take it.
     fn wake_one(&mut self) {
+        if self.heir != 0 {
+            // Nobody else could take it. Where the heir waits no more it is on its way here, and takes the lock or lets others.
+            while let Some(place) = self.waiters.iter().position(|waiter| waiter.is_of(self.heir)) {
+                if self.waiters.remove(place).is_some_and(|waiter| waiter.grant()) {
+                    return;
+                }
+            }
+            return;
+        }
         while let Some(waiter) = self.waiters.pop_front() {
             if waiter.grant() {
                 return;
@@ -286,11 +296,11 @@ fn acquire_restore(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let lock = lock_of(args);
     if args[1].downcast::<Tuple>().is_none() {
         let name = vm.type_name(&args[1]);
-        return Err(vm.type_error(format!("_acquire_restore() argument 1 must be 2-item tuple, not {name}")));
+        return Err(vm.type_error(format!("_acquire_restore() argument 1 must be 2-item sequence, not {name}")));
     }
     let items = vm.tuple_items(&args[1]);
     let [count, ident] = items.as_slice() else {
-        return Err(vm.type_error(format!("_acquire_restore() argument 1 must be 2-item tuple, not {}", items.len())));
+        return Err(vm.type_error(format!("_acquire_restore() argument 1 must be 2-item sequence, not {}", items.len())));
     };
     let (count, ident) = (vm.index_i64(count)?, vm.index_i64(ident)?);
     acquire(vm, lock, usize::try_from(count).unwrap_or(1).max(1), true, None)?;
