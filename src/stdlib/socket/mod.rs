@@ -15,8 +15,9 @@ use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, Native, NativeModule, getter, native};
 use crate::object::type_object::{BASE_TYPE, CallArgs, HAS_DEL, Slots, Type, TypeSpec};
 use crate::object::types::buffer::{buffer, writable_length, write_into};
+use crate::object::types::bytes::Bytes;
 use crate::object::value::{Ref, Value};
-use crate::os::poll::{self, Polled};
+use crate::os::poll::Polled;
 use crate::os::socket::{self as os, Address};
 use crate::os::{file, poll::READ, poll::WRITE};
 use crate::thread::timeout;
@@ -104,6 +105,38 @@ pub(crate) struct Socket {
     protocol: i32,
     /// How long an operation may wait, in nanoseconds; `None` for ever. The descriptor is one that blocks exactly when it is `None`.
     timeout: Option<i64>,
+    /// Operations that have begun to wait.
+    n_waiting: usize,
+    /// Descriptors that were closed while operations waited: as with a system call that waits, what they stand for lives until the last of those is over.
+    closed: Vec<i32>,
+}
+
+impl Socket {
+    fn new(fd: i32, family: i32, kind: i32, protocol: i32, timeout: Option<i64>) -> Self {
+        Self { fd, family, kind: kind & !os::KIND_FLAGS, protocol, timeout, n_waiting: 0, closed: Vec::new() }
+    }
+
+    /// Closes the descriptor; at once, unless an operation waits.
+    fn close(&mut self) -> io::Result<()> {
+        match std::mem::replace(&mut self.fd, -1) {
+            ..0 => Ok(()),
+            fd if self.n_waiting == 0 => file::close(fd),
+            fd => {
+                self.closed.push(fd);
+                Ok(())
+            }
+        }
+    }
+
+    /// An operation that has waited is over.
+    fn end_wait(&mut self) {
+        self.n_waiting -= 1;
+        if self.n_waiting == 0 {
+            for fd in self.closed.drain(..) {
+                let _ = file::close(fd);
+            }
+        }
+    }
 }
 
 impl Payload for Socket {
@@ -207,7 +240,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
         native("recvmsg_into(self, buffers, ancbufsize=0, flags=0, /)", receive_message_into),
         native("send(self, data, flags=0, /)", |vm, args| {
-            let bytes = buffer(vm, &args[1])?;
+            let bytes = next_bytes(vm, socket(args), &args[1], 0)?;
             let flags = flags_argument(vm, args, 2)?;
             let sent = operate(vm, socket(args), WRITE, |fd| os::send(fd, &bytes, flags))?;
             Ok(Value::small(sent as i64))
@@ -220,14 +253,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             let fd = socket(args).get(vm).fd;
             done(vm, os::shutdown(fd, how))
         }),
-        native("__del__(self, /)", |vm, args| {
-            let this = socket(args).get_mut(vm);
-            let fd = std::mem::replace(&mut this.fd, -1);
-            if fd >= 0 {
-                let _ = file::close(fd);
-            }
-            Ok(Value::NONE)
-        }),
+        native("__del__(self, /)", |vm, args| close(vm, socket(args))),
     ],
     getset: &[
         getter("family", |vm, this| Ok(Value::small(i64::from(of(this).get(vm).family)))),
@@ -252,7 +278,7 @@ fn socket<'a>(args: Args<'a>) -> &'a Ref<Socket> {
 }
 
 fn new(vm: &mut Vm, class: &Ref<Type>, _: CallArgs<'_>) -> Result<Value> {
-    Ok(vm.alloc_for(class, Socket { fd: -1, family: 0, kind: 0, protocol: 0, timeout: None }).into_value())
+    Ok(vm.alloc_for(class, Socket::new(-1, 0, 0, 0, None)).into_value())
 }
 
 fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -285,7 +311,10 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     let this = socket(args);
     close(vm, this)?;
-    *this.get_mut(vm) = Socket { fd, family, kind: kind & !os::KIND_FLAGS, protocol, timeout };
+    let payload = this.get_mut(vm);
+    let waiting = (payload.n_waiting, std::mem::take(&mut payload.closed));
+    *payload = Socket::new(fd, family, kind, protocol, timeout);
+    (payload.n_waiting, payload.closed) = waiting;
     Ok(Value::NONE)
 }
 
@@ -298,11 +327,8 @@ fn adopt(fd: i32, family: i32, kind: i32, protocol: i32) -> io::Result<(i32, i32
 }
 
 fn close(vm: &mut Vm, socket: &Ref<Socket>) -> Result<Value> {
-    let fd = std::mem::replace(&mut socket.get_mut(vm).fd, -1);
-    if fd >= 0 {
-        // The other side may have gone already: the descriptor is closed all the same.
-        let _ = file::close(fd);
-    }
+    // The other side may have gone already: the descriptor is closed all the same.
+    let _ = socket.get_mut(vm).close();
     Ok(Value::NONE)
 }
 
@@ -327,7 +353,7 @@ fn socket_pair(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         if timeout.is_some() {
             file::set_blocking(fd, false).map_err(|error| os_error::raise(vm, error, None))?;
         }
-        let payload = Socket { fd, family, kind: kind & !os::KIND_FLAGS, protocol, timeout };
+        let payload = Socket::new(fd, family, kind, protocol, timeout);
         ends.push(vm.alloc_for(&class, payload).into_value());
     }
     Ok(vm.new_tuple(ends))
@@ -337,31 +363,57 @@ fn socket_pair(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// Runs an operation that does not wait, again whenever the socket is ready for `event`, as long as its timeout allows.
 fn operate<T>(vm: &mut Vm, socket: &Ref<Socket>, event: i16, call: impl FnMut(i32) -> io::Result<T>) -> Result<T> {
-    let deadline = socket.get(vm).timeout.filter(|&timeout| timeout > 0).and_then(timeout::deadline);
+    let deadline = deadline_of(vm, socket);
     operate_until(vm, socket, event, deadline, call)
 }
 
-fn operate_until<T>(
+/// Until when an operation of the socket's that begins now may wait.
+fn deadline_of(vm: &Vm, socket: &Ref<Socket>) -> Option<Instant> {
+    socket.get(vm).timeout.filter(|&timeout| timeout > 0).and_then(timeout::deadline)
+}
+
+fn operate_until<T>(vm: &mut Vm, socket: &Ref<Socket>, event: i16, deadline: Option<Instant>, call: impl FnMut(i32) -> io::Result<T>) -> Result<T> {
+    let activity = if event == READ { Activity::Read } else { Activity::Write };
+    repeat(vm, socket, activity, event, deadline, call)
+}
+
+fn repeat<T>(
     vm: &mut Vm,
     socket: &Ref<Socket>,
+    activity: fn(i32) -> Activity,
     event: i16,
     deadline: Option<Instant>,
     mut call: impl FnMut(i32) -> io::Result<T>,
 ) -> Result<T> {
-    loop {
-        // It may have been closed while this thread waited.
-        let Socket { fd, timeout, .. } = *socket.get(vm);
-        match call(fd) {
-            Ok(result) => return Ok(result),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => vm.poll()?,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && timeout != Some(0) => wait(vm, fd, event, deadline)?,
-            Err(error) => return Err(os_error::raise(vm, error, None)),
+    // It may be closed while this thread waits: a system call that waits would go on, and one that follows a wait with a timeout would fail.
+    let Socket { fd: first, timeout, .. } = *socket.get(vm);
+    let keeps_open = timeout.is_none();
+    let mut has_waited = false;
+    let result = loop {
+        let fd = if keeps_open { first } else { socket.get(vm).fd };
+        let goes_on = match call(fd) {
+            Ok(result) => break Ok(result),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => vm.poll(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && socket.get(vm).timeout != Some(0) => {
+                if keeps_open && !has_waited {
+                    has_waited = true;
+                    socket.get_mut(vm).n_waiting += 1;
+                }
+                wait(vm, activity(fd), fd, event, deadline)
+            }
+            Err(error) => break Err(os_error::raise(vm, error, None)),
+        };
+        if let Err(raised) = goes_on {
+            break Err(raised);
         }
+    };
+    if has_waited {
+        socket.get_mut(vm).end_wait();
     }
+    result
 }
 
-fn wait(vm: &mut Vm, fd: i32, event: i16, deadline: Option<Instant>) -> Result<()> {
-    let activity = if event == READ { Activity::Read(fd) } else { Activity::Write(fd) };
+fn wait(vm: &mut Vm, activity: Activity, fd: i32, event: i16, deadline: Option<Instant>) -> Result<()> {
     if vm.wait_on(activity, &mut [Polled::new(fd, event)], deadline)? { Ok(()) } else { Err(timed_out(vm)) }
 }
 
@@ -386,21 +438,27 @@ fn connect(vm: &mut Vm, socket: &Ref<Socket>, address: &Value, function: &str) -
     if is_full {
         return connect_when_there_is_room(vm, socket, &address, deadline);
     }
-    if !vm.wait_on(Activity::Connection(fd), &mut [Polled::new(fd, WRITE)], deadline)? {
-        return Err(timed_out(vm));
-    }
-    if timeout.is_none() {
+    socket.get_mut(vm).n_waiting += 1;
+    let waited = wait(vm, Activity::Connection(fd), fd, WRITE, deadline);
+    let ended = waited.map(|()| connection_result(fd, &address, timeout.is_none()));
+    socket.get_mut(vm).end_wait();
+    ended
+}
+
+/// What became of an attempt to connect that is over.
+fn connection_result(fd: i32, address: &Address, is_blocking: bool) -> io::Result<()> {
+    if is_blocking {
         // Asking to connect again tells how it ended, and leaves a socket that can be tried again, as after a call that waits.
-        return Ok(match os::connect(socket.get(vm).fd, &address, true) {
+        return match os::connect(fd, address, true) {
             Err(error) if error.raw_os_error() == Some(os::IS_CONNECTED) => Ok(()),
             ended => ended,
-        });
+        };
     }
-    Ok(match os::pending_error(socket.get(vm).fd) {
+    match os::pending_error(fd) {
         Ok(0 | os::IS_CONNECTED) => Ok(()),
         Ok(code) => Err(io::Error::from_raw_os_error(code)),
         Err(error) => Err(error),
-    })
+    }
 }
 
 /// No event tells when a Unix socket's listener has room for another connection, so this looks again and again.
@@ -421,23 +479,11 @@ fn connect_when_there_is_room(vm: &mut Vm, socket: &Ref<Socket>, address: &Addre
 
 fn accept(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let socket = socket(args);
-    let deadline = socket.get(vm).timeout.filter(|&timeout| timeout > 0).and_then(timeout::deadline);
-    loop {
-        let Socket { fd, timeout, .. } = *socket.get(vm);
-        match os::accept(fd, timeout.is_none()) {
-            Ok((accepted, address)) => {
-                let address = show(vm, address.as_ref());
-                return Ok(vm.new_tuple(vec![Value::small(i64::from(accepted)), address]));
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => vm.poll()?,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && timeout != Some(0) => {
-                if !vm.wait_on(Activity::Connection(fd), &mut [Polled::new(fd, poll::READ)], deadline)? {
-                    return Err(timed_out(vm));
-                }
-            }
-            Err(error) => return Err(os_error::raise(vm, error, None)),
-        }
-    }
+    let is_blocking = socket.get(vm).timeout.is_none();
+    let deadline = deadline_of(vm, socket);
+    let (accepted, address) = repeat(vm, socket, Activity::Connection, READ, deadline, |fd| os::accept(fd, is_blocking))?;
+    let address = show(vm, address.as_ref());
+    Ok(vm.new_tuple(vec![Value::small(i64::from(accepted)), address]))
 }
 
 // ---- receiving and sending
@@ -514,16 +560,37 @@ fn receive_message_into(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     message_value(vm, count, &message)
 }
 
+/// At most this much of what is to be sent is copied at a time: more has no room in a socket.
+const SENT_AT_ONCE: usize = 1 << 20;
+
+/// The bytes to send from a place on: all of them; or where they go into a stream, and are those of an object that cannot change until there is need
+/// for more, the next ones.
+fn next_bytes(vm: &mut Vm, socket: &Ref<Socket>, data: &Value, from: usize) -> Result<Vec<u8>> {
+    match data.downcast::<Bytes>() {
+        Some(bytes) if socket.get(vm).kind == os::STREAM => {
+            let rest = bytes.get(vm).data.get(from..).unwrap_or_default();
+            Ok(rest[..rest.len().min(SENT_AT_ONCE)].to_vec())
+        }
+        _ => buffer(vm, data),
+    }
+}
+
 fn send_all(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let bytes = buffer(vm, &args[1])?;
+    let (socket, data) = (socket(args), &args[1]);
+    let length = data.downcast::<Bytes>().map(|bytes| bytes.get(vm).data.len());
+    let mut bytes = next_bytes(vm, socket, data, 0)?;
+    let length = length.unwrap_or(bytes.len());
     let flags = flags_argument(vm, args, 2)?;
-    let socket = socket(args);
     // The timeout is for all of it.
-    let deadline = socket.get(vm).timeout.filter(|&timeout| timeout > 0).and_then(timeout::deadline);
-    let mut sent = 0;
+    let deadline = deadline_of(vm, socket);
+    let (mut sent, mut start) = (0, 0);
     loop {
-        sent += operate_until(vm, socket, WRITE, deadline, |fd| os::send(fd, &bytes[sent..], flags))?;
-        if sent >= bytes.len() {
+        if sent == start + bytes.len() && sent < length {
+            start = sent;
+            bytes = next_bytes(vm, socket, data, start)?;
+        }
+        sent += operate_until(vm, socket, WRITE, deadline, |fd| os::send(fd, &bytes[sent - start..], flags))?;
+        if sent >= length {
             return Ok(Value::NONE);
         }
         vm.poll()?;
