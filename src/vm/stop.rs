@@ -17,6 +17,9 @@ const CLEAN_UP_INSTRUCTIONS: i64 = 100_000;
 /// How long they may take, where time decides anyway.
 const CLEAN_UP_TIME: Duration = Duration::from_millis(50);
 
+/// So far back is looked for the stop among the exceptions in whose handling another was raised.
+const MAX_CONTEXTS: usize = 100;
+
 /// A thread on its way out.
 pub(crate) struct Stopping {
     exception: Value,
@@ -133,6 +136,25 @@ impl Vm {
     #[inline]
     pub(super) fn leaves_stop_handler(&self, handled: &Value) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.exception.is(handled))
+    }
+
+    /// Whether the handler of a stop, which was entered by it, is left by this exception, raised in there: the stop is among what it was raised in the
+    /// handling of, and not among what is handled now.
+    pub(super) fn leaves_stop_by(&self, exception: &Value) -> bool {
+        let Some(stop) = &self.stop else { return false };
+        let is_in_stop = |exception: &Value| {
+            let mut next = Some(exception.clone());
+            // A script may have made a ring of them.
+            for _ in 0..MAX_CONTEXTS {
+                let Some(exception) = next else { return false };
+                if exception.is(&stop.exception) {
+                    return true;
+                }
+                next = exception.downcast::<Exception>().map(|exception| exception.get(self).context.clone());
+            }
+            false
+        };
+        is_in_stop(exception) && !is_in_stop(&self.handled)
     }
 
     /// Whether a request to stop is there that this thread has not followed yet.

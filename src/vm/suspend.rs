@@ -872,7 +872,7 @@ impl Vm {
         let exception = window.take_temporary(i.a());
         let previous = window.take_temporary(i.b());
         self.skip_traceback = true;
-        if self.restore_handled(previous) {
+        if self.restore_handled(previous) || self.leaves_stop_by(&exception) {
             // Nor does one that raises something else.
             return self.raise_stop();
         }
