@@ -11,7 +11,7 @@ use crate::object::type_object::CallArgs;
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
-use crate::object::types::function::Function;
+use crate::object::types::function::{BoundMethod, Function};
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
@@ -117,7 +117,21 @@ impl Vm {
             let code = payload.get(self).code.get(self);
             if self.is_exact(&positional, TypeId::Tuple) && !code.unit.flags.is_resumable() {
                 // SAFETY: the caller's promise; the callable's word moves.
-                return unsafe { self.enter_spread(callable, tuple, named.as_ref()) };
+                return unsafe { self.enter_spread(callable, None, tuple, named.as_ref()) };
+            }
+        }
+        if let (Some(bound), Some(tuple)) = (function.downcast::<BoundMethod>(), positional.downcast::<Tuple>()) {
+            let (method, receiver) = (bound.get(self).function.clone(), bound.get(self).receiver.clone());
+            if let Some(payload) = method.downcast::<Function>() {
+                let code = payload.get(self).code.get(self);
+                if self.is_exact(&positional, TypeId::Tuple) && !code.unit.flags.is_resumable() {
+                    // SAFETY: the caller's promise; the function takes the place of the method, which `function` keeps.
+                    return unsafe {
+                        let old = std::ptr::replace(callable, method.into_word());
+                        release(old);
+                        self.enter_spread(callable, Some(receiver), tuple, named.as_ref())
+                    };
+                }
             }
         }
         let mut values: Vec<Value> = match positional.downcast::<Tuple>() {
@@ -147,16 +161,17 @@ impl Vm {
         Ok(Called::Done)
     }
 
-    /// Enters a script function with spread arguments: its frame stands at the stack's top, from where the result is fetched.
-    unsafe fn enter_spread(&mut self, callable: *mut Word, positional: &Ref<Tuple>, named: Option<&Value>) -> Result<Called> {
+    /// Enters a script function with spread arguments, after the receiver if it was bound to one: its frame stands at the stack's top, from where the
+    /// result is fetched.
+    unsafe fn enter_spread(&mut self, callable: *mut Word, receiver: Option<Value>, positional: &Ref<Tuple>, named: Option<&Value>) -> Result<Called> {
         let top = self.stack_top();
         let dict = named.and_then(|named| named.downcast::<Dict>());
-        let n_positional = positional.get(self).items().len();
+        let n_positional = usize::from(receiver.is_some()) + positional.get(self).items().len();
         let n_named = dict.map_or(0, |dict| dict.get(self).len());
         // SAFETY: the stack's top is free; what is written there is owned by it.
         unsafe { self.reserve_stack(top.add(n_positional + n_named + 4))? };
         let mut place = top.wrapping_add(1);
-        for item in positional.get(self).items() {
+        for item in receiver.iter().chain(positional.get(self).items()) {
             // SAFETY: as above.
             unsafe { place.write(item.clone().into_word()) };
             place = place.wrapping_add(1);
