@@ -4,6 +4,7 @@
     reason = "the state is handed to a `Vm` per attach; it is used only while that thread holds the GIL, and freed when the last handle goes"
 )]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -297,6 +298,7 @@ impl Interpreter {
     /// interpreter.exec("wait()")?;
     /// # Ok::<(), scrip::Error>(())
     /// ```
+    #[inline]
     pub fn detach<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         let _away = crate::gil::Away::new(&self.inner.shared);
         work()
@@ -462,7 +464,8 @@ impl Interpreter {
         self.eval(name)
     }
 
-    /// Offers a Rust function to scripts, as a name of `__main__`. An error it returns is raised as a `RuntimeError`.
+    /// Offers a Rust function to scripts, as a name of `__main__`. An error it returns is raised as a `RuntimeError`, and so is a panic, which goes no
+    /// further.
     ///
     /// ```
     /// let interpreter = scrip::Interpreter::new()?;
@@ -490,9 +493,12 @@ impl Interpreter {
             let Some(argument) = A::from_script(&mut Context(vm), &Slot(argument)) else {
                 return Err(vm.type_error(format!("{label}() takes a {}, not {type_name} ({given} given)", A::NAME)));
             };
-            match function(argument) {
-                Ok(result) => Ok(result.into_script(&mut Context(vm)).0),
-                Err(error) => Err(vm.runtime_error(error.to_string())),
+            // A panic must not unwind through the script's frames.
+            let called = catch_unwind(AssertUnwindSafe(|| function(argument).map_err(|error| error.to_string())));
+            match called {
+                Ok(Ok(result)) => Ok(result.into_script(&mut Context(vm)).0),
+                Ok(Err(message)) => Err(vm.runtime_error(message)),
+                Err(panic) => Err(vm.runtime_error(format!("{label}() panicked: {}", panic_message(&*panic)))),
             }
         };
         let host = HostFunction { name: name.to_owned(), function: Box::new(host) };
@@ -555,6 +561,15 @@ fn statements(source: &str, options: scrip_grammar::Options) -> Option<Vec<Strin
         "\n".repeat(first as usize - 1) + &lines.join("\n") + "\n"
     };
     Some(pieces.into_iter().map(text).filter(|piece| !piece.trim().is_empty()).collect())
+}
+
+/// What a panic says.
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "something that is no text",
+    }
 }
 
 /// How long a stopped call waits for the script's other threads to end.
@@ -647,7 +662,8 @@ impl Drop for LeavesMain<'_> {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shared.attach(&self.main);
+        // Another interpreter's GIL is given away while this one's is waited for.
+        let attached = Attached::closing(&self.shared, &self.main);
         let mut vm = Vm::new(self.state, self.main.clone(), true, crate::os::stack::limit());
         vm.enter();
         vm.drain_mailbox();
@@ -660,7 +676,7 @@ impl Drop for Inner {
             // Daemons that are stuck outside may come back to find the GIL closed; what they refer to stays.
             return;
         }
-        self.shared.detach(&self.main);
+        drop(attached);
         // SAFETY: this was the last handle, so nobody can attach any more.
         unsafe { bootstrap::free(self.state) };
     }

@@ -58,8 +58,9 @@ pub(crate) struct Thread {
     pub(super) stop_number: AtomicU64,
     /// The detach that comes next is for a wait, not for going outside.
     will_block: AtomicBool,
-    times: Mutex<ThreadTimes>,
-    name: Mutex<String>,
+    /// Made when something is noted.
+    times: Mutex<Option<Box<ThreadTimes>>>,
+    name: Mutex<Box<str>>,
 }
 
 impl Thread {
@@ -76,12 +77,12 @@ impl Thread {
 
     /// What scripts call it.
     pub(crate) fn name(&self) -> String {
-        self.name.lock().clone()
+        self.name.lock().to_string()
     }
 
     /// Sets what scripts call it.
     pub(crate) fn set_name(&self, name: String) {
-        *self.name.lock() = name;
+        *self.name.lock() = name.into_boxed_str();
     }
 }
 
@@ -223,9 +224,10 @@ impl Shared {
         let now = self.now();
         let living = queue.threads.iter().map(|thread| {
             let mut times = thread.times.lock();
+            let times = times.get_or_insert_default();
             let phase = times.phase;
             times.change(phase, now);
-            (thread.id, thread.name(), times.clone())
+            (thread.id, thread.name(), (**times).clone())
         });
         let living = living.collect();
         queue.totals.report(living)
@@ -233,9 +235,9 @@ impl Shared {
 
     /// The thread, which holds the GIL, is about to let it go: where the script is, when that ends its longest hold so far.
     pub(crate) fn note_place(&self, thread: &ThreadHandle, place: impl FnOnce() -> String) {
-        if thread.times.lock().is_longest(self.now()) {
+        if thread.times.lock().get_or_insert_default().is_longest(self.now()) {
             let place = place();
-            thread.times.lock().set_place(place);
+            thread.times.lock().get_or_insert_default().set_place(place);
         }
     }
 
@@ -248,7 +250,7 @@ impl Shared {
     /// Under the queue's lock: the thread does something else from now on.
     fn change(&self, thread: &Thread, phase: Phase, now: u64) {
         if self.is_observed() {
-            thread.times.lock().change(phase, now);
+            thread.times.lock().get_or_insert_default().change(phase, now);
         }
     }
 
@@ -258,8 +260,8 @@ impl Shared {
         queue.threads.retain(|other| other.id != thread.id);
         self.settle_stop(&queue);
         if self.is_observed() {
-            let times = thread.times.lock().clone();
-            queue.totals.ended.push((thread.id, thread.name(), times));
+            let times = thread.times.lock().take().unwrap_or_default();
+            queue.totals.ended.push((thread.id, thread.name(), *times));
         }
     }
 
@@ -384,6 +386,7 @@ impl Shared {
     }
 
     /// Takes the GIL if nobody has it and nobody waits for it.
+    #[inline]
     pub(crate) fn try_attach(&self) -> bool {
         let taken = self.gil.word.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok();
         if taken {
@@ -446,10 +449,24 @@ impl Shared {
         self.wait(queue, thread);
     }
 
+    /// Lets the GIL go if nobody waits for it. The thread's boost is not noted: see [`Shared::attach_again`].
+    #[inline]
+    pub(crate) fn try_detach(&self) -> bool {
+        self.gil.word.compare_exchange(LOCKED, 0, Release, Relaxed).is_ok()
+    }
+
+    /// As `attach`, of a thread that has let the GIL go by `try_detach` if `was_alone`, else by `detach`.
+    pub(crate) fn attach_again(&self, thread: &ThreadHandle, was_alone: bool) {
+        if was_alone {
+            thread.earned_boost.store(true, Relaxed);
+        }
+        self.attach(thread);
+    }
+
     /// Lets the GIL go before something that may take long.
     #[inline]
     pub(crate) fn detach(&self, thread: &ThreadHandle) {
-        if self.gil.word.compare_exchange(LOCKED, 0, Release, Relaxed).is_ok() {
+        if self.try_detach() {
             // Nobody waited, so whatever it used hurt nobody.
             thread.earned_boost.store(true, Relaxed);
             return;

@@ -3,7 +3,8 @@
 //! - **Y1** `sysconf` and `getrlimit` take and return plain integers and are thread-safe.
 //! - **Y2** `madvise(MADV_HUGEPAGE)` changes no contents and frees nothing, whatever range it gets; it fails for what is not mapped.
 //! - **Y3** `madvise(MADV_DONTNEED)` changes the contents of the pages it is given, nothing else; who calls owns them and needs no contents.
-#![allow(unsafe_code, reason = "calls of the C library; see Y1 to Y3")]
+//! - **Y4** `mmap` of no file, where the system likes, touches no memory that is in use.
+#![allow(unsafe_code, reason = "calls of the C library; see Y1 to Y4")]
 
 /// The system may use this memory, whose contents nobody needs, until it is written to again.
 #[cfg(unix)]
@@ -15,6 +16,25 @@ pub(crate) fn discard(start: *mut u8, bytes: usize) {
 /// The system may use this memory, whose contents nobody needs, until it is written to again.
 #[cfg(not(unix))]
 pub(crate) fn discard(_: *mut u8, _: usize) {}
+
+/// A region of zeros that takes memory as it is used; `None` when the process may have no more.
+#[cfg(unix)]
+pub(crate) fn reserve(bytes: usize) -> Option<std::ptr::NonNull<u8>> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: Y4.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    if start == libc::MAP_FAILED { None } else { std::ptr::NonNull::new(start.cast()) }
+}
+
+/// Gives a region back.
+///
+/// # Safety
+/// [`reserve`] gave it with this size, and nothing refers to it any more.
+#[cfg(unix)]
+pub(crate) unsafe fn give_back(start: std::ptr::NonNull<u8>, bytes: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
+}
 
 /// Bytes of main memory, or of those that the process may have (`ulimit -v`) one half, since what grows needs both its old and its new room; what an address can
 /// reach when the system does not tell.

@@ -4,6 +4,7 @@ pub(crate) mod c_math;
 pub(crate) mod clock;
 pub(crate) mod errno;
 pub(crate) mod file;
+pub(crate) mod futex;
 pub(crate) mod memory;
 pub(crate) mod poll;
 pub(crate) mod posix;

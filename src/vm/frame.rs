@@ -7,7 +7,7 @@
 //! - **F4** A frame object that shares the window (`Frame::window`) is let go of when the record is popped: it then takes the locals over.
 #![allow(unsafe_code, reason = "registers are raw words in a stack that never moves; see F1 to F4")]
 
-use std::alloc::{Layout as Block, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout as Block, handle_alloc_error};
 use std::cell::Cell;
 
 use super::vm::{Result, Vm};
@@ -20,6 +20,7 @@ use crate::object::types::function::Function;
 use crate::object::types::generator::Generator;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
+use crate::os::memory;
 
 /// The native caller waits for this frame's result.
 pub(crate) const ENTRY: u32 = 1;
@@ -95,11 +96,9 @@ impl FrameStack {
     }
 
     fn try_allocate(&mut self) -> bool {
-        // SAFETY: the block has a size.
-        let start = unsafe { alloc_zeroed(self.block()) }.cast::<Word>();
-        if start.is_null() {
-            return false;
-        }
+        // Not by the allocator, which may give a block of this size out again, and would have to clear it.
+        let Some(start) = memory::reserve(self.block().size()) else { return false };
+        let start = start.as_ptr().cast::<Word>();
         self.start = start;
         self.initialised = start;
         // SAFETY: one past the end of the block.
@@ -140,9 +139,13 @@ impl FrameStack {
 
 impl Drop for FrameStack {
     fn drop(&mut self) {
-        if !self.start.is_null() {
-            // SAFETY: allocated with this block.
-            unsafe { dealloc(self.start.cast(), self.block()) };
+        // A panic that left frames behind: what they own is lost, and frame objects that share their windows must stay valid (F4).
+        if !self.records.is_empty() {
+            return;
+        }
+        if let Some(start) = std::ptr::NonNull::new(self.start.cast()) {
+            // SAFETY: reserved with this size.
+            unsafe { memory::give_back(start, self.block().size()) };
         }
     }
 }

@@ -85,6 +85,104 @@ fn a_panic_in_a_detached_part_gives_the_gil_back() -> TestResult {
 }
 
 #[test]
+fn a_callback_that_panics_is_an_error_of_the_script() -> TestResult {
+    let interpreter = Interpreter::new()?;
+    interpreter.register("fail", |words: String| -> Result<(), std::convert::Infallible> { std::panic::panic_any(words) })?;
+    let source = "
+import sys
+def outer():
+    here = ['kept']
+    frames.append(sys._getframe())
+    fail('no good')
+frames = []
+try:
+    outer()
+except RuntimeError as error:
+    message = str(error)
+";
+    interpreter.exec(source)?;
+    assert_eq!(interpreter.get::<String>("message")?, "fail() panicked: no good");
+    // The frame that it went through is as any other that has ended.
+    assert_eq!(interpreter.eval::<String>("frames[0].f_locals['here'][0]")?, "kept");
+    // In a thread of the script, in a generator, and where nobody catches it.
+    let source = "
+import threading
+def work():
+    try: fail('in a thread')
+    except RuntimeError: caught.append(1)
+def generator():
+    yield fail('in a generator')
+caught = []
+t = threading.Thread(target=work)
+t.start()
+t.join()
+try: list(map(str, generator()))
+except RuntimeError: caught.append(2)
+sorted([1, 2], key=lambda n: fail('in a key'))
+";
+    let error = interpreter.exec(source).expect_err("the last one is not caught");
+    assert!(error.to_string().contains("fail() panicked: in a key"), "{error}");
+    assert_eq!(interpreter.eval::<i64>("sum(caught)")?, 3);
+    Ok(())
+}
+
+#[test]
+fn a_host_function_calls_its_own_interpreter_again() -> TestResult {
+    let interpreter = Interpreter::new()?;
+    let weak = interpreter.downgrade();
+    interpreter
+        .register("again", move |n: i64| weak.attach(|interpreter| interpreter.eval::<i64>(&format!("down({n})"))).and_then(|result| result))?;
+    interpreter.exec("def down(n): return 0 if n == 0 else 1 + again(n - 1)")?;
+    assert_eq!(interpreter.eval::<i64>("down(20)")?, 20);
+    // As deep as the native stack allows, and not deeper.
+    let error = interpreter.eval::<i64>("down(10**6)").expect_err("it is too deep");
+    assert!(error.to_string().contains("RecursionError"), "{error}");
+    assert_eq!(interpreter.eval::<i64>("down(20)")?, 20);
+    Ok(())
+}
+
+#[test]
+fn what_a_thread_keeps_may_be_dropped_at_its_end() -> TestResult {
+    use std::cell::RefCell;
+    thread_local! {
+        static KEPT: RefCell<Option<scrip::Handle>> = const { RefCell::new(None) };
+        static OWN: RefCell<Option<Interpreter>> = const { RefCell::new(None) };
+    }
+    let interpreter = Interpreter::new()?;
+    interpreter.exec("gone = []\nclass Noisy:\n    def __del__(self):\n        gone.append(1)\nthings = [Noisy()]")?;
+    thread::scope(|scope| {
+        let kept = scope.spawn(|| {
+            // Registered before anything of the interpreter's, so dropped after it.
+            KEPT.set(None);
+            OWN.set(None);
+            OWN.set(Some(Interpreter::new()?));
+            KEPT.set(Some(interpreter.handle("things.pop()")?));
+            Ok::<(), Error>(())
+        });
+        kept.join().expect("the thread ends")
+    })?;
+    assert_eq!(interpreter.eval::<i64>("len(gone)")?, 1);
+    Ok(())
+}
+
+#[test]
+fn an_interpreter_is_dropped_inside_another_while_both_are_busy() -> TestResult {
+    // The first one's daemon needs the second one's GIL to leave, and the second one's holder drops the first.
+    let (one, two) = (Interpreter::new()?, Interpreter::new()?);
+    let (entered, enter) = mpsc::channel();
+    let inner = two.clone();
+    one.register("ask", move |(): ()| {
+        let _ = entered.send(());
+        inner.eval::<i64>("1 + 1")
+    })?;
+    one.exec("import threading\ndef work():\n    while True: ask()\nthreading.Thread(target=work, daemon=True).start()")?;
+    enter.recv().expect("the daemon runs");
+    two.attach(|| drop(one));
+    assert_eq!(two.eval::<i64>("2 + 2")?, 4);
+    Ok(())
+}
+
+#[test]
 fn a_closed_interpreter_cannot_be_attached_to() -> TestResult {
     let interpreter = Interpreter::new()?;
     let weak = interpreter.downgrade();
@@ -242,5 +340,138 @@ fn what_the_threads_did_is_reported_when_asked_for() -> TestResult {
     interpreter.exec("import threading\nt = threading.Thread(target=lambda: sum(range(100000)), name='worker')\nt.start()\nt.join()")?;
     let report = interpreter.thread_report();
     assert!(report.contains("MainThread") && report.contains("worker") && report.contains("hand-overs"), "{report}");
+    Ok(())
+}
+
+/// A number that looks random; the same ones each time.
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+#[test]
+fn a_stop_at_any_moment_leaves_the_interpreter_usable() -> TestResult {
+    let interpreter = Interpreter::new()?;
+    interpreter.exec(
+        "
+import os, queue, socket, threading, time
+def work():
+    q = queue.Queue(2)
+    lock = threading.Lock()
+    condition = threading.Condition()
+    a, b = socket.socketpair()
+    r, w = os.pipe()
+    def put():
+        while True: q.put(1)
+    def get():
+        while True:
+            q.get()
+            with condition: condition.notify_all()
+    def wait():
+        while True:
+            with condition: condition.wait(0.001)
+            with lock: sum(range(100))
+    def talk():
+        while True:
+            try:
+                b.send(b'x')
+                a.recv(1)
+            except: pass
+            finally: os.write(w, b'y'); os.read(r, 1)
+    def start():
+        while True:
+            t = threading.Thread(target=lock.acquire, args=(True, 0.001))
+            t.start()
+            t.join()
+    try:
+        for target in (put, get, wait, wait, talk, start):
+            threading.Thread(target=target).start()
+        while True:
+            with lock: time.sleep(0.0001)
+    finally:
+        for s in (a, b): s.close()
+        for f in (r, w): os.close(f)
+",
+    )?;
+    let stopper = interpreter.stopper();
+    let mut state = 88_172_645_463_325_252;
+    for turn in 0..30 {
+        let pause = Duration::from_micros(next(&mut state) % 10_000);
+        let stopper = stopper.clone();
+        let stopping = thread::spawn(move || {
+            while !stopper.is_running() {
+                thread::yield_now();
+            }
+            thread::sleep(pause);
+            stopper.stop();
+        });
+        let error = interpreter.exec("work()").expect_err("it is stopped");
+        assert!(matches!(error, Error::Stopped(_)), "{turn}: {error}");
+        stopping.join().expect("it ends");
+        // Descriptors were closed in some turns while threads used them; the threads ended all the same.
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while interpreter.eval::<i64>("threading.active_count()")? > 1 {
+            assert!(std::time::Instant::now() < deadline, "threads are left after turn {turn}");
+            thread::yield_now();
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn many_interpreters_on_many_threads_share_what_is_compiled() {
+    let results: Vec<i64> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|number: i64| {
+                scope.spawn(move || {
+                    let mut sum = 0;
+                    for turn in 0..5 {
+                        let interpreter = Interpreter::new().expect("one is made");
+                        let source = "import json, re, collections, threading\nt = threading.Thread(target=lambda: None)\nt.start()\nt.join()";
+                        interpreter.exec(source).expect("it imports");
+                        let handle = interpreter.handle("collections.Counter('abca')").expect("there is one");
+                        sum +=
+                            interpreter.eval::<i64>(&format!("json.loads('{number}') + len(re.findall('a', 'abca')) + {turn}")).expect("it computes");
+                        drop(interpreter);
+                        drop(handle);
+                    }
+                    sum
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+    });
+    assert_eq!(results, (0..8).map(|number| 5 * number + 10 + 10).collect::<Vec<_>>());
+}
+
+#[test]
+fn handles_are_dropped_while_scripts_run_and_the_interpreter_ends() -> TestResult {
+    for _ in 0..5 {
+        let interpreter = Interpreter::new()?;
+        interpreter.exec("gone = []\nclass Noisy:\n    def __del__(self): gone.append(1)")?;
+        let done = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                let handles: Vec<_> = (0..100).map(|_| interpreter.handle("Noisy()").expect("one is made")).collect();
+                let done = &done;
+                scope.spawn(move || {
+                    for handle in handles {
+                        drop(handle);
+                        done.fetch_add(1, SeqCst);
+                    }
+                });
+            }
+            while done.load(SeqCst) < 300 {
+                interpreter.exec("for _ in range(1000): pass").expect("it runs");
+            }
+        });
+        assert_eq!(interpreter.eval::<i64>("len(gone)")?, 300);
+        // The last owner is a handle that another thread drops.
+        let handle = interpreter.handle("Noisy()")?;
+        drop(interpreter);
+        thread::spawn(move || drop(handle)).join().expect("it ends");
+    }
     Ok(())
 }

@@ -2,8 +2,11 @@
 //! meet at them is a candidate. `cargo test --features model gil::model` runs it. Waits without a deadline are waits (one that nobody ends is a
 //! deadlock that the checker reports); a wait with a deadline ends at once, as it does when the clock is fast.
 
-#[path = "../breaker.rs"]
+#[path = "../attached.rs"]
 #[allow(dead_code, reason = "not everything is modelled")]
+mod attached;
+#[path = "../breaker.rs"]
+#[allow(dead_code, reason = "as above")]
 mod breaker;
 #[path = "../limits.rs"]
 #[allow(dead_code, reason = "as above")]
@@ -25,6 +28,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize};
 use shuttle::thread;
 
+use self::attached::{Attached, Away};
 use self::limits::{Limits, StopReason};
 use self::scheduler::{Shared, ThreadHandle};
 use self::wait::{Activity, Reason, Waiter};
@@ -261,5 +265,121 @@ fn host_threads_that_only_try_never_get_in_the_way() {
             thread.join().expect("it ends");
         }
         assert!(shared.is_free());
+    });
+}
+
+#[test]
+fn who_comes_back_from_a_wait_goes_before_who_computes() {
+    explore(|| {
+        let (shared, order) = (shared(), Arc::new(shuttle::sync::Mutex::new(Vec::new())));
+        let holder = shared.register_thread();
+        shared.attach(&holder);
+        let threads: Vec<_> = [false, true]
+            .into_iter()
+            .map(|is_boosted| {
+                let (shared, order) = (shared.clone(), order.clone());
+                thread::spawn(move || {
+                    let handle = shared.register_thread();
+                    handle.set_boost(is_boosted);
+                    shared.attach(&handle);
+                    order.lock().expect("no panic").push(is_boosted);
+                    shared.detach(&handle);
+                })
+            })
+            .collect();
+        // Once both wait, in whatever order they came, the boosted one's deadline is armed.
+        while shared.n_ready() < 2 || !shared.breaker.is_set() {
+            thread::yield_now();
+        }
+        shared.yield_now(&holder);
+        shared.detach(&holder);
+        for thread in threads {
+            thread.join().expect("it ends");
+        }
+        assert_eq!(*order.lock().expect("no panic"), [true, false]);
+    });
+}
+
+#[test]
+fn threads_that_always_come_back_from_waits_do_not_keep_the_others_out() {
+    explore(|| {
+        let (shared, done) = (shared(), Arc::new(AtomicBool::new(false)));
+        let boosted: Vec<_> = (0..2)
+            .map(|_| {
+                let (shared, done) = (shared.clone(), done.clone());
+                thread::spawn(move || {
+                    let handle = shared.register_thread();
+                    // They end only when the other has had its turn.
+                    while !done.load(SeqCst) {
+                        handle.set_boost(true);
+                        shared.attach(&handle);
+                        thread::yield_now();
+                        shared.detach(&handle);
+                        thread::yield_now();
+                    }
+                })
+            })
+            .collect();
+        let handle = shared.register_thread();
+        handle.set_boost(false);
+        shared.attach(&handle);
+        done.store(true, SeqCst);
+        shared.detach(&handle);
+        for thread in boosted {
+            thread.join().expect("it ends");
+        }
+        assert!(shared.is_free());
+    });
+}
+
+#[test]
+fn host_threads_attach_nested_and_crosswise_and_give_the_gil_away() {
+    explore(|| {
+        let interpreters = [shared(), shared()];
+        let counts: [Arc<AtomicUsize>; 2] = Default::default();
+        let threads: Vec<_> = [0, 1]
+            .into_iter()
+            .map(|first| {
+                let (interpreters, counts) = (interpreters.clone(), counts.clone());
+                thread::spawn(move || {
+                    let second = 1 - first;
+                    let attach = |number: usize| Attached::new(&interpreters[number], || interpreters[number].register_thread());
+                    let outer = attach(first);
+                    inside(&counts[first], || {});
+                    {
+                        // The first one's GIL is free meanwhile: the other thread may be on its way from there to here.
+                        let inner = attach(second);
+                        inside(&counts[second], || {});
+                        let back = attach(first);
+                        assert!(back.thread().id == outer.thread().id && !back.is_nested);
+                        inside(&counts[first], || {});
+                        drop(back);
+                        assert!(attach(second).is_nested);
+                        inside(&counts[second], || {});
+                        drop(inner);
+                    }
+                    inside(&counts[first], || {});
+                    {
+                        let away = Away::new(&interpreters[first]).expect("it is attached");
+                        assert!(Away::new(&interpreters[first]).is_none());
+                        let again = attach(first);
+                        inside(&counts[first], || {});
+                        drop(again);
+                        drop(away);
+                    }
+                    inside(&counts[first], || {});
+                    drop(outer);
+                    assert!(Away::new(&interpreters[first]).is_none());
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("it ends");
+        }
+        for interpreter in &interpreters {
+            assert!(interpreter.is_free());
+            // The main thread stays known.
+            assert_eq!(interpreter.n_threads(), 1);
+        }
     });
 }

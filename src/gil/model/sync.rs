@@ -1,10 +1,10 @@
 //! The checker's locks and atomics with the interface of those the scheduler is built from, and a clock that goes on by itself.
 
 use std::ops::{Add, Deref, DerefMut};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+pub(super) use shuttle::thread_local;
 
 /// `parking_lot::Mutex`, as far as it is used.
 #[derive(Default)]
@@ -66,9 +66,8 @@ impl Condvar {
         guard.guard = guard.mutex.lock().guard.take();
         TimedOut
     }
-    pub(super) fn notify_one(&self) -> bool {
+    pub(super) fn notify_one(&self) {
         self.0.notify_one();
-        true
     }
 }
 
@@ -76,16 +75,19 @@ impl Condvar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Instant(u64);
 
-static CLOCK: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+std::thread_local! {
+    /// The checker runs all threads of a test in one of the system's; tests run beside each other.
+    static CLOCK: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
 
 /// Each run of the checker starts at the same time, so that it can be repeated.
 pub(super) fn reset_clock() {
-    CLOCK.store(0, Relaxed);
+    CLOCK.set(0);
 }
 
 impl Instant {
     pub(super) fn now() -> Self {
-        Self(CLOCK.fetch_add(20_000, Relaxed))
+        Self(CLOCK.replace(CLOCK.get() + 20_000))
     }
     pub(super) fn elapsed(self) -> Duration {
         Duration::from_nanos(Self::now().0.saturating_sub(self.0))
