@@ -340,6 +340,19 @@ fn ctrl_c_ends_every_wait_outside() {
         "import threading\ndef spin():\n    while True: pass\nt = threading.Thread(target=spin, daemon=True)\nt.start()\nt.join()",
         "import queue\nqueue.Queue().get()",
         "import threading\nthreading.Barrier(2).wait()",
+        "import threading\nthreading.Semaphore(0).acquire()",
+        "import threading\nc = threading.Condition()\nwith c:\n    c.wait(1000)",
+        "import threading\nlock = threading.RLock()\nt = threading.Thread(target=lock.acquire)\nt.start()\nt.join()\nlock.acquire(timeout=1000)",
+        "import queue\nqueue.SimpleQueue().get()",
+        "import concurrent.futures\nconcurrent.futures.Future().result()",
+        "import concurrent.futures\nconcurrent.futures.wait([concurrent.futures.Future()])",
+        "import asyncio\nasyncio.run(asyncio.sleep(1000))",
+        "import os, sys\nr, w = os.pipe()\nos.dup2(r, 0)\ninput()",
+        "import subprocess\nsubprocess.Popen(['cat'], stdin=subprocess.PIPE).wait()",
+        "import subprocess\nsubprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE).stdout.read()",
+        "import os, subprocess\np = subprocess.Popen(['cat'], stdin=subprocess.PIPE)\nos.wait()",
+        "import os, tempfile\npath = tempfile.mktemp()\nos.mkfifo(path)\ntry:\n    open(path)\nfinally:\n    os.unlink(path)",
+        "import socket\ns = socket.create_server(('127.0.0.1', 0))\na = socket.create_connection(s.getsockname())\na.makefile().readline()",
     ] {
         let ended = interrupted(&format!("print('ready', flush=True)\n{code}"));
         assert_eq!(ended.status.signal(), Some(2), "{code}: {:?} {}", ended.status, ended.err);
@@ -382,14 +395,18 @@ fn a_program_that_fills_the_memory_it_may_have_ends_well() {
 #[cfg(unix)]
 #[test]
 fn sigquit_shows_all_stacks_and_what_they_wait_for() {
-    let code = "import os, signal, threading, time\n\
+    let code = "import faulthandler, os, signal, tempfile, threading, time\n\
                 lock = threading.Lock()\n\
                 lock.acquire()\n\
                 def worker():\n\
                 \x20   with lock: pass\n\
                 thread = threading.Thread(target=worker, name='worker')\n\
                 thread.start()\n\
-                time.sleep(0.05)\n\
+                with tempfile.TemporaryFile() as file:\n\
+                \x20   while b'waits for the lock' not in file.read():\n\
+                \x20       time.sleep(0.001)\n\
+                \x20       faulthandler.dump_traceback(file)\n\
+                \x20       file.seek(0)\n\
                 os.kill(os.getpid(), signal.SIGQUIT)\n\
                 lock.release()\n\
                 thread.join()\n\
@@ -397,18 +414,33 @@ fn sigquit_shows_all_stacks_and_what_they_wait_for() {
     let ended = run(&["-c", code]);
     assert_eq!(ended.out, "goes on\n");
     assert!(ended.status.success());
-    for part in ["[worker]", "waits for the lock at 0x", "in worker", "Current thread 0x", "[MainThread]", "line 9 in <module>"] {
+    for part in ["[worker]", "waits for the lock at 0x", "in worker", "Current thread 0x", "[MainThread]", "line 13 in <module>"] {
         assert!(ended.err.contains(part), "{part} is missing in:\n{}", ended.err);
     }
 }
 
 #[test]
 fn what_the_threads_did_is_printed_at_the_end() {
-    let code = "import threading\nthreads = [threading.Thread(target=sum, args=(range(100000),), name='adder') for _ in range(2)]\n\
-                for t in threads: t.start()\nfor t in threads: t.join()\nprint('done')";
+    // Neither of the two ends before both have had the lock, in which they sleep.
+    let code = "import threading, time\n\
+                lock = threading.Lock()\n\
+                counts = [0, 0]\n\
+                def want(me):\n\
+                \x20   while min(counts) < 20:\n\
+                \x20       with lock:\n\
+                \x20           counts[me] += 1\n\
+                \x20           time.sleep(0.0001)\n\
+                threads = [threading.Thread(target=want, args=(n,), name='wanting') for n in (0, 1)]\n\
+                threads.append(threading.Thread(target=sum, args=(range(100000),), name='adder'))\n\
+                for t in threads: t.start()\n\
+                for t in threads: t.join()\n\
+                print('done')";
     let ended = run(&["--gil-stats", "-c", code]);
     assert_eq!(ended.out, "done\n");
-    for part in ["MainThread", "adder", "hand-overs: ", "longest hold: "] {
+    let header = ["running", "waiting", "blocked", "outside", "holds"];
+    let causes = ["at the end of a slice", "to a thread back from a wait", "by waiting", "by going outside"];
+    let others = ["MainThread", "adder", "wanting", "hand-overs: ", "longest hold: ", ", until <", "locks waited for most:", "<string>:6 in want: "];
+    for part in header.into_iter().chain(causes).chain(others) {
         assert!(ended.err.contains(part), "{part} is missing in:\n{}", ended.err);
     }
 }

@@ -6,4 +6,5 @@ mod layers;
 mod limits;
 mod memory;
 mod prompt;
+mod signals;
 mod threads;
