@@ -163,7 +163,13 @@ impl Vm {
 
     /// Enters a script function with spread arguments, after the receiver if it was bound to one: its frame stands at the stack's top, from where the
     /// result is fetched.
-    unsafe fn enter_spread(&mut self, callable: *mut Word, receiver: Option<Value>, positional: &Ref<Tuple>, named: Option<&Value>) -> Result<Called> {
+    unsafe fn enter_spread(
+        &mut self,
+        callable: *mut Word,
+        receiver: Option<Value>,
+        positional: &Ref<Tuple>,
+        named: Option<&Value>,
+    ) -> Result<Called> {
         let top = self.stack_top();
         let dict = named.and_then(|named| named.downcast::<Dict>());
         let n_positional = usize::from(receiver.is_some()) + positional.get(self).items().len();
