@@ -425,6 +425,7 @@ impl Vm {
                         let record = unsafe { self.frames.records.last().unwrap_unchecked() };
                         if record.flags | u32::from(record.frame_object != Word::UNBOUND) != 0 {
                             let is_generator = record.flags == GENERATOR && record.frame_object == Word::UNBOUND;
+                            let in_stack = record.flags & GENERATOR == 0;
                             save!();
                             // SAFETY: the result is owned.
                             let returned = unsafe { if is_generator { self.return_from_generator(result) } else { self.return_special(result) } };
@@ -436,13 +437,17 @@ impl Vm {
                                 }
                                 Ok(Some(outcome)) => {
                                     if self.heap().has_dead() {
-                                        // The result of a frame that natives entered stands where a finaliser's frame begins.
-                                        // SAFETY: the slot below the window is inside the stack, and its owner is whoever fetches the result.
-                                        let kept = if is_generator { None } else { Some(unsafe { std::ptr::replace(base.sub(1), Word::UNBOUND) }) };
-                                        self.drain_dead();
-                                        if let Some(word) = kept {
+                                        // The result stands where a finaliser may leave its own. A generator's is in `transfer`; its window is gone.
+                                        if in_stack {
+                                            // SAFETY: the slot below the window is inside the stack, and its owner is whoever fetches the result.
+                                            let kept = unsafe { std::ptr::replace(base.sub(1), Word::UNBOUND) };
+                                            self.drain_dead();
                                             // SAFETY: as above; what the finalisers left there is unbound again.
-                                            unsafe { *base.sub(1) = word };
+                                            unsafe { *base.sub(1) = kept };
+                                        } else {
+                                            let kept = std::mem::replace(&mut self.transfer, Value::NONE);
+                                            self.drain_dead();
+                                            self.transfer = kept;
                                         }
                                     }
                                     return Ok(outcome);
