@@ -745,7 +745,7 @@ impl Diagnosis<'_> {
         let line = context.line + usize::from(self.token(context.line) == Token::Async);
         self.token(line) == Token::Def
             && self.token(open) == Token::LeftParen
-            && self.tokens[line..open].iter().all(|lexeme| lexeme.1 != Token::LeftParen)
+            && self.tokens.get(line..open).unwrap_or_default().iter().all(|lexeme| lexeme.1 != Token::LeftParen)
     }
 
     fn parameter_faults(&self, index: usize, open: usize, what: &str) -> Option<Box<Fault>> {
@@ -941,7 +941,8 @@ impl Diagnosis<'_> {
         {
             return Some(fault);
         }
-        let tuple = self.tokens[line..index].iter().any(|lexeme| lexeme.1 == Token::Comma);
+        // A line that begins with `async` begins behind it.
+        let tuple = self.tokens.get(line..index).unwrap_or_default().iter().any(|lexeme| lexeme.1 == Token::Comma);
         if tuple
             && self.context(index).open.is_none()
             && self.is_name(index)
