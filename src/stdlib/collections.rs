@@ -554,12 +554,17 @@ fn deque_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     let state = iterator.get(vm);
     let Some(deque) = &state.deque else { return Ok(None) };
     let source = deque.get(vm);
-    if source.state != state.state {
+    let is_changed = source.state != state.state;
+    if is_changed && !state.reverse {
         iterator.get_mut(vm).left = 0;
         return Err(vm.runtime_error("deque mutated during iteration"));
     }
     if state.left == 0 {
         return Ok(None);
+    }
+    if is_changed {
+        iterator.get_mut(vm).left = 0;
+        return Err(vm.runtime_error("deque mutated during iteration"));
     }
     let place = if state.reverse { state.left - 1 } else { source.items.len() - state.left };
     let item = source.items[place].clone();

@@ -392,7 +392,7 @@ impl Vm {
         }
         let text = self.text_of(name).map(ToString::to_string).unwrap_or_default();
         let class_name = self.type_name(object);
-        if attribute.is_some() {
+        if attribute.is_some() && (value.is_some() || !class.get(self).has(HAS_DICT)) {
             return Err(self.attribute_error(object, name, format!("'{class_name}' object attribute '{text}' is read-only")));
         }
         if !class.get(self).has(HAS_DICT) {
@@ -435,7 +435,7 @@ impl Vm {
             Some(value) => Ok(value),
             None => {
                 let text = self.text_of(name).map(ToString::to_string).unwrap_or_default();
-                let message = format!("type object '{}' has no attribute '{text}'", self.class_name(class));
+                let message = format!("type object '{}' has no attribute '{text}'", self.class_message_name(class));
                 Err(self.attribute_error(object, name, message))
             }
         }
@@ -448,7 +448,7 @@ impl Vm {
         };
         let text = self.text_of(name).map(ToString::to_string).unwrap_or_default();
         if class.get(self).has(IMMUTABLE) {
-            let message = format!("cannot set '{text}' attribute of immutable type '{}'", self.class_name(class));
+            let message = format!("cannot set '{text}' attribute of immutable type '{}'", self.class_message_name(class));
             return Err(self.type_error(message));
         }
         // An instance of a subclass of `str` names the attribute by its text.
@@ -480,7 +480,7 @@ impl Vm {
             }
             None => {
                 if self.dict_remove(&dict, name)?.is_none() {
-                    let message = format!("type object '{}' has no attribute '{text}'", self.class_name(class));
+                    let message = format!("type object '{}' has no attribute '{text}'", self.class_message_name(class));
                     return Err(self.attribute_error(object, name, message));
                 }
             }

@@ -352,13 +352,14 @@ impl Vm {
             let message = format!("{owner_name}.__new__({class_name}): {class_name} is not a subtype of {owner_name}");
             return Err(self.type_error(message));
         }
-        if class.get(self).layout != owner.get(self).layout {
+        let makes_bool = class.is(self.state().builtin(TypeId::Bool)) && !owner.is(class);
+        if class.get(self).layout != owner.get(self).layout || makes_bool {
             let class_name = self.class_name(class);
+            let name = self.name(Name::New);
+            // The first class whose `__new__` is no script's.
             let mut solid = class.clone();
-            while let Some(base) = solid.get(self).base.clone() {
-                if solid.get(self).spec.is_some() {
-                    break;
-                }
+            while self.type_lookup(&solid, &name).is_some_and(|new| !new.holds::<NativeFunction>()) {
+                let Some(base) = solid.get(self).base.clone() else { break };
                 solid = base;
             }
             let solid_name = self.class_name(&solid);

@@ -438,6 +438,10 @@ impl Vm {
         let mut members: Vec<Value> = Vec::new();
         if let Some(slots) = &own_slots {
             let names = if slots.holds::<Str>() { vec![slots.clone()] } else { self.collect(slots)? };
+            if !names.is_empty() && matches!(base.get(self).layout, Layout::Int | Layout::Tuple | Layout::Bytes | Layout::Type) {
+                let message = format!("nonempty __slots__ not supported for subtype of '{}'", self.class_name(&base));
+                return Err(self.type_error(message));
+            }
             for slot in names {
                 let Some(text) = self.text_of(&slot).map(ToString::to_string) else {
                     let message = format!("__slots__ items must be strings, not '{}'", self.type_name(&slot));
@@ -466,10 +470,6 @@ impl Vm {
                     }
                 }
             }
-        }
-        if !members.is_empty() && matches!(base.get(self).layout, Layout::Int | Layout::Tuple | Layout::Bytes | Layout::Type) {
-            let message = format!("nonempty __slots__ not supported for subtype of '{}'", self.class_name(&base));
-            return Err(self.type_error(message));
         }
         let base_payload = base.get(self);
         let layout = base_payload.layout;

@@ -181,7 +181,7 @@ fn size_of_class(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 /// Refuses the deletion of a class's attribute, and its change in an immutable class.
 fn value_to_set<'a>(vm: &mut Vm, class: &Value, name: &str, value: Option<&'a Value>) -> Result<(Ref<Type>, &'a Value)> {
     let class = receiver::<Type>(vm, class)?.clone();
-    let class_name = vm.class_name(&class);
+    let class_name = vm.class_message_name(&class);
     if class.get(vm).has(IMMUTABLE) {
         return Err(vm.type_error(format!("cannot set '{name}' attribute of immutable type '{class_name}'")));
     }
@@ -239,7 +239,7 @@ fn set_own(vm: &mut Vm, class: &Ref<Type>, name: &str, value: &Value) -> Result<
 
 fn missing(vm: &mut Vm, class: &Value, name: &str) -> crate::vm::Raised {
     let name_value = vm.intern(name);
-    let class_name = class.downcast::<Type>().map(|class| vm.class_name(class)).unwrap_or_default();
+    let class_name = class.downcast::<Type>().map(|class| vm.class_message_name(class)).unwrap_or_default();
     vm.attribute_error(class, &name_value, format!("type object '{class_name}' has no attribute '{name}'"))
 }
 
@@ -416,7 +416,7 @@ fn get_annotations(vm: &mut Vm, class: &Value) -> Result<Value> {
 fn set_annotations(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
     let payload = receiver::<Type>(vm, class)?.clone();
     if payload.get(vm).has(IMMUTABLE) {
-        let message = format!("cannot set '__annotations__' attribute of immutable type '{}'", vm.class_name(&payload));
+        let message = format!("cannot set '__annotations__' attribute of immutable type '{}'", vm.class_message_name(&payload));
         return Err(vm.type_error(message));
     }
     match value {
