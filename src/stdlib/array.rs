@@ -26,7 +26,7 @@ use crate::vm::{Raised, Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "array",
-    doc: "This module defines an object type which can efficiently represent\nan array of basic values: characters, integers, floating-point\nnumbers.  Arrays are sequence types and behave very much like lists,\nexcept that the type of objects stored in them is constrained.\n",
+    doc: "Sequences of numbers, or of characters, of one machine type: as lists, but a few bytes an item.\n",
     functions: &[native("_array_reconstructor(arraytype, typecode, mformat_code, items, /)", reconstruct)],
     types: &[&ARRAY],
     init: Some(|vm, module| {
@@ -72,7 +72,7 @@ impl Payload for Array {
 
 pub(crate) static ARRAY: TypeSpec = TypeSpec {
     name: "array.array",
-    doc: "array(typecode [, initializer]) -> array\n\nReturn a new array whose items are restricted by typecode, and\ninitialized from the optional initializer value, which must be a list,\nstring or iterable over elements of the appropriate type.",
+    doc: "array(typecode [, initializer]) -> array\n\nA sequence of items of the type that typecode names, with the items of the initializer: an iterable of\nnumbers, a text for the types of characters, or bytes.",
     layout: Layout::Array,
     flags: BASE_TYPE | HAS_WEAKREFS | MATCH_SEQUENCE,
     slots: Slots {

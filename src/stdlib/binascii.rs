@@ -12,7 +12,7 @@ use crate::vm::{ExceptionKind, Raised, Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "binascii",
-    doc: "Conversion between binary data and ASCII",
+    doc: "Bytes as text of hexadecimal digits, base 64 or quoted-printable, and back",
     functions: &[
         native("hexlify(data, sep=None, bytes_per_sep=1)", hexlify),
         native("b2a_hex(data, sep=None, bytes_per_sep=1)", hexlify),

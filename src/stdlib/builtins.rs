@@ -24,7 +24,7 @@ use crate::vm::{Raised, Result, Vm};
 
 pub(crate) static MODULE: NativeModule = NativeModule {
     name: "builtins",
-    doc: "Built-in functions, types, exceptions, and other objects.",
+    doc: "What every program finds without importing: functions, types and exceptions.",
     functions: &[
         native("__build_class__(func, name, /, *bases, **kwds)", build_class),
         native("__import__(name, globals=None, locals=None, fromlist=(), level=0)", import),

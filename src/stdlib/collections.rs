@@ -25,7 +25,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_collections",
-    doc: "High performance data structures.\n- deque:        ordered collection accessible from endpoints only\n- defaultdict:  dict subclass with a default value factory\n",
+    doc: "The containers of `collections` that are native.\n",
     functions: &[native("_count_elements(mapping, iterable, /)", count_elements)],
     types: &[&DEQUE, &DEFAULT_DICT, &ORDERED_DICT, &TUPLE_GETTER, &DEQUE_ITERATOR, &DEQUE_REVERSE_ITERATOR],
     init: None,
@@ -79,7 +79,7 @@ impl Payload for DequeIterator {
 
 pub(crate) static DEQUE: TypeSpec = TypeSpec {
     name: "collections.deque",
-    doc: "A list-like sequence optimized for data accesses near its endpoints.",
+    doc: "A sequence that grows and shrinks quickly at both ends.",
     layout: Layout::Deque,
     flags: BASE_TYPE | HAS_WEAKREFS | MATCH_SEQUENCE,
     new: constructor("deque(*args, **kwargs)", deque_new),
@@ -586,7 +586,7 @@ fn deque_iterator_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 pub(crate) static DEFAULT_DICT: TypeSpec = TypeSpec {
     name: "collections.defaultdict",
-    doc: "defaultdict(default_factory=None, /, [...]) --> dict with default factory\n\nThe default factory is called without arguments to produce\na new value when a key is not present, in __getitem__ only.\nA defaultdict compares equal to a dict with the same items.\nAll remaining arguments are treated the same as if they were\npassed to the dict constructor, including keyword arguments.",
+    doc: "defaultdict(default_factory=None, /, [...]) --> a dict that makes up missing values\n\n`d[key]` for a key that is not there calls the factory, without arguments, and keeps its result.\nOther ways to ask, such as `get`, do not. What else is given is as for `dict`; so is equality.",
     base: Some(&dict_methods::TYPE),
     layout: Layout::Dict,
     flags: BASE_TYPE,
@@ -692,7 +692,7 @@ fn default_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 pub(crate) static ORDERED_DICT: TypeSpec = TypeSpec {
     name: "collections.OrderedDict",
-    doc: "Dictionary that remembers insertion order",
+    doc: "A dictionary whose order can be changed, and counts when two are compared",
     base: Some(&dict_methods::TYPE),
     layout: Layout::Dict,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,

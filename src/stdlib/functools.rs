@@ -16,7 +16,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_functools",
-    doc: "Tools that operate on functions.",
+    doc: "The native parts of `functools`.",
     functions: &[native("reduce(function, iterable, initial=None, /)", reduce).unpacked(), native("cmp_to_key(mycmp)", cmp_to_key)],
     types: &[&PARTIAL, &LRU_CACHE],
     init: None,
@@ -48,7 +48,7 @@ impl Payload for Partial {
 
 pub(crate) static PARTIAL: TypeSpec = TypeSpec {
     name: "functools.partial",
-    doc: "Create a new function with partial application of the given arguments and keywords.",
+    doc: "A function with some of its arguments given already.",
     layout: Layout::Partial,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
     slots: Slots { new: Some(partial_new), call: Some(partial_call), repr: Some(partial_repr), descriptor_get: Some(partial_get), ..Slots::NONE },
@@ -335,7 +335,7 @@ impl Payload for LruCache {
 
 pub(crate) static LRU_CACHE: TypeSpec = TypeSpec {
     name: "functools._lru_cache_wrapper",
-    doc: "Create a cached callable that wraps another function.\n\nuser_function:      the function being cached\n\nmaxsize:  0         for no caching\n          None      for unlimited cache size\n          n         for a bounded cache\n\ntyped:    False     cache f(3) and f(3.0) as identical calls\n          True      cache f(3) and f(3.0) as distinct calls\n\ncache_info_type:    namedtuple class with the fields:\n                        hits misses currsize maxsize\n",
+    doc: "A function whose results are kept.\n\nuser_function:      the function\n\nmaxsize:  how many results are kept, the ones used last; None keeps all, 0 none\n\ntyped:    whether arguments of different types are different, as 3 and 3.0\n\ncache_info_type:    the type of what cache_info() tells",
     layout: Layout::LruCache,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
     new: constructor("_lru_cache_wrapper(user_function, maxsize, typed, cache_info_type)", lru_new),

@@ -7,7 +7,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static MODULE: NativeModule = NativeModule {
     name: "gc",
-    doc: "This module provides access to the garbage collector for reference cycles.",
+    doc: "Control over the search for objects that only keep each other alive.",
     functions: &[
         native("collect(generation=2)", collect),
         native("enable()", |vm, _| {

@@ -17,7 +17,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "itertools",
-    doc: "Functional tools for creating and using iterators.",
+    doc: "Iterators made of iterators.",
     functions: &[native("tee(iterable, n=2, /)", tee)],
     types: &[
         &ACCUMULATE,
@@ -265,7 +265,7 @@ static ACCUMULATE: TypeSpec = TypeSpec {
         let payload = Itertool::Accumulate { iterator, function: args.or_none(2), total: None, initial: args.given_some(3).cloned() };
         made(vm, &args, payload)
     }),
-    ..spec("itertools.accumulate", "Return series of accumulated sums.", accumulate_next)
+    ..spec("itertools.accumulate", "The sum of the first item, of the first two, and so on; or what another function makes of them.", accumulate_next)
 };
 
 fn accumulate_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
@@ -305,7 +305,7 @@ static BATCHED: TypeSpec = TypeSpec {
     }),
     ..spec(
         "itertools.batched",
-        "Batch data into tuples of length n. The last batch may be shorter than n.\n\nLoops over the input iterable and accumulates data into tuples\nup to size n.  The input is consumed lazily, just enough to\nfill a batch.  The result is yielded as soon as a batch is full\nor when the input iterable is exhausted.\n\n    >>> for batch in batched('ABCDEFG', 3):\n    ...     print(batch)\n    ...\n    ('A', 'B', 'C')\n    ('D', 'E', 'F')\n    ('G',)\n\nIf \"strict\" is True, raises a ValueError if the final batch is shorter\nthan n.",
+        "The items in tuples of n, the last of which may be shorter (an error with strict=True).\n\nNo more items are taken than the next tuple needs.\n\n    >>> list(batched('ABCDE', 2))\n    [('A', 'B'), ('C', 'D'), ('E',)]",
         batched_next,
     )
 };
@@ -348,7 +348,7 @@ static CHAIN: TypeSpec = TypeSpec {
     class_methods: &[native("from_iterable(cls, iterable, /)", chain_from_iterable), native("__class_getitem__(cls, object, /)", class_get_item)],
     ..raw(
         "itertools.chain",
-        "Return a chain object whose .__next__() method returns elements from the\nfirst iterable until it is exhausted, then elements from the next\niterable, until all of the iterables are exhausted.",
+        "The items of the first iterable, then those of the next one, to the end of the last.",
         |vm, class, args| {
             let args = sequence::names_for_init(vm, class, "chain", args)?;
             let all = vm.new_tuple(args.values.to_vec());
@@ -408,7 +408,7 @@ static COMBINATIONS: TypeSpec = TypeSpec {
     new: constructor("combinations(iterable, r)", |vm, args| combinations_new(vm, &args, false)),
     ..spec(
         "itertools.combinations",
-        "Return successive r-length combinations of elements in the iterable.\n\ncombinations(range(4), 3) --> (0,1,2), (0,1,3), (0,2,3), (1,2,3)",
+        "Every choice of r items, in the order of the items, none twice.\n\ncombinations('ABC', 2) --> AB, AC, BC",
         combinations_next,
     )
 };
@@ -418,7 +418,7 @@ static COMBINATIONS_WITH_REPLACEMENT: TypeSpec = TypeSpec {
     new: constructor("combinations_with_replacement(iterable, r)", |vm, args| combinations_new(vm, &args, true)),
     ..spec(
         "itertools.combinations_with_replacement",
-        "Return successive r-length combinations of elements in the iterable allowing individual elements to have successive repeats.\n\ncombinations_with_replacement('ABC', 2) --> ('A','A'), ('A','B'), ('A','C'), ('B','B'), ('B','C'), ('C','C')",
+        "Every choice of r items, in the order of the items, each as often as one likes.\n\ncombinations_with_replacement('AB', 2) --> AA, AB, BB",
         combinations_next,
     )
 };
@@ -492,7 +492,7 @@ static PERMUTATIONS: TypeSpec = TypeSpec {
     }),
     ..spec(
         "itertools.permutations",
-        "Return successive r-length permutations of elements in the iterable.\n\npermutations(range(3), 2) --> (0,1), (0,2), (1,0), (1,2), (2,0), (2,1)",
+        "Every choice of r items in every order (all the items if r is not given).\n\npermutations('ABC', 2) --> AB, AC, BA, BC, CA, CB",
         permutations_next,
     )
 };
@@ -530,7 +530,7 @@ static PRODUCT: TypeSpec = TypeSpec {
     methods: &[REDUCE, SET_STATE],
     ..raw(
         "itertools.product",
-        "Cartesian product of input iterables.  Equivalent to nested for-loops.\n\nFor example, product(A, B) returns the same as:  ((x,y) for x in A for y in B).\nThe leftmost iterators are in the outermost for-loop, so the output tuples\ncycle in a manner similar to an odometer (with the rightmost element changing\non every iteration).\n\nTo compute the product of an iterable with itself, specify the number\nof repetitions with the optional repeat keyword argument. For example,\nproduct(A, repeat=4) means the same as product(A, A, A, A).\n\nproduct('ab', range(3)) --> ('a',0) ('a',1) ('a',2) ('b',0) ('b',1) ('b',2)\nproduct((0,1), (0,1), (0,1)) --> (0,0,0) (0,0,1) (0,1,0) (0,1,1) (1,0,0) ...",
+        "Every tuple that takes one item of each iterable; the last place changes fastest.\n\nproduct('AB', repeat=2) takes two of the same: AA, AB, BA, BB",
         product_new,
         product_next,
     )
@@ -604,22 +604,18 @@ static COMPRESS: TypeSpec = TypeSpec {
         let selectors = vm.iter(&args[2])?;
         made(vm, &args, Itertool::Compress { data, selectors })
     }),
-    ..spec(
-        "itertools.compress",
-        "Return data elements corresponding to true selector elements.\n\nForms a shorter iterator from selected data elements using the selectors to\nchoose the data elements.",
-        |vm, this| {
-            fields!(vm, this, Compress { data, selectors });
-            let (data, selectors) = (data.clone(), selectors.clone());
-            loop {
-                let Some(item) = vm.next(&data)? else { return Ok(None) };
-                let Some(selector) = vm.next(&selectors)? else { return Ok(None) };
-                if vm.is_true(&selector)? {
-                    return Ok(Some(item));
-                }
-                vm.poll_after(1)?;
+    ..spec("itertools.compress", "The items of data for which the selector at the same place is true.", |vm, this| {
+        fields!(vm, this, Compress { data, selectors });
+        let (data, selectors) = (data.clone(), selectors.clone());
+        loop {
+            let Some(item) = vm.next(&data)? else { return Ok(None) };
+            let Some(selector) = vm.next(&selectors)? else { return Ok(None) };
+            if vm.is_true(&selector)? {
+                return Ok(Some(item));
             }
-        },
-    )
+            vm.poll_after(1)?;
+        }
+    })
 };
 
 static COUNT: TypeSpec = TypeSpec {
@@ -638,11 +634,7 @@ static COUNT: TypeSpec = TypeSpec {
         made(vm, &args, Itertool::Count { next, step })
     }),
     slots: Slots { repr: Some(count_repr), iter: Some(sequence::iter_self), next: Some(count_next), ..Slots::NONE },
-    ..spec(
-        "itertools.count",
-        "Return a count object whose .__next__() method returns consecutive values.\n\nEquivalent to:\n    def count(firstval=0, step=1):\n        x = firstval\n        while 1:\n            yield x\n            x += step",
-        count_next,
-    )
+    ..spec("itertools.count", "start, start + step, start + 2 * step ... without end.", count_next)
 };
 
 fn is_number(vm: &Vm, value: &Value) -> bool {
@@ -681,7 +673,7 @@ static CYCLE: TypeSpec = TypeSpec {
         let saved = vm.new_list(Vec::new());
         made(vm, &args, Itertool::Cycle { iterator, saved, index: 0, first_pass: false })
     }),
-    ..spec("itertools.cycle", "Return elements from the iterable until it is exhausted. Then repeat the sequence indefinitely.", cycle_next)
+    ..spec("itertools.cycle", "The items again and again; they are kept during the first round.", cycle_next)
 };
 
 fn cycle_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
@@ -718,27 +710,23 @@ static DROP_WHILE: TypeSpec = TypeSpec {
         let iterator = vm.iter(&args[2])?;
         made(vm, &args, Itertool::DropWhile { predicate: args[1].clone(), iterator, started: false })
     }),
-    ..spec(
-        "itertools.dropwhile",
-        "Drop items from the iterable while predicate(item) is true.\n\nAfterwards, return every element until the iterable is exhausted.",
-        |vm, this| {
-            fields!(vm, this, DropWhile { predicate, iterator, started });
-            let (predicate, iterator, begun) = (predicate.clone(), iterator.clone(), *started);
-            loop {
-                let Some(item) = vm.next(&iterator)? else { return Ok(None) };
-                if begun {
-                    return Ok(Some(item));
-                }
-                let answer = vm.call(&predicate, std::slice::from_ref(&item))?;
-                if !vm.is_true(&answer)? {
-                    fields!(vm, this, DropWhile { started });
-                    *started = true;
-                    return Ok(Some(item));
-                }
-                vm.poll_after(1)?;
+    ..spec("itertools.dropwhile", "What comes from the first item on for which the predicate is false.", |vm, this| {
+        fields!(vm, this, DropWhile { predicate, iterator, started });
+        let (predicate, iterator, begun) = (predicate.clone(), iterator.clone(), *started);
+        loop {
+            let Some(item) = vm.next(&iterator)? else { return Ok(None) };
+            if begun {
+                return Ok(Some(item));
             }
-        },
-    )
+            let answer = vm.call(&predicate, std::slice::from_ref(&item))?;
+            if !vm.is_true(&answer)? {
+                fields!(vm, this, DropWhile { started });
+                *started = true;
+                return Ok(Some(item));
+            }
+            vm.poll_after(1)?;
+        }
+    })
 };
 
 static TAKE_WHILE: TypeSpec = TypeSpec {
@@ -747,25 +735,21 @@ static TAKE_WHILE: TypeSpec = TypeSpec {
         let iterator = vm.iter(&args[2])?;
         made(vm, &args, Itertool::TakeWhile { predicate: args[1].clone(), iterator, stopped: false })
     }),
-    ..spec(
-        "itertools.takewhile",
-        "Return successive entries from an iterable as long as the predicate evaluates to true for each entry.",
-        |vm, this| {
-            fields!(vm, this, TakeWhile { predicate, iterator, stopped });
-            if *stopped {
-                return Ok(None);
-            }
-            let (predicate, iterator) = (predicate.clone(), iterator.clone());
-            let Some(item) = vm.next(&iterator)? else { return Ok(None) };
-            let answer = vm.call(&predicate, std::slice::from_ref(&item))?;
-            if vm.is_true(&answer)? {
-                return Ok(Some(item));
-            }
-            fields!(vm, this, TakeWhile { stopped });
-            *stopped = true;
-            Ok(None)
-        },
-    )
+    ..spec("itertools.takewhile", "The items before the first for which the predicate is false.", |vm, this| {
+        fields!(vm, this, TakeWhile { predicate, iterator, stopped });
+        if *stopped {
+            return Ok(None);
+        }
+        let (predicate, iterator) = (predicate.clone(), iterator.clone());
+        let Some(item) = vm.next(&iterator)? else { return Ok(None) };
+        let answer = vm.call(&predicate, std::slice::from_ref(&item))?;
+        if vm.is_true(&answer)? {
+            return Ok(Some(item));
+        }
+        fields!(vm, this, TakeWhile { stopped });
+        *stopped = true;
+        Ok(None)
+    })
 };
 
 static FILTER_FALSE: TypeSpec = TypeSpec {
@@ -776,7 +760,7 @@ static FILTER_FALSE: TypeSpec = TypeSpec {
     }),
     ..spec(
         "itertools.filterfalse",
-        "Return those items of iterable for which function(item) is false.\n\nIf function is None, return the items that are false.",
+        "The items for which the function's result is false; with None for the function, the items\nthat are false themselves.",
         |vm, this| {
             fields!(vm, this, FilterFalse { predicate, iterator });
             let (predicate, iterator) = (predicate.clone(), iterator.clone());
@@ -804,17 +788,13 @@ static STAR_MAP: TypeSpec = TypeSpec {
         let iterator = vm.iter(&args[2])?;
         made(vm, &args, Itertool::StarMap { function: args[1].clone(), iterator })
     }),
-    ..spec(
-        "itertools.starmap",
-        "Return an iterator whose values are returned from the function evaluated with an argument tuple taken from the given sequence.",
-        |vm, this| {
-            fields!(vm, this, StarMap { function, iterator });
-            let (function, iterator) = (function.clone(), iterator.clone());
-            let Some(arguments) = vm.next(&iterator)? else { return Ok(None) };
-            let arguments = vm.collect(&arguments)?;
-            vm.call(&function, &arguments).map(Some)
-        },
-    )
+    ..spec("itertools.starmap", "The function's results, each tuple of the iterable being its arguments.", |vm, this| {
+        fields!(vm, this, StarMap { function, iterator });
+        let (function, iterator) = (function.clone(), iterator.clone());
+        let Some(arguments) = vm.next(&iterator)? else { return Ok(None) };
+        let arguments = vm.collect(&arguments)?;
+        vm.call(&function, &arguments).map(Some)
+    })
 };
 
 // ---- groupby
@@ -828,7 +808,7 @@ static GROUP_BY: TypeSpec = TypeSpec {
     }),
     ..spec(
         "itertools.groupby",
-        "make an iterator that returns consecutive keys and groups from the iterable\n\n  iterable\n    Elements to divide into groups according to the key function.\n  key\n    A function for computing the group category for each element.\n    If the key function is not specified or is None, the element itself\n    is used for grouping.",
+        "Runs of items with equal keys, as pairs of the key and an iterator over the run\n\n  iterable\n    What the items come from.\n  key\n    Makes an item's key; None takes the item itself.",
         group_by_next,
     )
 };
@@ -908,7 +888,7 @@ static ISLICE: TypeSpec = TypeSpec {
     methods: &[REDUCE, SET_STATE],
     ..raw(
         "itertools.islice",
-        "islice(iterable, stop) --> islice object\nislice(iterable, start, stop[, step]) --> islice object\n\nReturn an iterator whose next() method returns selected values from an\niterable.  If start is specified, will skip all preceding elements;\notherwise, start defaults to zero.  Step defaults to one.  If\nspecified as another value, step determines how many values are\nskipped between successive calls.  Works like a slice() on a list\nbut returns an iterator.",
+        "islice(iterable, stop) --> an iterator\nislice(iterable, start, stop[, step]) --> an iterator\n\nWhat a slice of the same numbers would have, none of which may be negative, taken from any\niterable: the items before start are read and dropped.",
         islice_new,
         islice_next,
     )
@@ -986,11 +966,7 @@ static PAIRWISE: TypeSpec = TypeSpec {
         let iterator = Some(vm.iter(&args[1])?);
         made(vm, &args, Itertool::Pairwise { iterator, old: None })
     }),
-    ..spec(
-        "itertools.pairwise",
-        "Return an iterator of overlapping pairs taken from the input iterator.\n\n    s -> (s0,s1), (s1,s2), (s2, s3), ...",
-        pairwise_next,
-    )
+    ..spec("itertools.pairwise", "Each item with its successor.\n\n    'ABCD' -> AB, BC, CD", pairwise_next)
 };
 
 fn pairwise_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
@@ -1033,11 +1009,7 @@ static REPEAT: TypeSpec = TypeSpec {
     }),
     slots: Slots { repr: Some(repeat_repr), iter: Some(sequence::iter_self), next: Some(repeat_next), ..Slots::NONE },
     methods: &[native("__length_hint__(self, /)", repeat_length_hint), REDUCE],
-    ..spec(
-        "itertools.repeat",
-        "repeat(object [,times]) -> create an iterator which returns the object\nfor the specified number of times.  If not specified, returns the object\nendlessly.",
-        repeat_next,
-    )
+    ..spec("itertools.repeat", "repeat(object [,times]) -> the same object so many times, or without end.", repeat_next)
 };
 
 fn repeat_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
@@ -1075,7 +1047,7 @@ static TEE: TypeSpec = TypeSpec {
         Ok(first_tee(vm, iterator))
     }),
     methods: &[native("__copy__(self, /)", tee_copy), REDUCE, SET_STATE],
-    ..spec("itertools._tee", "Iterator wrapped to make it copyable.", tee_next)
+    ..spec("itertools._tee", "One of several iterators over the same items.", tee_next)
 };
 
 pub(super) static TEE_BLOCK: TypeSpec = TypeSpec {
@@ -1172,7 +1144,7 @@ static ZIP_LONGEST: TypeSpec = TypeSpec {
     methods: &[REDUCE, SET_STATE],
     ..raw(
         "itertools.zip_longest",
-        "Return a zip_longest object whose .__next__() method returns a tuple where\nthe i-th element comes from the i-th iterable argument.  The .__next__()\nmethod continues until the longest iterable in the argument sequence\nis exhausted and then it raises StopIteration.  When the shorter iterables\nare exhausted, the fillvalue is substituted in their place.  The fillvalue\ndefaults to None or can be specified by a keyword argument.",
+        "Tuples of the first items of the iterables, of the second ones, and so on, as far as the longest goes;\nfillvalue (None if not given) stands for what the shorter ones lack.",
         |vm, class, args| {
             let mut fill = Value::NONE;
             for (name, value) in args.named() {

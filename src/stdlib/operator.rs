@@ -152,7 +152,7 @@ const SPECIAL: &[&str] = &[
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "operator",
-    doc: "Operator interface.\n\nThis module exports a set of functions implemented in C corresponding\nto the intrinsic operators of Python.  For example, operator.add(x, y)\nis equivalent to the expression x+y.",
+    doc: "The operators as functions: add(x, y) is x + y.",
     functions: FUNCTIONS,
     types: &[&ITEM_GETTER, &ATTRIBUTE_GETTER, &METHOD_CALLER],
     init: Some(init),

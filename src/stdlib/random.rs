@@ -24,7 +24,7 @@ impl Payload for Generator {
 
 static TYPE: TypeSpec = TypeSpec {
     name: "_random.Random",
-    doc: "Random() -> create a random number generator with its own internal state.",
+    doc: "Random() -> a generator of numbers with a state of its own.",
     layout: Layout::RandomGenerator,
     flags: BASE_TYPE,
     new: constructor("Random(*args, **kwargs)", new),

@@ -124,7 +124,7 @@ impl Payload for ScannerPayload {
 
 static PATTERN: TypeSpec = TypeSpec {
     name: "re.Pattern",
-    doc: "Compiled regular expression object.",
+    doc: "A regular expression, compiled.",
     layout: Layout::RegexPattern,
     flags: HAS_WEAKREFS | NO_NEW,
     slots: Slots { repr: Some(pattern_repr), compare: Some(pattern_compare), hash: Some(pattern_hash), ..Slots::NONE },
@@ -172,7 +172,7 @@ static PATTERN: TypeSpec = TypeSpec {
 
 static MATCH: TypeSpec = TypeSpec {
     name: "re.Match",
-    doc: "The result of re.match() and re.search().\nMatch objects always have a boolean value of True.",
+    doc: "What a pattern found, and where. A match is always true.",
     layout: Layout::RegexMatch,
     flags: NO_NEW,
     slots: Slots { repr: Some(match_repr), get_item: Some(match_item), ..Slots::NONE },

@@ -87,7 +87,7 @@ impl Payload for UnpackIterator {
 
 static TYPE: TypeSpec = TypeSpec {
     name: "_struct.Struct",
-    doc: "Struct(fmt) --> compiled struct object",
+    doc: "Struct(fmt) --> a format, read once",
     layout: Layout::Struct,
     flags: BASE_TYPE,
     new: constructor("Struct(format)", new),

@@ -15,7 +15,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static MODULE: NativeModule = NativeModule {
     name: "sys",
-    doc: "This module provides access to some objects used or maintained by the\ninterpreter and to functions that interact strongly with the interpreter.",
+    doc: "What the interpreter tells of itself, and lets a program change.",
     functions: &[
         native("exit(status=None, /)", exit),
         native("exc_info()", exc_info),
@@ -275,7 +275,7 @@ fn flags(vm: &mut Vm) -> Result<Value> {
 /// `types.SimpleNamespace`, as far as `sys.implementation` needs it; `types` takes its class from there.
 pub(crate) static SIMPLE_NAMESPACE: TypeSpec = TypeSpec {
     name: "types.SimpleNamespace",
-    doc: "A simple attribute-based namespace.",
+    doc: "An object with the attributes it is given.",
     flags: crate::object::type_object::BASE_TYPE | crate::object::type_object::HAS_DICT | crate::object::type_object::HAS_WEAKREFS,
     slots: Slots {
         repr: Some(namespace_repr),

@@ -73,7 +73,7 @@ const HOOK_FIELDS: Fields = Fields { items: &["exc_type", "exc_value", "exc_trac
 
 static HOOK_ARGS: TypeSpec = structseq::spec(
     "_thread._ExceptHookArgs",
-    "ExceptHookArgs\n\nType used to pass arguments to threading.excepthook.",
+    "ExceptHookArgs\n\nWhat threading.excepthook is called with.",
     Some(
         native("_ExceptHookArgs(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &HOOK_FIELDS, "_thread._ExceptHookArgs"))
             .shown("(iterable=(), /)"),

@@ -99,7 +99,7 @@ const FIELDS: Fields = Fields {
 
 static STRUCT_TIME: TypeSpec = structseq::spec(
     "time.struct_time",
-    "The time value as returned by gmtime(), localtime(), and strptime(), and accepted by asctime(), mktime() and strftime().",
+    "A time in its parts, from the year to the second, as gmtime(), localtime() and strptime() give it.",
     Some(
         native("struct_time(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &FIELDS, "time.struct_time")).shown("(iterable=(), /)"),
     ),

@@ -10,7 +10,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_weakref",
-    doc: "Weak-reference support module.",
+    doc: "References that keep nothing alive.",
     functions: &[
         native("proxy(object, callback=None, /)", |vm, args| weakref_methods::new_proxy(vm, &args[0], args.given_some(1).cloned())),
         native("getweakrefcount(object, /)", |_, args| Ok(Value::small(weak::references(&args[0]).len() as i64))),

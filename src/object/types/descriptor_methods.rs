@@ -17,7 +17,7 @@ use crate::vm::{Raised, Result, Vm};
 
 pub(crate) static PROPERTY: TypeSpec = TypeSpec {
     name: "property",
-    doc: "Property attribute.\n\n  fget\n    function to be used for getting an attribute value\n  fset\n    function to be used for setting an attribute value\n  fdel\n    function to be used for del'ing an attribute\n  doc\n    docstring\n\nTypical use is to define a managed attribute x:\n\nclass C(object):\n    def getx(self): return self._x\n    def setx(self, value): self._x = value\n    def delx(self): del self._x\n    x = property(getx, setx, delx, \"I'm the 'x' property.\")\n\nDecorators make defining new properties or modifying existing ones easy:\n\nclass C(object):\n    @property\n    def x(self):\n        \"I am the 'x' property.\"\n        return self._x\n    @x.setter\n    def x(self, value):\n        self._x = value\n    @x.deleter\n    def x(self):\n        del self._x",
+    doc: "An attribute whose reading, setting and deleting are function calls.\n\nfget, fset and fdel are called with the instance; one that is None makes the operation an\nAttributeError. doc is the docstring, by default fget's. As a decorator:\n\n    class Circle:\n        @property\n        def area(self):\n            return 3.14159 * self.radius ** 2\n        @area.setter\n        def area(self, value):\n            self.radius = (value / 3.14159) ** 0.5",
     layout: Layout::Property,
     flags: BASE_TYPE,
     new: constructor("property(*args, **kwargs)", property_new),
@@ -241,7 +241,7 @@ fn property_is_abstract(vm: &mut Vm, this: &Value) -> Result<Value> {
 
 pub(crate) static CLASS_METHOD: TypeSpec = TypeSpec {
     name: "classmethod",
-    doc: "Convert a function to be a class method.\n\nA class method receives the class as implicit first argument,\njust like an instance method receives the instance.\nTo declare a class method, use this idiom:\n\n  class C:\n      @classmethod\n      def f(cls, arg1, arg2, argN):\n          ...\n\nIt can be called either on the class (e.g. C.f()) or on an instance\n(e.g. C().f()).  The instance is ignored except for its class.\nIf a class method is called for a derived class, the derived class\nobject is passed as the implied first argument.\n\nClass methods are different than C++ or Java static methods.\nIf you want those, see the staticmethod builtin.",
+    doc: "A function in a class that gets the class as its first argument, whether it is called through the class\nor through an instance. In a subclass it gets the subclass.\n\n    class Point:\n        @classmethod\n        def origin(cls):\n            return cls(0, 0)",
     layout: Layout::ClassMethod,
     flags: BASE_TYPE | HAS_DICT,
     new: constructor("classmethod(*args, **kwargs)", class_method_new),
@@ -260,7 +260,7 @@ pub(crate) static CLASS_METHOD: TypeSpec = TypeSpec {
 
 pub(crate) static STATIC_METHOD: TypeSpec = TypeSpec {
     name: "staticmethod",
-    doc: "Convert a function to be a static method.\n\nA static method does not receive an implicit first argument.\nTo declare a static method, use this idiom:\n\n     class C:\n         @staticmethod\n         def f(arg1, arg2, argN):\n             ...\n\nIt can be called either on the class (e.g. C.f()) or on an instance\n(e.g. C().f()). Both the class and the instance are ignored, and\nneither is passed implicitly as the first argument to the method.\n\nStatic methods in Python are similar to those found in Java or C++.\nFor a more advanced concept, see the classmethod builtin.",
+    doc: "A function in a class that gets neither the instance nor the class when it is called through them.\n\nUsually written as a decorator:\n\n    class Shape:\n        @staticmethod\n        def area(width, height):\n            return width * height",
     layout: Layout::StaticMethod,
     flags: BASE_TYPE | HAS_DICT,
     new: constructor("staticmethod(*args, **kwargs)", static_method_new),
@@ -381,7 +381,7 @@ fn static_method_call(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<V
 
 pub(crate) static SUPER: TypeSpec = TypeSpec {
     name: "super",
-    doc: "super() -> same as super(__class__, <first argument>)\nsuper(type) -> unbound super object\nsuper(type, obj) -> bound super object; requires isinstance(obj, type)\nsuper(type, type2) -> bound super object; requires issubclass(type2, type)\nTypical use to call a cooperative superclass method:\nclass C(B):\n    def meth(self, arg):\n        super().meth(arg)\nThis works for class methods too:\nclass C(B):\n    @classmethod\n    def cmeth(cls, arg):\n        super().cmeth(arg)\n",
+    doc: "super() -> super(the class around the method, its first argument)\nsuper(type) -> a proxy that binds when it is read through an instance\nsuper(type, obj) -> the attributes of obj that come after type in its class's order\nsuper(type, type2) -> the same for a subclass\n\nA method calls the one it overrides:\n\n    class Loud(Voice):\n        def say(self, text):\n            return super().say(text.upper())",
     layout: Layout::Super,
     flags: BASE_TYPE,
     new: constructor("super(*args, **kwargs)", super_new),
@@ -540,7 +540,7 @@ fn super_get(vm: &mut Vm, this: &Value, object: Option<&Value>, _: &Value) -> Re
 
 pub(crate) static MAPPING_PROXY: TypeSpec = TypeSpec {
     name: "mappingproxy",
-    doc: "Read-only proxy of a mapping.",
+    doc: "A view of a mapping through which it cannot be changed.",
     layout: Layout::MappingProxy,
     flags: MATCH_MAPPING,
     new: constructor("mappingproxy(mapping)", proxy_new),

@@ -17,7 +17,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "dict",
-    doc: "dict() -> new empty dictionary\ndict(mapping) -> new dictionary initialized from a mapping object's\n    (key, value) pairs\ndict(iterable) -> new dictionary initialized as if via:\n    d = {}\n    for k, v in iterable:\n        d[k] = v\ndict(**kwargs) -> new dictionary initialized with the name=value pairs\n    in the keyword argument list.  For example:  dict(one=1, two=2)",
+    doc: "dict() -> an empty dictionary\ndict(mapping) -> the mapping's keys with their values\ndict(iterable) -> from pairs (key, value); of equal keys the last value counts\ndict(**names) -> from keyword arguments, also behind one of the others: dict(a=1, b=2)",
     layout: Layout::Dict,
     flags: BASE_TYPE | MATCH_MAPPING | MATCH_SELF,
     new: constructor("dict(*args, **kwargs)", new),

@@ -502,7 +502,7 @@ fn proxy_update_in_place(vm: &mut Vm, proxy: &Value, other: &Value) -> Result<Va
 
 pub(crate) static TRACEBACK: TypeSpec = TypeSpec {
     name: "traceback",
-    doc: "Create a new traceback object.",
+    doc: "One entry of a traceback: the frame and line, and the entry that tb_next names.",
     layout: Layout::Traceback,
     new: constructor("traceback(tb_next, tb_frame, tb_lasti, tb_lineno)", new_traceback),
     methods: &[native("__dir__(self, /)", |vm, _| {

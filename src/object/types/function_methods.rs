@@ -329,7 +329,7 @@ fn compare_cells(vm: &mut Vm, left: &Value, right: &Value, comparison: Compariso
 
 pub(crate) static METHOD: TypeSpec = TypeSpec {
     name: "method",
-    doc: "Create a bound instance method object.",
+    doc: "A function bound to the object that is its first argument.",
     layout: Layout::BoundMethod,
     flags: HAS_WEAKREFS,
     new: constructor("method(function, instance, /)", new_method),

@@ -17,7 +17,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static ALIAS: TypeSpec = TypeSpec {
     name: "types.GenericAlias",
-    doc: "Represent a PEP 585 generic type\n\nE.g. for t = list[int], t.__origin__ is list and t.__args__ is (int,).",
+    doc: "A generic type with its arguments (PEP 585)\n\nlist[int] has the __origin__ list and the __args__ (int,).",
     layout: Layout::GenericAlias,
     flags: BASE_TYPE,
     slots: Slots {
@@ -55,7 +55,7 @@ pub(crate) static ALIAS: TypeSpec = TypeSpec {
 
 pub(crate) static UNION: TypeSpec = TypeSpec {
     name: "types.UnionType",
-    doc: "Represent a PEP 604 union type\n\nE.g. for int | str",
+    doc: "A choice of types (PEP 604)\n\nsuch as int | str",
     layout: Layout::Union,
     flags: NO_NEW,
     slots: Slots {

@@ -52,7 +52,7 @@ const REVERSED_METHODS: &[Native] = &[
 
 pub(crate) static REVERSED: TypeSpec = TypeSpec {
     name: "reversed",
-    doc: "Return a reverse iterator over the values of the given sequence.",
+    doc: "The items of a sequence, last to first.",
     layout: Layout::Reversed,
     flags: BASE_TYPE,
     slots: Slots { new: Some(reversed_new), iter: Some(sequence::iter_self), next: Some(reversed_next), ..Slots::NONE },
@@ -71,7 +71,7 @@ pub(crate) static CALL_ITERATOR: TypeSpec = TypeSpec {
 
 pub(crate) static ENUMERATE: TypeSpec = TypeSpec {
     name: "enumerate",
-    doc: "Return an enumerate object.\n\n  iterable\n    an object supporting iteration\n\nThe enumerate object yields pairs containing a count (from start, which\ndefaults to zero) and a value yielded by the iterable argument.\n\nenumerate is useful for obtaining an indexed list:\n    (0, seq[0]), (1, seq[1]), (2, seq[2]), ...",
+    doc: "Pairs of a number and an item: (start, first), (start + 1, second) ...\n\n  iterable\n    what the items come from\n  start\n    the first number",
     layout: Layout::Enumerate,
     flags: BASE_TYPE,
     slots: Slots { new: Some(enumerate_new), iter: Some(sequence::iter_self), next: Some(enumerate_next), ..Slots::NONE },
@@ -82,7 +82,7 @@ pub(crate) static ENUMERATE: TypeSpec = TypeSpec {
 
 pub(crate) static ZIP: TypeSpec = TypeSpec {
     name: "zip",
-    doc: "The zip object yields n-length tuples, where n is the number of iterables\npassed as positional arguments to zip().  The i-th element in every tuple\ncomes from the i-th iterable argument to zip().  This continues until the\nshortest argument is exhausted.\n\nIf strict is true and one of the arguments is exhausted before the others,\nraise a ValueError.\n\n   >>> list(zip('abcdefg', range(3), range(4)))\n   [('a', 0, 0), ('b', 1, 1), ('c', 2, 2)]",
+    doc: "Tuples of the first items of the iterables, of the second ones, and so on, as far as the shortest goes.\n\nWith strict=True iterables of different lengths are a ValueError.\n\n   >>> list(zip('ab', [1, 2, 3]))\n   [('a', 1), ('b', 2)]",
     layout: Layout::Zip,
     flags: BASE_TYPE,
     slots: Slots { new: Some(zip_new), iter: Some(sequence::iter_self), next: Some(zip_next), ..Slots::NONE },
@@ -92,7 +92,7 @@ pub(crate) static ZIP: TypeSpec = TypeSpec {
 
 pub(crate) static MAP: TypeSpec = TypeSpec {
     name: "map",
-    doc: "Make an iterator that computes the function using arguments from\neach of the iterables.  Stops when the shortest iterable is exhausted.",
+    doc: "The function's results for the items of the iterables, side by side, as far as the shortest\nof them goes.",
     layout: Layout::Map,
     flags: BASE_TYPE,
     slots: Slots { new: Some(map_new), iter: Some(sequence::iter_self), next: Some(map_next), ..Slots::NONE },
@@ -102,7 +102,7 @@ pub(crate) static MAP: TypeSpec = TypeSpec {
 
 pub(crate) static FILTER: TypeSpec = TypeSpec {
     name: "filter",
-    doc: "Return an iterator yielding those items of iterable for which function(item)\nis true. If function is None, return the items that are true.",
+    doc: "The items for which the function's result is true; with None for the function, the items\nthat are true themselves.",
     layout: Layout::Filter,
     flags: BASE_TYPE,
     slots: Slots { new: Some(filter_new), iter: Some(sequence::iter_self), next: Some(filter_next), ..Slots::NONE },

@@ -18,7 +18,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "list",
-    doc: "Built-in mutable sequence.\n\nIf no argument is given, the constructor creates a new empty list.\nThe argument must be an iterable if specified.",
+    doc: "A sequence that can be changed.\n\nWithout an argument it is empty; otherwise it holds the items of the iterable.",
     layout: Layout::List,
     flags: BASE_TYPE | MATCH_SEQUENCE | MATCH_SELF,
     new: constructor("list(*args, **kwargs)", new),

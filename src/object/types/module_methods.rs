@@ -14,7 +14,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "module",
-    doc: "Create a module object.\n\nThe name must be a string; the optional docstring can have any type.",
+    doc: "A module: a namespace with a name.\n\nThe name is a string; the docstring may be anything.",
     layout: Layout::Module,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
     slots: Slots { repr: Some(repr), get_attribute: Some(Vm::module_get_attr), new: Some(new), init: Some(init), ..Slots::NONE },

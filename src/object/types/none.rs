@@ -9,7 +9,7 @@ use crate::vm::{Result, Vm};
 /// `type(None)`.
 pub(crate) static NONE: TypeSpec = TypeSpec {
     name: "NoneType",
-    doc: "The type of the None singleton.",
+    doc: "The type of None.",
     layout: Layout::Instance,
     new: constructor("NoneType(*args, **kwargs)", |vm, args| alone(vm, args, Value::NONE, "NoneType")),
     slots: Slots { repr: Some(none_repr), bool: Some(|_, _| Ok(false)), hash: Some(|_, _| Ok(0xfca8_6420)), ..Slots::NONE },
@@ -28,7 +28,7 @@ fn alone(vm: &mut Vm, args: Args<'_>, value: Value, name: &str) -> Result<Value>
 /// `type(NotImplemented)`.
 pub(crate) static NOT_IMPLEMENTED: TypeSpec = TypeSpec {
     name: "NotImplementedType",
-    doc: "The type of the NotImplemented singleton.",
+    doc: "The type of NotImplemented, by which an operator's method says that it cannot.",
     layout: Layout::Instance,
     new: constructor("NotImplementedType(*args, **kwargs)", |vm, args| alone(vm, args, Value::NOT_IMPLEMENTED, "NotImplementedType")),
     slots: Slots { repr: Some(not_implemented_repr), bool: Some(not_implemented_bool), ..Slots::NONE },
@@ -39,7 +39,7 @@ pub(crate) static NOT_IMPLEMENTED: TypeSpec = TypeSpec {
 /// `type(...)`.
 pub(crate) static ELLIPSIS: TypeSpec = TypeSpec {
     name: "ellipsis",
-    doc: "The type of the Ellipsis singleton.",
+    doc: "The type of `...`.",
     layout: Layout::Instance,
     new: constructor("ellipsis(*args, **kwargs)", |vm, args| alone(vm, args, Value::ELLIPSIS, "EllipsisType")),
     slots: Slots { repr: Some(ellipsis_repr), ..Slots::NONE },

@@ -11,7 +11,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "object",
-    doc: "The base class of the class hierarchy.\n\nWhen called, it accepts no arguments and returns a new featureless\ninstance that has no instance attributes and cannot be given any.\n",
+    doc: "What every class comes from.\n\nIts own instances have no attributes and take none; they are good for being told apart.\n",
     layout: Layout::Instance,
     flags: BASE_TYPE,
     slots: Slots { repr: Some(repr), str: Some(str), hash: Some(hash), compare: Some(compare), new: Some(new), init: Some(init), ..Slots::NONE },

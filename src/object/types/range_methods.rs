@@ -15,7 +15,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "range",
-    doc: "range(stop) -> range object\nrange(start, stop[, step]) -> range object\n\nReturn an object that produces a sequence of integers from start (inclusive)\nto stop (exclusive) by step.  range(i, j) produces i, i+1, i+2, ..., j-1.\nstart defaults to 0, and stop is omitted!  range(4) produces 0, 1, 2, 3.\nThese are exactly the valid indices for a list of 4 elements.\nWhen step is given, it specifies the increment (or decrement).",
+    doc: "range(stop) -> the numbers from 0 up to stop - 1\nrange(start, stop[, step]) -> from start on, by step (1 if not given), as long as stop is not reached\n\nThe numbers are computed when they are asked for. range(3) has 0, 1, 2: the indices of\na sequence of three items. A negative step counts down.",
     layout: Layout::Range,
     flags: MATCH_SEQUENCE,
     slots: Slots {

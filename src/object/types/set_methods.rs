@@ -28,7 +28,7 @@ const COMMON: Slots = Slots {
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "set",
-    doc: "Build an unordered collection of unique elements.",
+    doc: "Items without order, each there once.",
     layout: Layout::Set,
     flags: BASE_TYPE | MATCH_SELF | HAS_WEAKREFS,
     new: constructor("set(*args, **kwargs)", new_set),
@@ -69,7 +69,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
 
 pub(crate) static FROZEN: TypeSpec = TypeSpec {
     name: "frozenset",
-    doc: "Build an immutable unordered collection of unique elements.",
+    doc: "A set that cannot be changed, and so can be hashed.",
     layout: Layout::Set,
     flags: BASE_TYPE | MATCH_SELF | HAS_WEAKREFS,
     slots: Slots { new: Some(new_frozenset), hash: Some(hash), ..COMMON },

@@ -15,7 +15,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "tuple",
-    doc: "Built-in immutable sequence.\n\nIf no argument is given, the constructor returns an empty tuple.\nIf iterable is specified the tuple is initialized from iterable's items.\n\nIf the argument is a tuple, the return value is the same object.",
+    doc: "A sequence that cannot be changed.\n\nWithout an argument it is empty; otherwise it holds the items of the iterable.\nA tuple given is the result itself.",
     layout: Layout::Tuple,
     flags: BASE_TYPE | MATCH_SEQUENCE | MATCH_SELF,
     new: constructor("tuple(iterable=(), /)", new),

@@ -19,7 +19,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "type",
-    doc: "type(object) -> the object's type\ntype(name, bases, dict, **kwds) -> a new type",
+    doc: "type(object) -> the class of the object\ntype(name, bases, dict, **kwds) -> a class made of these",
     layout: Layout::Type,
     flags: BASE_TYPE | IS_METACLASS | HAS_WEAKREFS,
     slots: Slots {

@@ -78,7 +78,7 @@ pub(crate) static IO_BASE: TypeSpec = TypeSpec {
 
 pub(crate) static RAW_IO_BASE: TypeSpec = TypeSpec {
     name: "_io._RawIOBase",
-    doc: "Base class for raw binary I/O.",
+    doc: "What streams of bytes without a buffer have in common.",
     base: Some(&IO_BASE),
     flags: STREAM,
     new: new(),
@@ -93,7 +93,7 @@ pub(crate) static RAW_IO_BASE: TypeSpec = TypeSpec {
 
 pub(crate) static BUFFERED_IO_BASE: TypeSpec = TypeSpec {
     name: "_io._BufferedIOBase",
-    doc: "Base class for buffered IO objects.",
+    doc: "What buffered streams of bytes have in common.",
     base: Some(&IO_BASE),
     flags: STREAM,
     new: new(),

@@ -151,7 +151,7 @@ pub(crate) static READER: TypeSpec = TypeSpec {
     ],
     ..spec(
         "_io.BufferedReader",
-        "Create a new buffered reader using the given readable raw IO object.",
+        "A buffer behind a raw stream that is read from.",
         Slots { init: Some(|vm, this, args| initialize(vm, this, args, &READER_INIT)), ..SLOTS },
     )
 };
@@ -160,7 +160,7 @@ pub(crate) static WRITER: TypeSpec = TypeSpec {
     methods: common![native("writable(self, /)", |vm, args| ask(vm, &args[0], "writable")), native("write(self, buffer, /)", write),],
     ..spec(
         "_io.BufferedWriter",
-        "A buffer for a writeable sequential RawIO object.",
+        "A buffer in front of a raw stream that is written to.",
         Slots { init: Some(|vm, this, args| initialize(vm, this, args, &WRITER_INIT)), ..SLOTS },
     )
 };
@@ -183,7 +183,7 @@ pub(crate) static RANDOM: TypeSpec = TypeSpec {
     ],
     ..spec(
         "_io.BufferedRandom",
-        "A buffered interface to random access streams.",
+        "A buffer around a raw stream that is read and written anywhere.",
         Slots { init: Some(|vm, this, args| initialize(vm, this, args, &RANDOM_INIT)), ..SLOTS },
     )
 };
@@ -720,7 +720,7 @@ impl Payload for Pair {
 
 pub(crate) static PAIR: TypeSpec = TypeSpec {
     name: "_io.BufferedRWPair",
-    doc: "A buffered reader and writer object together.",
+    doc: "A stream to read from and another to write to, such as the ends of two pipes, as one.",
     base: Some(&BUFFERED_IO_BASE),
     layout: Layout::BufferedPair,
     flags: STREAM,

@@ -37,7 +37,7 @@ impl Payload for BytesStream {
 
 pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
     name: "_io.BytesIO",
-    doc: "Buffered I/O implementation using an in-memory bytes buffer.",
+    doc: "A file of bytes in memory.",
     base: Some(&BUFFERED_IO_BASE),
     layout: Layout::BytesStream,
     flags: STREAM & !HAS_DEL,
@@ -323,7 +323,7 @@ impl Payload for StringStream {
 
 pub(crate) static STRING_IO: TypeSpec = TypeSpec {
     name: "_io.StringIO",
-    doc: "Text I/O implementation using an in-memory buffer.",
+    doc: "A file of text in memory.",
     base: Some(&TEXT_IO_BASE),
     layout: Layout::StringStream,
     flags: STREAM & !HAS_DEL,

@@ -145,7 +145,7 @@ impl Payload for NewlineDecoder {
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "_io.IncrementalNewlineDecoder",
-    doc: "Codec used when reading a file in universal newlines mode.",
+    doc: "Makes every kind of line break in decoded text a newline, piece by piece.",
     layout: Layout::NewlineDecoder,
     flags: BASE_TYPE,
     new: constructor("IncrementalNewlineDecoder(*args, **kwargs)", |vm, args| {

@@ -93,7 +93,7 @@ fn empty() -> TextStream {
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "_io.TextIOWrapper",
-    doc: "Character and line based layer over a BufferedIOBase object, buffer.",
+    doc: "Text over a buffered stream of bytes: encodes, decodes and translates line breaks.",
     base: Some(&TEXT_IO_BASE),
     layout: Layout::TextStream,
     flags: STREAM,
