@@ -251,17 +251,7 @@ impl Compiler<'_> {
                 let scratch = self.scratch(dst);
                 let mark = self.asm.top;
                 self.asm.set_top(scratch);
-                for part in [lower, upper, step] {
-                    match part {
-                        Some(part) => {
-                            self.temp(part)?;
-                        }
-                        None => {
-                            let register = self.asm.push();
-                            self.load_const(Constant::None, register, span);
-                        }
-                    }
-                }
+                self.slice_parts(&[lower, upper, step], span)?;
                 self.asm.top = mark;
                 self.emit(I::BuildSlice { dst: reg(dst), base: reg(scratch) }, span);
                 Ok(())
@@ -673,23 +663,29 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// Puts the parts of a slice into registers side by side, from the top of those in use on.
+    fn slice_parts(&mut self, parts: &[Option<ExprId>], span: Span) -> Result {
+        for part in parts {
+            match part {
+                Some(part) => {
+                    self.temp(*part)?;
+                }
+                None => {
+                    let register = self.asm.push();
+                    self.load_const(Constant::None, register, span);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn subscript(&mut self, span: Span, value: ExprId, slice: ExprId, dst: u32) -> Result {
         let mark = self.asm.top;
         let object = self.operand(value)?;
         if let Expr::Slice { lower, upper, step: None } = self.ast.expr(slice).kind {
             let object = self.protect(object, &[slice]);
             let base = self.asm.top;
-            for part in [lower, upper] {
-                match part {
-                    Some(part) => {
-                        self.temp(part)?;
-                    }
-                    None => {
-                        let register = self.asm.push();
-                        self.load_const(Constant::None, register, span);
-                    }
-                }
-            }
+            self.slice_parts(&[lower, upper], span)?;
             self.asm.top = mark;
             self.emit(I::GetSlice { dst: reg(dst), object: reg(object), base: reg(base) }, span);
             return Ok(());

@@ -6,6 +6,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::ptr::NonNull;
 
 use super::heap::{Object, release, retain};
 use super::layout::Payload;
@@ -189,6 +190,18 @@ pub(crate) struct Ref<T: Payload> {
 }
 
 impl<T: Payload> Ref<T> {
+    /// The object that holds a payload.
+    ///
+    /// # Safety
+    /// `payload` is the payload of a heap object that is alive.
+    pub(crate) unsafe fn of_payload(payload: *const T) -> Self {
+        // SAFETY: the caller's promise: it stands in a live object of this layout.
+        unsafe {
+            let object = payload.byte_sub(std::mem::offset_of!(Object<T>, payload)).cast_mut();
+            Self { value: Value::from_borrowed(Word::from_pointer(NonNull::new_unchecked(object.cast()))), payload: PhantomData }
+        }
+    }
+
     #[inline(always)]
     fn object(&self) -> *mut Object<T> {
         self.value.word.bits() as *mut Object<T>

@@ -39,12 +39,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
 };
 
 fn init(vm: &mut Vm, module: &Value) -> Result<()> {
-    for (name, value) in
-        [("pi", std::f64::consts::PI), ("e", std::f64::consts::E), ("tau", std::f64::consts::TAU), ("inf", f64::INFINITY), ("nan", f64::NAN)]
-    {
-        let value = vm.new_float(value);
-        vm.set_attr_str(module, name, &value)?;
-    }
+    super::math::set_constants(vm, module)?;
     for (name, imaginary) in [("infj", f64::INFINITY), ("nanj", f64::NAN)] {
         let value = vm.new_complex(0.0, imaginary);
         vm.set_attr_str(module, name, &value)?;

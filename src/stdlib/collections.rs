@@ -746,24 +746,7 @@ static ODICT_ITERATOR: TypeSpec = TypeSpec {
     layout: Layout::DictIterator,
     flags: NO_NEW,
     slots: Slots { iter: Some(sequence::iter_self), next: Some(ordered_next), ..Slots::NONE },
-    methods: &[native("__reduce__(self, /)", |vm, args| {
-        let state = ordered_iterator_of(&args[0]).get(vm);
-        let copy = DictIterator {
-            dict: state.dict.clone(),
-            part: state.part,
-            reverse: state.reverse,
-            position: state.position,
-            used: state.used,
-            left: state.left,
-            pair: None,
-        };
-        let copy = sequence::make(vm, &ODICT_ITERATOR, copy);
-        let items = vm.collect(&copy)?;
-        let items = vm.new_list(items);
-        let iter = sequence::builtin_function(vm, "iter")?;
-        let arguments = vm.new_tuple(vec![items]);
-        Ok(vm.new_tuple(vec![iter, arguments]))
-    })],
+    methods: &[native("__reduce__(self, /)", |vm, args| dict_view_methods::reduce_as(vm, ordered_iterator_of(&args[0]), &ODICT_ITERATOR))],
     ..TypeSpec::DEFAULT
 };
 

@@ -76,6 +76,11 @@ pub(crate) const MODULE: NativeModule = NativeModule {
 };
 
 fn init(vm: &mut Vm, module: &Value) -> Result<()> {
+    set_constants(vm, module)
+}
+
+/// The constants that `math` and `cmath` share.
+pub(super) fn set_constants(vm: &mut Vm, module: &Value) -> Result<()> {
     for (name, value) in
         [("pi", std::f64::consts::PI), ("e", std::f64::consts::E), ("tau", std::f64::consts::TAU), ("inf", f64::INFINITY), ("nan", f64::NAN)]
     {

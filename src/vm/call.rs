@@ -1005,6 +1005,7 @@ impl Vm {
         let module_name = self.name(Name::Name);
         let module = self.dict_get(&globals, &module_name)?.unwrap_or(Value::NONE);
         let payload = Function {
+            former_codes: None,
             code,
             globals,
             builtins,

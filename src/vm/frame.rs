@@ -2,7 +2,8 @@
 //!
 //! - **F1** A record's `base` points to `code.n_registers` initialised words: in the thread's register stack, or in the window of the generator
 //!   that the record names. Neither moves while the record exists.
-//! - **F2** `base[-1]` holds the function that runs, owned by that slot; when the frame ends, the result replaces it.
+//! - **F2** `base[-1]` holds the function that runs, owned by that slot; when the frame ends, the result replaces it. The function keeps the code alive
+//!   that its frames run, also when it has got another one meanwhile (`Function::former_codes`).
 //! - **F3** Every pointer word in the window is owned by it. Words of the stack above the top frame's live registers are no pointers.
 //! - **F4** A frame object that shares the window (`Frame::window`) is let go of when the record is popped: it then takes the locals over.
 #![allow(unsafe_code, reason = "registers are raw words in a stack that never moves; see F1 to F4")]
@@ -157,6 +158,12 @@ impl Record {
         unsafe { &*self.code }
     }
 
+    /// The code as an object.
+    pub(crate) fn code_object(&self) -> Ref<Code> {
+        // SAFETY: as above.
+        unsafe { Ref::of_payload(self.code) }
+    }
+
     /// The function that runs.
     pub(crate) fn function(&self) -> Value {
         // SAFETY: F2.
@@ -278,31 +285,7 @@ impl Vm {
         }
         let (function, window) = (record.function(), record.base);
         let namespace = self.record_namespace(&self.frames.records[index]).unwrap_or(Value::UNBOUND);
-        let (code, globals, builtins) = match function.downcast::<Function>() {
-            Some(payload) => {
-                let payload = payload.get(self);
-                (payload.code.clone(), payload.globals.clone(), payload.builtins.clone())
-            }
-            None => unreachable!("a record's function is one (F2)"),
-        };
-        let payload = Frame {
-            code,
-            globals,
-            builtins,
-            function,
-            namespace,
-            window,
-            instruction: 0,
-            locals: Box::default(),
-            back: None,
-            extra_locals: None,
-            trace: Value::NONE,
-            trace_lines: true,
-            trace_opcodes: false,
-            last_line: 0,
-            silent_line: 0,
-            last_place: 0,
-        };
+        let payload = Frame::new(self, function, record.code_object(), namespace, window, 0).expect("a record's function is one (F2)");
         let frame = self.alloc(TypeId::Frame, payload);
         let word = frame.clone().into_value().into_word();
         let record = &mut self.frames.records[index];

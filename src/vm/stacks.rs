@@ -108,6 +108,13 @@ impl Vm {
         out
     }
 
+    /// Whether a frame of any thread runs this function.
+    pub(crate) fn is_running(&self, function: &Value) -> bool {
+        let runs = |vm: &Vm| vm.frames.records.iter().any(|record| record.function().is(function));
+        // SAFETY: as above; this thread is among them.
+        self.state().live.iter().any(|thread| runs(unsafe { thread.vm.as_ref() }))
+    }
+
     /// The instruction at which a frame stands that runs in another thread.
     pub(crate) fn instruction_elsewhere(&self, window: *mut crate::object::word::Word) -> Option<u32> {
         let own = NonNull::from(self);

@@ -10,6 +10,7 @@ use crate::object::heap::{flag, release};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::exception::{Exception, ExceptionKind};
+use crate::object::types::frame::Frame;
 use crate::object::types::function::Function;
 use crate::object::types::generator::{Awaiter, AwaiterKind, AwaiterState, Generator, GeneratorKind, GeneratorState};
 use crate::object::value::{Ref, Value};
@@ -225,7 +226,7 @@ impl Vm {
         payload.instruction = instruction_after;
         payload.receiver = receiver;
         payload.delegate = delegate;
-        if let Ok(frame) = frame_object.into_ref::<crate::object::types::frame::Frame>() {
+        if let Ok(frame) = frame_object.into_ref::<Frame>() {
             frame.get_mut(self).instruction = instruction_after.saturating_sub(1);
             payload.frame = Some(frame);
         }
@@ -382,7 +383,7 @@ impl Vm {
     }
 
     /// The frame object of a generator that has not finished.
-    pub(crate) fn generator_frame(&mut self, generator: &Ref<Generator>) -> Option<Ref<crate::object::types::frame::Frame>> {
+    pub(crate) fn generator_frame(&mut self, generator: &Ref<Generator>) -> Option<Ref<Frame>> {
         let payload = generator.get(self);
         if payload.state == GeneratorState::Finished {
             return None;
@@ -396,28 +397,7 @@ impl Vm {
         }
         let payload = generator.get(self);
         let (function, code, instruction) = (payload.function(), payload.code.clone(), payload.instruction);
-        let (globals, builtins) = {
-            let function = function.downcast::<Function>()?.get(self);
-            (function.globals.clone(), function.builtins.clone())
-        };
-        let frame = crate::object::types::frame::Frame {
-            code,
-            globals,
-            builtins,
-            function,
-            namespace: Value::UNBOUND,
-            window,
-            instruction: instruction.saturating_sub(1),
-            locals: Box::default(),
-            back: None,
-            extra_locals: None,
-            trace: Value::NONE,
-            trace_lines: true,
-            trace_opcodes: false,
-            last_line: 0,
-            silent_line: 0,
-            last_place: 0,
-        };
+        let frame = Frame::new(self, function, code, Value::UNBOUND, window, instruction.saturating_sub(1))?;
         let frame = self.alloc(TypeId::Frame, frame);
         generator.get_mut(self).frame = Some(frame.clone());
         // When the generator goes, the frame object has to be told.

@@ -139,7 +139,12 @@ fn length_hint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let state = iterator_of(&args[0]).get(vm);
+    reduce_as(vm, iterator_of(&args[0]), &KEY_ITERATOR)
+}
+
+/// `__reduce__` of an iterator of type `spec` over a dict: `iter` of a list of what is left, while the iterator stays where it is.
+pub(crate) fn reduce_as(vm: &mut Vm, iterator: &Ref<DictIterator>, spec: &'static TypeSpec) -> Result<Value> {
+    let state = iterator.get(vm);
     let copy = DictIterator {
         dict: state.dict.clone(),
         part: state.part,
@@ -149,7 +154,7 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         left: state.left,
         pair: None,
     };
-    let copy = sequence::make(vm, &KEY_ITERATOR, copy);
+    let copy = sequence::make(vm, spec, copy);
     let items = vm.collect(&copy)?;
     let items = vm.new_list(items);
     let iter = sequence::builtin_function(vm, "iter")?;

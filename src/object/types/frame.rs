@@ -4,8 +4,10 @@ use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
+use crate::object::types::function::Function;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
+use crate::vm::Vm;
 
 /// A frame as an object. While the frame runs or is suspended it shares the frame's window; afterwards it owns what the locals held.
 pub(crate) struct Frame {
@@ -41,6 +43,33 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// A frame whose locals are in `window`, where `function` stands at `instruction`; `None` if that is no function of a script. The code it runs may
+    /// be another than the function's by now.
+    pub(crate) fn new(vm: &Vm, function: Value, code: Ref<Code>, namespace: Value, window: *mut Word, instruction: u32) -> Option<Self> {
+        let (globals, builtins) = {
+            let function = function.downcast::<Function>()?.get(vm);
+            (function.globals.clone(), function.builtins.clone())
+        };
+        Some(Self {
+            code,
+            globals,
+            builtins,
+            function,
+            namespace,
+            window,
+            instruction,
+            locals: Box::default(),
+            back: None,
+            extra_locals: None,
+            trace: Value::NONE,
+            trace_lines: true,
+            trace_opcodes: false,
+            last_line: 0,
+            silent_line: 0,
+            last_place: 0,
+        })
+    }
+
     /// Whether the frame still runs or is suspended.
     pub(crate) fn is_live(&self) -> bool {
         !self.window.is_null()

@@ -40,6 +40,9 @@ pub(crate) struct Function {
     pub(crate) annotations: Option<Value>,
     pub(crate) type_params: Option<Value>,
     pub(crate) code: Ref<Code>,
+    /// What `code` was before, as long as a frame may run it.
+    #[allow(clippy::box_collection, reason = "hardly any function has one; a pointer is all the room it may take")]
+    pub(crate) former_codes: Option<Box<Vec<Ref<Code>>>>,
     pub(crate) name: Value,
     pub(crate) qualname: Value,
 }
@@ -53,6 +56,9 @@ impl Payload for Function {
     }
     fn traverse(&self, visit: &mut dyn FnMut(Word)) {
         visit(self.code.word());
+        for code in self.former_codes.iter().flat_map(|codes| codes.iter()) {
+            visit(code.word());
+        }
         visit(self.globals.word());
         visit(self.builtins.word());
         for cell in &self.closure {

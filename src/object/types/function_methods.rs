@@ -125,6 +125,7 @@ fn new_function(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let doc = if payload.unit.flags.has_docstring { payload.constants.first().cloned().unwrap_or(Value::NONE) } else { Value::NONE };
     let qualname = payload.qualname.clone();
     let payload = Function {
+        former_codes: None,
         code,
         globals,
         builtins,
@@ -172,9 +173,14 @@ fn set_code(vm: &mut Vm, value: &Value, code: Option<&Value>) -> Result<()> {
         let message = "Assigning a code object of non-matching type is deprecated (e.g., from a generator to a plain function)";
         vm.warn(ExceptionKind::DeprecationWarning, message)?;
     }
-    let old = std::mem::replace(&mut function.get_mut(vm).code, code.clone());
-    // A call that runs keeps its old code through the frame's window only if the code lives: it does until the interpreter ends.
-    std::mem::forget(old);
+    let is_running = vm.is_running(value);
+    let payload = function.get_mut(vm);
+    let old = std::mem::replace(&mut payload.code, code.clone());
+    let mut codes = payload.former_codes.take().unwrap_or_default();
+    codes.push(old);
+    if is_running {
+        function.get_mut(vm).former_codes = Some(codes);
+    }
     vm.flush_inline_caches();
     Ok(())
 }

@@ -288,8 +288,21 @@ impl Vm {
             let doc = if payload.unit.flags.has_docstring { payload.constants[0].clone() } else { Value::NONE };
             (payload.name.clone(), payload.qualname.clone(), doc)
         };
-        let payload =
-            Function { code, globals, builtins, closure, defaults, keyword_defaults, name, qualname, module, doc, annotations, type_params: None };
+        let payload = Function {
+            code,
+            former_codes: None,
+            globals,
+            builtins,
+            closure,
+            defaults,
+            keyword_defaults,
+            name,
+            qualname,
+            module,
+            doc,
+            annotations,
+            type_params: None,
+        };
         let function = self.alloc(TypeId::Function, payload);
         window.set(i.a(), function.into_value());
         Ok(())
