@@ -64,6 +64,7 @@ const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Interpreter>();
     is_send_and_sync::<Error>();
+    is_send_and_sync::<Compiled>();
 };
 
 /// How an interpreter is made.
@@ -173,7 +174,7 @@ impl Builder {
     }
 }
 
-/// A program that has been compiled, to be run more than once.
+/// A program that has been compiled, to be run more than once, by any interpreters at the same time: it is shared, not copied.
 #[derive(Clone)]
 pub struct Compiled {
     unit: Arc<crate::code::unit::Unit>,
@@ -257,7 +258,7 @@ impl Interpreter {
     }
 
     /// `with` for what runs scripts: a stop is its error, whatever became of it on the way here.
-    fn run<R>(&self, work: impl FnOnce(&mut Vm) -> Result<R, Error>) -> Result<R, Error> {
+    fn request<R>(&self, work: impl FnOnce(&mut Vm) -> Result<R, Error>) -> Result<R, Error> {
         self.with(|vm| {
             let result = work(vm);
             let Some((reason, traceback)) = vm.take_stop() else { return result };
@@ -340,7 +341,7 @@ impl Interpreter {
 
     /// The value of an expression, in the namespace of `__main__`.
     pub fn eval<T: FromScript>(&self, expression: &str) -> Result<T, Error> {
-        self.run(|vm| {
+        self.request(|vm| {
             let code = vm.compile_text(expression, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
             let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
             convert_out(vm, value)
@@ -355,7 +356,7 @@ impl Interpreter {
 
     /// Runs a program given as bytes in the namespace of `__main__`; `name` is its file's name in tracebacks.
     pub fn exec_named(&self, source: &[u8], name: &str) -> Result<(), Error> {
-        self.run(|vm| {
+        self.request(|vm| {
             let code = vm.compile_bytes(source, name, AWAITING).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
         })
@@ -374,7 +375,7 @@ impl Interpreter {
             Ok(_) => vec![source.to_owned()],
             Err(_) => statements(source, options).unwrap_or_else(|| vec![source.to_owned()]),
         };
-        self.run(|vm| {
+        self.request(|vm| {
             crate::vm::traceback::register_source(vm, name, source);
             for piece in &pieces {
                 let code = vm.compile_text(piece, name, SourceOptions { mode: Mode::Interactive, ..AWAITING });
@@ -393,7 +394,7 @@ impl Interpreter {
             let done = set_main(vm, "__file__", value).and_then(|()| set_main(vm, "__cached__", Value::NONE));
             done.map_err(|_| interpreter_error(vm))
         })?;
-        self.run(|vm| {
+        self.request(|vm| {
             let code = vm.compile_file(&source, &name).map_err(|_| interpreter_error(vm))?;
             run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
         })
@@ -401,7 +402,7 @@ impl Interpreter {
 
     /// Runs a module or package's `__main__` by its name, as `-m` does.
     pub fn run_module(&self, name: &str) -> Result<(), Error> {
-        self.run(|vm| crate::vm::import::run_module(vm, name).map_err(|_| interpreter_error(vm)))
+        self.request(|vm| crate::vm::import::run_module(vm, name).map_err(|_| interpreter_error(vm)))
     }
 
     /// Compiles a program without running it.
@@ -409,6 +410,31 @@ impl Interpreter {
         self.with(|vm| {
             let code = vm.compile_bytes(source, name, AWAITING).map_err(|_| interpreter_error(vm))?;
             Ok(Compiled { unit: code.get(vm).unit.clone() })
+        })
+    }
+
+    /// Runs a compiled program in the namespace of `__main__`. Which interpreter has compiled it does not matter.
+    ///
+    /// ```
+    /// use scrip::Interpreter;
+    /// let program = Interpreter::new()?.compile(b"total = sum(range(limit))", "total.scr")?;
+    /// std::thread::scope(|scope| {
+    ///     let run = |limit: i64| {
+    ///         let interpreter = Interpreter::new()?;
+    ///         interpreter.set("limit", limit)?;
+    ///         interpreter.run(&program)?;
+    ///         interpreter.get::<i64>("total")
+    ///     };
+    ///     let threads = [10, 100].map(|limit| scope.spawn(move || run(limit)));
+    ///     let totals = threads.map(|thread| thread.join().expect("no panic"));
+    ///     assert!(matches!(totals, [Ok(45), Ok(4950)]));
+    /// });
+    /// # Ok::<(), scrip::Error>(())
+    /// ```
+    pub fn run(&self, program: &Compiled) -> Result<(), Error> {
+        self.request(|vm| {
+            let code = vm.make_code(program.unit.clone());
+            run_in_main(vm, code).map_err(|_| interpreter_error(vm)).map(|_| ())
         })
     }
 
@@ -433,7 +459,7 @@ impl Interpreter {
     /// # Ok::<(), scrip::Error>(())
     /// ```
     pub fn call<T: FromScript>(&self, function: &str, arguments: impl IntoScript) -> Result<T, Error> {
-        self.run(|vm| {
+        self.request(|vm| {
             let Slot(arguments) = arguments.into_script(&mut Context(vm));
             let arguments = convert::arguments(vm, &arguments);
             let called = main_dict(vm).and_then(|main| {
@@ -453,7 +479,7 @@ impl Interpreter {
 
     /// Sets a name of `__main__`.
     pub fn set(&self, name: &str, value: impl IntoScript) -> Result<(), Error> {
-        self.run(|vm| {
+        self.request(|vm| {
             let Slot(value) = value.into_script(&mut Context(vm));
             set_main(vm, name, value).map_err(|_| interpreter_error(vm))
         })
@@ -512,7 +538,7 @@ impl Interpreter {
 
     /// A handle to the value of a name of `__main__`.
     pub fn handle(&self, name: &str) -> Result<Handle, Error> {
-        self.run(|vm| {
+        self.request(|vm| {
             let code = vm.compile_text(name, "<string>", SourceOptions::EXPRESSION).map_err(|_| interpreter_error(vm))?;
             let value = run_in_main(vm, code).map_err(|_| interpreter_error(vm))?;
             Ok(Handle { interpreter: self.clone(), value: std::mem::ManuallyDrop::new(value) })
@@ -522,7 +548,7 @@ impl Interpreter {
     /// Runs what is due at the end of a program: non-daemon threads are joined, `atexit` functions called, output flushed. Whether all went well;
     /// an error when a limit or a stop ended it.
     pub fn finish(&self) -> Result<bool, Error> {
-        self.run(|vm| Ok(crate::stdlib::finish(vm).is_ok()))
+        self.request(|vm| Ok(crate::stdlib::finish(vm).is_ok()))
     }
 
     /// What the threads have done so far, as text: how long each ran, waited for the GIL, was blocked and was outside; why the GIL was handed over;
