@@ -37,6 +37,27 @@ pub(crate) fn close(fd: i32) -> io::Result<()> {
     check(unsafe { libc::close(fd) }).map(drop)
 }
 
+/// Closes the descriptors from `low` up to `high`, those of them that are open.
+pub(crate) fn close_range(low: i32, high: i32) {
+    let low = low.max(0);
+    if low >= high {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: closing descriptors touches no memory of ours.
+        let closed = unsafe { libc::syscall(libc::SYS_close_range, low, high - 1, 0) };
+        if closed == 0 {
+            return;
+        }
+    }
+    // SAFETY: asks for a number.
+    let most = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) };
+    for fd in low..high.min(i32::try_from(most).unwrap_or(i32::MAX)) {
+        let _ = close(fd);
+    }
+}
+
 /// Reads at most as much as the buffer holds.
 pub(crate) fn read(fd: i32, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the buffer is as long as we say.

@@ -14,4 +14,5 @@ pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod stack;
+pub(crate) mod standard;
 pub(crate) mod thread;

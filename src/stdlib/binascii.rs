@@ -1,7 +1,6 @@
 //! `binascii`: bytes as hexadecimal, base 64 and quoted-printable text, and checksums.
 
 use super::exception_class;
-use crate::number::Int;
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::types::buffer::buffer;
 use crate::object::types::bytes_methods::hex_of;
@@ -165,10 +164,7 @@ fn a2b_base64(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn crc32(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let bytes = buffer(vm, &args[0])?;
     let start = match args.given(1) {
-        Some(start) => {
-            let start = vm.index(start)?;
-            (start.as_ref().bit_and(Int::from(0xffff_ffff_i64).as_ref()).as_ref().to_u64().unwrap_or(0)) as u32
-        }
+        Some(start) => vm.masked_u32(start)?,
         None => 0,
     };
     let mut table = [0_u32; 256];
@@ -181,7 +177,7 @@ fn crc32(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn crc_hqx(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let bytes = buffer(vm, &args[0])?;
-    let start = vm.index_i64(&args[1])? as u16;
+    let start = vm.masked_u32(&args[1])? as u16;
     let crc = bytes
         .iter()
         .fold(start, |crc, &byte| (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| if crc & 0x8000 != 0 { crc << 1 ^ 0x1021 } else { crc << 1 }));

@@ -30,7 +30,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         }),
         native("get_debug()", |vm, _| Ok(vm.new_int(vm.state().collector.debug))),
         native("set_debug(flags, /)", |vm, args| {
-            vm.state_mut().collector.debug = vm.index_i64(&args[0])?;
+            vm.state_mut().collector.debug = vm.c_int(&args[0])?.into();
             Ok(Value::NONE)
         }),
         native("get_objects(generation=None)", get_objects),
@@ -65,7 +65,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
 
 fn collect(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let generation = match args.given(0) {
-        Some(generation) => vm.index_i64(generation)?,
+        Some(generation) => vm.c_int(generation)?,
         None => 2,
     };
     if !(0..=2).contains(&generation) {
@@ -82,7 +82,7 @@ fn set_threshold(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     let mut thresholds = vm.state().collector.thresholds;
     for (place, value) in thresholds.iter_mut().zip(&given) {
-        *place = vm.index_i64(value)?;
+        *place = vm.parsed_int(value)?.into();
     }
     cycle::set_thresholds(vm, thresholds);
     Ok(Value::NONE)
@@ -94,7 +94,9 @@ fn get_objects(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             let name = vm.type_name(generation);
             return Err(vm.type_error(format!("argument should be integer or None, not '{name}'")));
         }
-        let generation = vm.index_i64(generation)?;
+        let Some(generation) = vm.index(generation)?.as_ref().to_i64() else {
+            return Err(vm.overflow_error("cannot fit 'int' into an index-sized integer"));
+        };
         if generation >= 3 {
             return Err(vm.value_error("generation parameter must be less than the number of available generations (3)"));
         }

@@ -172,14 +172,14 @@ const FUNCTIONS: [Native; 91] = [
     // descriptors
     native("close(fd)", |vm, args| {
         let fd = int(vm, &args[0])?;
+        super::streams::make_before_close(vm, i64::from(fd)..i64::from(fd) + 1)?;
         let done = blocking(vm, || file::close(fd))?;
         descriptor_done(vm, done)
     }),
     native("closerange(fd_low, fd_high, /)", |vm, args| {
         let (low, high) = (int(vm, &args[0])?, int(vm, &args[1])?);
-        for fd in low..high {
-            let _ = file::close(fd);
-        }
+        super::streams::make_before_close(vm, i64::from(low)..i64::from(high))?;
+        file::close_range(low, high);
         Ok(Value::NONE)
     }),
     native("read(fd, length, /)", |vm, args| {
@@ -302,7 +302,8 @@ const FUNCTIONS: [Native; 91] = [
     }),
     native("umask(mask, /)", |vm, args| Ok(Value::small(process::set_mask(int(vm, &args[0])? as u32).into()))),
     native("kill(pid, signal, /)", |vm, args| {
-        let (process, signal) = (int(vm, &args[0])?, int(vm, &args[1])?);
+        let (process, signal) = (vm.parsed_int(&args[0])?, vm.index_i64(&args[1])?);
+        let signal = i32::try_from(signal).unwrap_or(-1);
         descriptor(vm, process::kill(process, signal))?;
         vm.poll()?;
         Ok(Value::NONE)
@@ -336,7 +337,7 @@ const FUNCTIONS: [Native; 91] = [
         descriptor(vm, status).map(small)
     }),
     native("waitpid(pid, options, /)", |vm, args| {
-        let (process, options) = (int(vm, &args[0])?, int(vm, &args[1])?);
+        let (process, options) = (vm.parsed_int(&args[0])?, vm.parsed_int(&args[1])?);
         wait(vm, process, options)
     })
     .stacked(),
@@ -389,6 +390,9 @@ const FUNCTIONS: [Native; 91] = [
     }),
     native("getrandom(size, flags=0)", |vm, args| {
         let size = vm.index_i64(&args[0])?;
+        if let Some(flags) = args.given(1) {
+            int(vm, flags)?;
+        }
         let Ok(size) = usize::try_from(size) else { return Err(vm.value_error("negative argument not allowed")) };
         random_bytes(vm, size)
     }),
@@ -596,11 +600,7 @@ fn none((): ()) -> Value {
 }
 
 pub(super) fn int(vm: &mut Vm, value: &Value) -> Result<i32> {
-    let number = vm.index_i64(value)?;
-    i32::try_from(number).map_err(|_| {
-        let what = if number < 0 { "signed integer is less than minimum" } else { "signed integer is greater than maximum" };
-        vm.overflow_error(what)
-    })
+    vm.c_int(value)
 }
 
 fn flag(vm: &mut Vm, args: Args<'_>, index: usize, default: bool) -> Result<bool> {
@@ -749,6 +749,19 @@ fn rename(vm: &mut Vm, args: Args<'_>, name: &str) -> Result<Value> {
     with_paths(vm, done, &args[0], &args[1])
 }
 
+/// A user or group; -1 leaves it as it is.
+fn owner(vm: &mut Vm, value: &Value, kind: &str) -> Result<u32> {
+    let number = vm.index(value)?;
+    match number.as_ref().to_i64() {
+        Some(-1) => Ok(u32::MAX),
+        Some(number @ 0..=0xffff_fffe) => Ok(number as u32),
+        // As CPython words it, which looks at the lowest bits first.
+        Some(_) => Err(vm.overflow_error(format!("{kind} is less than minimum"))),
+        None if number.as_ref().is_negative() => Err(vm.overflow_error(format!("{kind} is less than minimum"))),
+        None => Err(vm.overflow_error(format!("{kind} is greater than maximum"))),
+    }
+}
+
 fn chown(vm: &mut Vm, args: Args<'_>, name: &str, follow: bool) -> Result<Value> {
     let (path, _) = if name == "chown" {
         path_or_number(vm, &args[0], name, "string, bytes, os.PathLike or integer")?
@@ -756,7 +769,7 @@ fn chown(vm: &mut Vm, args: Args<'_>, name: &str, follow: bool) -> Result<Value>
         path_argument(vm, &args[0], &format!("{name}: path"))?
     };
     let path = if name == "chown" { in_folder(vm, args, 3, path)? } else { path };
-    let (user, group) = (vm.index_i64(&args[1])? as u32, vm.index_i64(&args[2])? as u32);
+    let (user, group) = (owner(vm, &args[1], "uid")?, owner(vm, &args[2], "gid")?);
     let done = blocking(vm, || file::change_owner(&path, user, group, follow))?;
     raise_for_path(vm, done, &args[0]).map(none)
 }

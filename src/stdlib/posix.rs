@@ -77,6 +77,7 @@ macro_rules! number_row {
         })
     };
     (@ int $vm:ident, $value:expr) => { int($vm, $value)? };
+    (@ pid $vm:ident, $value:expr) => { $vm.parsed_int($value)? };
     (@ fd $vm:ident, $value:expr) => { fd_of($vm, $value)? };
     (@ user $vm:ident, $value:expr) => { identity($vm, $value, "uid")? };
     (@ group $vm:ident, $value:expr) => { identity($vm, $value, "gid")? };
@@ -94,10 +95,10 @@ macro_rules! done_row {
 
 const FUNCTIONS: [Native; 83] = [
     // who the process is
-    number_row!("getpgid(pid)", getpgid, 0 int),
-    number_row!("getsid(pid, /)", getsid, 0 int),
+    number_row!("getpgid(pid)", getpgid, 0 pid),
+    number_row!("getsid(pid, /)", getsid, 0 pid),
     native("getpgrp()", |vm, _| Ok(vm.new_int(posix::own_group()))),
-    done_row!("setpgid(pid, pgrp, /)", setpgid, 0 int, 1 int).stacked(),
+    done_row!("setpgid(pid, pgrp, /)", setpgid, 0 pid, 1 pid).stacked(),
     native("setpgrp()", |vm, _| {
         let done = posix::setpgid(0, 0);
         descriptor(vm, done)?;
@@ -108,7 +109,7 @@ const FUNCTIONS: [Native; 83] = [
         descriptor(vm, done)?;
         Ok(Value::NONE)
     }),
-    done_row!("killpg(pgid, signal, /)", killpg, 0 int, 1 int).stacked(),
+    done_row!("killpg(pgid, signal, /)", killpg, 0 pid, 1 pid).stacked(),
     done_row!("setuid(uid, /)", setuid, 0 user),
     done_row!("seteuid(euid, /)", seteuid, 0 user),
     done_row!("setgid(gid, /)", setgid, 0 group),
@@ -258,7 +259,7 @@ const FUNCTIONS: [Native; 83] = [
     }),
     native("memfd_create(name, flags=1)", |vm, args| {
         let (name, _) = path_argument(vm, &args[0], "memfd_create: name")?;
-        let flags = args.given(1).map_or(Ok(1), |flags| vm.index_i64(flags))? as u32;
+        let flags = args.given(1).map_or(Ok(1), |flags| vm.masked_u32(flags))?;
         let fd = descriptor(vm, posix::memory_file(&name, flags))?;
         Ok(vm.new_int(fd))
     }),
@@ -322,7 +323,7 @@ const FUNCTIONS: [Native; 83] = [
     number_row!("sched_get_priority_min(policy)", sched_get_priority_min, 0 int),
     number_row!("sched_getscheduler(pid, /)", sched_getscheduler, 0 int),
     native("sched_getaffinity(pid, /)", |vm, args| {
-        let process = int(vm, &args[0])?;
+        let process = vm.parsed_int(&args[0])?;
         let processors = descriptor(vm, posix::processors_of(process))?;
         let set = vm.new_set();
         for processor in processors {
@@ -331,7 +332,7 @@ const FUNCTIONS: [Native; 83] = [
         Ok(set.into_value())
     }),
     native("sched_setaffinity(pid, mask, /)", |vm, args| {
-        let process = int(vm, &args[0])?;
+        let process = vm.parsed_int(&args[0])?;
         let mut processors = Vec::new();
         for item in vm.collect(&args[1])? {
             let number = vm.index_i64(&item)?;
@@ -343,26 +344,26 @@ const FUNCTIONS: [Native; 83] = [
         descriptor_done(vm, posix::set_processors_of(process, &processors))
     }).stacked(),
     native("sched_getparam(pid, /)", |vm, args| {
-        let process = int(vm, &args[0])?;
+        let process = vm.parsed_int(&args[0])?;
         let priority = descriptor(vm, posix::scheduling_priority(process))?;
         structseq::make(vm, &SCHEDULING, &SCHEDULING_FIELDS, vec![Value::small(priority.into())])
     }),
     native("sched_setparam(pid, param, /)", |vm, args| {
-        let (process, priority) = (int(vm, &args[0])?, priority_of(vm, &args[1])?);
+        let (process, priority) = (vm.parsed_int( &args[0])?, priority_of(vm, &args[1])?);
         descriptor_done(vm, posix::set_scheduling(process, None, priority))
     }).stacked(),
     native("sched_setscheduler(pid, policy, param, /)", |vm, args| {
-        let (process, policy, priority) = (int(vm, &args[0])?, int(vm, &args[1])?, priority_of(vm, &args[2])?);
+        let (process, policy, priority) = (vm.parsed_int( &args[0])?, int(vm, &args[1])?, priority_of(vm, &args[2])?);
         descriptor_done(vm, posix::set_scheduling(process, Some(policy), priority))
     }).stacked(),
     native("sched_rr_get_interval(pid, /)", |vm, args| {
-        let process = int(vm, &args[0])?;
+        let process = vm.parsed_int(&args[0])?;
         let seconds = descriptor(vm, posix::scheduling_interval(process))?;
         Ok(vm.new_float(seconds))
     }),
     // events and timers
     native("eventfd(initval, flags=0x80000)", |vm, args| {
-        let initial = vm.index_i64(&args[0])? as u32;
+        let initial = unsigned(vm, &args[0])?;
         let flags = args.given(1).map_or(Ok(0x80000), |flags| int(vm, flags))?;
         let fd = descriptor(vm, posix::eventfd(initial, flags))?;
         Ok(vm.new_int(fd))
@@ -392,7 +393,7 @@ const FUNCTIONS: [Native; 83] = [
     native("timerfd_gettime_ns(fd, /)", |vm, args| timer(vm, args, true)),
     // processes
     native("pidfd_open(pid, flags=0)", |vm, args| {
-        let (process, flags) = (int(vm, &args[0])?, args.given(1).map_or(Ok(0), |flags| int(vm, flags))? as u32);
+        let (process, flags) = (vm.parsed_int(&args[0])?, args.given(1).map_or(Ok(0), |flags| unsigned(vm, flags))?);
         let fd = descriptor(vm, posix::process_descriptor(process, flags))?;
         Ok(vm.new_int(fd))
     }),
@@ -401,7 +402,7 @@ const FUNCTIONS: [Native; 83] = [
         wait_with_usage(vm, -1, options)
     }),
     native("wait4(pid, options)", |vm, args| {
-        let (process, options) = (int(vm, &args[0])?, int(vm, &args[1])?);
+        let (process, options) = (vm.parsed_int(&args[0])?, vm.parsed_int(&args[1])?);
         wait_with_usage(vm, process, options)
     }),
     native("waitid(idtype, id, options, /)", |vm, args| {
@@ -424,6 +425,15 @@ const FUNCTIONS: [Native; 83] = [
     .shown(""),
 ];
 
+/// A C `unsigned int`.
+fn unsigned(vm: &mut Vm, value: &Value) -> Result<u32> {
+    match vm.index(value)?.as_ref().to_i64() {
+        Some(..0) => Err(vm.value_error("value must be positive")),
+        Some(number) => u32::try_from(number).map_err(|_| vm.overflow_error("Python int too large for C unsigned int")),
+        None => Err(vm.overflow_error("Python int too large to convert to C unsigned long")),
+    }
+}
+
 /// A user's or group's number; -1 says "leave it".
 fn identity(vm: &mut Vm, value: &Value, what: &str) -> Result<u32> {
     let number = match vm.index(value) {
@@ -438,7 +448,9 @@ fn identity(vm: &mut Vm, value: &Value, what: &str) -> Result<u32> {
         Some(-1) => Ok(u32::MAX),
         Some(number) if number < 0 => Err(vm.overflow_error(format!("{what} is less than minimum"))),
         Some(number) if number < i64::from(u32::MAX) => Ok(number as u32),
-        _ => Err(vm.overflow_error(format!("{what} is greater than maximum"))),
+        // As CPython words it, which looks at the lowest bits first.
+        Some(_) => Err(vm.overflow_error(format!("{what} is less than minimum"))),
+        None => Err(vm.overflow_error(format!("{what} is greater than maximum"))),
     }
 }
 

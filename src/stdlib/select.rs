@@ -43,7 +43,7 @@ const SELECTABLE: i32 = 1024;
 /// The descriptor of an int, or of an object that says its own.
 fn descriptor(vm: &mut Vm, value: &Value) -> Result<i32> {
     let number = if vm.is_int(value) {
-        vm.index_i64(value)?
+        vm.c_int(value)?
     } else {
         let Some(method) = vm.find_attr_str(value, "fileno")? else {
             return Err(vm.type_error("argument must be an int, or have a fileno() method."));
@@ -52,12 +52,12 @@ fn descriptor(vm: &mut Vm, value: &Value) -> Result<i32> {
         if !vm.is_int(&number) {
             return Err(vm.type_error("fileno() returned a non-integer"));
         }
-        vm.index_i64(&number)?
+        vm.c_int(&number)?
     };
     if number < 0 {
         return Err(vm.value_error(format!("file descriptor cannot be a negative integer ({number})")));
     }
-    i32::try_from(number).map_err(|_| vm.overflow_error("Python int too large to convert to C int"))
+    Ok(number)
 }
 
 /// Waits until one is ready; `deadline` is `None` for ever. Whether one is.
@@ -183,7 +183,10 @@ fn poll_of<'a>(args: Args<'a>) -> &'a Ref<Poll> {
 }
 
 fn event_mask(vm: &mut Vm, value: &Value) -> Result<i16> {
-    let events = vm.index_i64(value)?;
+    let events = vm.index(value)?;
+    let Some(events) = events.as_ref().to_i64() else {
+        return Err(vm.overflow_error("Python int too large to convert to C unsigned long"));
+    };
     if events < 0 {
         return Err(vm.value_error("value must be positive"));
     }
@@ -244,11 +247,11 @@ static EPOLL: TypeSpec = TypeSpec {
     layout: Layout::Epoll,
     flags: HAS_DEL,
     new: constructor("epoll(sizehint=-1, flags=0)", |vm, args| {
-        let size = args.given(1).map_or(Ok(-1), |size| vm.index_i64(size))?;
+        let size = args.given(1).map_or(Ok(-1), |size| vm.c_int(size))?;
         if size != -1 && size <= 0 {
             return Err(vm.value_error("negative sizehint"));
         }
-        let flags = args.given(2).map_or(Ok(0), |flags| vm.index_i64(flags))?;
+        let flags = args.given(2).map_or(Ok(0), |flags| vm.c_int(flags))?;
         if flags != 0 && flags != CLOSE_ON_EXEC {
             return Err(vm.raise(ExceptionKind::OSError, "invalid flags"));
         }
@@ -256,7 +259,7 @@ static EPOLL: TypeSpec = TypeSpec {
         make_epoll(vm, &args[0], fd)
     }),
     class_methods: &[native("fromfd(cls, fd, /)", |vm, args| {
-        let fd = vm.index_i64(&args[1])? as i32;
+        let fd = vm.c_int(&args[1])?;
         make_epoll(vm, &args[0], fd)
     })],
     methods: &[
@@ -270,13 +273,13 @@ static EPOLL: TypeSpec = TypeSpec {
         native("fileno(self, /)", |vm, args| open_epoll(vm, args).map(|fd| Value::small(i64::from(fd)))),
         native("register(self, fd, eventmask=EPOLLIN|EPOLLPRI|EPOLLOUT)", |vm, args| {
             let events = match args.given(2) {
-                Some(events) => vm.index_i64(events)? as u32,
+                Some(events) => vm.masked_u32(events)?,
                 None => (poll::READ | poll::URGENT | poll::WRITE) as u32,
             };
             change(vm, args, epoll::Change::Add, events)
         }),
         native("modify(self, fd, eventmask)", |vm, args| {
-            let events = vm.index_i64(&args[2])? as u32;
+            let events = vm.masked_u32(&args[2])?;
             change(vm, args, epoll::Change::Modify, events)
         }),
         native("unregister(self, fd)", |vm, args| change(vm, args, epoll::Change::Remove, 0)),
@@ -302,7 +305,7 @@ static EPOLL: TypeSpec = TypeSpec {
 };
 
 /// `EPOLL_CLOEXEC`, the one flag there is, and always set.
-const CLOSE_ON_EXEC: i64 = 0x8_0000;
+const CLOSE_ON_EXEC: i32 = 0x8_0000;
 
 fn make_epoll(vm: &mut Vm, class: &Value, fd: i32) -> Result<Value> {
     let class = class.downcast::<crate::object::type_object::Type>().expect("the class").clone();
@@ -340,7 +343,7 @@ fn run_epoll(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             Some(timeout::nanoseconds(vm, given)?).filter(|&nanoseconds| nanoseconds >= 0)
         }
     };
-    let max = args.given(2).map_or(Ok(-1), |max| vm.index_i64(max))?;
+    let max = args.given(2).map_or(Ok(-1), |max| vm.c_int(max))?;
     let max = match max {
         -1 => 1023,
         1.. => usize::try_from(max).unwrap_or(usize::MAX),

@@ -22,8 +22,8 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("raise_signal(signalnum, /)", raise_signal),
         native("strsignal(signalnum, /)", describe),
         native("alarm(seconds, /)", |vm, args| {
-            let seconds = vm.index_i64(&args[0])?;
-            Ok(Value::small(i64::from(signal::alarm(u32::try_from(seconds).unwrap_or(u32::MAX)))))
+            let seconds = vm.c_int(&args[0])?;
+            Ok(Value::small(i64::from(signal::alarm(seconds as u32))))
         }),
         native("setitimer(which, seconds, interval=0.0, /)", set_timer),
         native("getitimer(which, /)", get_timer),
@@ -36,7 +36,11 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("sigtimedwait(sigset, timeout, /)", wait_with_timeout),
         native("pidfd_send_signal(pidfd, signalnum, siginfo=None, flags=0, /)", kill_by_descriptor),
         native("valid_signals()", |vm, _| number_set(vm, signal::valid())),
-        native("siginterrupt(signalnum, flag, /)", |_, _| Ok(Value::NONE)),
+        native("siginterrupt(signalnum, flag, /)", |vm, args| {
+            vm.c_int(&args[0])?;
+            vm.c_int(&args[1])?;
+            Ok(Value::NONE)
+        }),
         native("set_wakeup_fd(fd, /, *, warn_on_full_buffer=True)", set_wakeup),
     ],
     types: &[&DETAILS],
@@ -76,11 +80,11 @@ fn handlers(vm: &mut Vm) -> Result<Ref<List>> {
 }
 
 fn number(vm: &mut Vm, value: &Value) -> Result<i32> {
-    let number = vm.index_i64(value)?;
-    if !signal::is_number(number) {
+    let number = vm.c_int(value)?;
+    if !signal::is_number(number.into()) {
         return Err(vm.value_error("signal number out of range"));
     }
-    Ok(number as i32)
+    Ok(number)
 }
 
 fn os_error(vm: &mut Vm, error: std::io::Error) -> crate::vm::Raised {
@@ -88,14 +92,13 @@ fn os_error(vm: &mut Vm, error: std::io::Error) -> crate::vm::Raised {
 }
 
 fn set_handler(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let wanted = vm.index_i64(&args[0])?;
+    let number = vm.c_int(&args[0])?;
     if !vm.is_main || !vm.state().shared.handles_signals() {
         return Err(vm.value_error("signal only works in main thread of the main interpreter"));
     }
-    if !signal::is_number(wanted) {
+    if !signal::is_number(number.into()) {
         return Err(vm.value_error("signal number out of range"));
     }
-    let number = wanted as i32;
     let handler = &args[1];
     let action = match vm.int_value(handler).and_then(|handler| handler.as_ref().to_i64()) {
         Some(0) => Some(Action::Default),
@@ -129,8 +132,7 @@ fn default_interrupt_handler(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn raise_signal(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let number = vm.index_i64(&args[0])?;
-    let number = i32::try_from(number).unwrap_or(-1);
+    let number = vm.c_int(&args[0])?;
     signal::raise(number).map_err(|error| os_error(vm, error))?;
     vm.poll()?;
     Ok(Value::NONE)
@@ -164,19 +166,19 @@ fn timer_result(vm: &mut Vm, result: std::io::Result<(f64, f64)>) -> Result<Valu
 }
 
 fn set_timer(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let which = vm.index_i64(&args[0])?;
+    let which = vm.c_int(&args[0])?;
     let seconds = timer_seconds(vm, &args[1])?;
     let interval = match args.given(2) {
         Some(interval) => timer_seconds(vm, interval)?,
         None => 0.0,
     };
-    let result = signal::interval_timer(which as i32, Some((seconds, interval)));
+    let result = signal::interval_timer(which, Some((seconds, interval)));
     timer_result(vm, result)
 }
 
 fn get_timer(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let which = vm.index_i64(&args[0])?;
-    let result = signal::interval_timer(which as i32, None);
+    let which = vm.c_int(&args[0])?;
+    let result = signal::interval_timer(which, None);
     timer_result(vm, result)
 }
 
@@ -189,11 +191,10 @@ fn pause(vm: &mut Vm, _: Args<'_>) -> Result<Value> {
 
 fn kill_thread(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let thread = vm.index_i64(&args[0])?;
-    let number = vm.index_i64(&args[1])?;
-    if !(0..i64::from(signal::COUNT)).contains(&number) {
+    let number = vm.c_int(&args[1])?;
+    if !(0..signal::COUNT).contains(&number) {
         return Err(vm.value_error("signal number out of range"));
     }
-    let number = number as i32;
     let shared = vm.state().shared.clone();
     if number != 0 && shared.handles_signals() && signal::action(number).is_ok_and(|action| action == Action::Note) {
         // Handlers run in the main thread anyhow, and the other threads hold signals back.
@@ -208,7 +209,8 @@ fn kill_thread(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn numbers(vm: &mut Vm, values: &Value) -> Result<Vec<i32>> {
     let mut all = Vec::new();
     for value in vm.collect(values)? {
-        let number = vm.index_i64(&value)?;
+        // What is larger than any C type is told as -1.
+        let number = vm.index(&value)?.as_ref().to_i64().unwrap_or(-1);
         if !signal::is_number(number) {
             return Err(vm.value_error(format!("signal number {number} out of range [1; {}]", signal::COUNT - 1)));
         }
@@ -224,9 +226,9 @@ fn number_set(vm: &mut Vm, numbers: Vec<i32>) -> Result<Value> {
 }
 
 fn set_mask(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let how = vm.index_i64(&args[0])?;
+    let how = vm.c_int(&args[0])?;
     let numbers = numbers(vm, &args[1])?;
-    let old = signal::set_mask(how as i32, &numbers).map_err(|error| os_error(vm, error))?;
+    let old = signal::set_mask(how, &numbers).map_err(|error| os_error(vm, error))?;
     vm.poll()?;
     number_set(vm, old)
 }
@@ -298,7 +300,7 @@ fn wait_with_timeout(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn kill_by_descriptor(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let (descriptor, number) = (vm.index_i64(&args[0])? as i32, vm.index_i64(&args[1])? as i32);
+    let (descriptor, number) = (vm.c_int(&args[0])?, vm.c_int(&args[1])?);
     if args.given_some(2).is_some() {
         return Err(vm.type_error("siginfo must be None"));
     }
@@ -309,9 +311,9 @@ fn kill_by_descriptor(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn set_wakeup(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let descriptor = vm.index_i64(&args[0])?;
+    let descriptor = vm.c_int(&args[0])?;
     if !vm.is_main || !vm.state().shared.handles_signals() {
         return Err(vm.value_error("set_wakeup_fd only works in main thread of the main interpreter"));
     }
-    Ok(Value::small(i64::from(signal::set_wakeup(descriptor as i32))))
+    Ok(Value::small(i64::from(signal::set_wakeup(descriptor))))
 }

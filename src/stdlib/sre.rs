@@ -31,20 +31,20 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         }),
         native("getcodesize()", |_, _| Ok(Value::small(4))),
         native("unicode_iscased(character, /)", |vm, args| {
-            let code = u32::try_from(vm.index_i64(&args[0])?).ok().filter(|&code| code <= 0x10_FFFF);
+            let code = u32::try_from(i64::from(vm.c_int(&args[0])?)).ok().filter(|&code| code <= 0x10_FFFF);
             Ok(Value::from_bool(code.is_some_and(|code| unicode::simple_lower(code) != code || unicode::simple_upper(code) != code)))
         }),
         native("unicode_tolower(character, /)", |vm, args| {
-            let number = vm.index_i64(&args[0])?;
+            let number = i64::from(vm.c_int(&args[0])?);
             let code = u32::try_from(number).ok().filter(|&code| code <= 0x10_FFFF);
             Ok(vm.new_int(code.map_or(number, |code| i64::from(unicode::simple_lower(code)))))
         }),
         native("ascii_iscased(character, /)", |vm, args| {
-            let code = vm.index_i64(&args[0])?;
+            let code = i64::from(vm.c_int(&args[0])?);
             Ok(Value::from_bool(u8::try_from(code).is_ok_and(|byte| byte.is_ascii_alphabetic())))
         }),
         native("ascii_tolower(character, /)", |vm, args| {
-            let code = vm.index_i64(&args[0])?;
+            let code = i64::from(vm.c_int(&args[0])?);
             Ok(Value::small(u8::try_from(code).map_or(code, |byte| i64::from(byte.to_ascii_lowercase()))))
         }),
     ],
@@ -253,7 +253,7 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let name = vm.type_name(&args[1]);
         return Err(vm.type_error(format!("unsupported operand type(s) for &: '{name}' and 'int'")));
     }
-    let flags = vm.index_i64(&args[1])? as u32;
+    let flags = vm.c_int(&args[1])? as u32;
     let (source, is_bytes) = if args[0].holds::<Str>() {
         (text(vm, &args[0]).clone(), false)
     } else {

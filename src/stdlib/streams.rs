@@ -17,13 +17,16 @@ pub(crate) static STDIN: Standard = Standard { name: "stdin", kept: "__stdin__",
 pub(crate) static STDOUT: Standard = Standard { name: "stdout", kept: "__stdout__", descriptor: 1, mode: "wb" };
 pub(crate) static STDERR: Standard = Standard { name: "stderr", kept: "__stderr__", descriptor: 2, mode: "wb" };
 
-/// The stream as the process got it; `None` for a descriptor that is closed. Under both its names it is one object: `sys` asks for both before
+/// The stream as the process got it; `None` for a descriptor that was closed when it started, or is. Under both its names it is one object: `sys` asks for both before
 /// either can be changed.
 pub(crate) fn standard(vm: &mut Vm, stream: &Standard) -> Result<Value> {
     for name in [stream.name, stream.kept] {
         if let Some(known) = vm.sys_peek(name)? {
             return Ok(known);
         }
+    }
+    if crate::os::standard::was_closed(stream.descriptor) {
+        return Ok(Value::NONE);
     }
     let io = vm.import("_io")?;
     Ok(match make(vm, &io, stream.name, stream.descriptor, stream.mode) {
@@ -54,6 +57,17 @@ fn make(vm: &mut Vm, io: &Value, name: &str, descriptor: i64, mode: &str) -> Res
     let mode = vm.new_str(&mode[..1]);
     vm.set_attr_str(&stream, "mode", &mode)?;
     Ok(stream)
+}
+
+/// Makes those of the standard streams that use one of `descriptors` and have not been asked for: they are about to be closed, and what is written to
+/// such a stream then must be told as lost.
+pub(crate) fn make_before_close(vm: &mut Vm, descriptors: std::ops::Range<i64>) -> Result<()> {
+    for stream in [&STDIN, &STDOUT, &STDERR] {
+        if descriptors.contains(&stream.descriptor) {
+            vm.sys_get(stream.name)?;
+        }
+    }
+    Ok(())
 }
 
 /// Flushes stdout and stderr, as far as they were used.

@@ -8,6 +8,7 @@ use crate::object::type_object::{BASE_TYPE, Slots, Type, TypeSpec, constructor};
 use crate::object::types::buffer::{buffer, bytes_of, writable_length, write_into};
 use crate::object::types::bytearray::ByteArray;
 use crate::object::types::bytes::Bytes;
+use crate::object::types::memoryview;
 use crate::object::types::numeric::{int_of, is_int};
 use crate::object::types::str::Str;
 use crate::object::types::str_methods::text;
@@ -236,10 +237,12 @@ fn packed(vm: &mut Vm, format: &Format, values: &[Value], function: &'static str
     }
     vm.charge(format.size())?;
     let mut bytes = vec![0; format.size()];
-    for (slot, value) in format.slots().zip(values) {
-        pack_one(vm, slot, value, &mut bytes)?;
-    }
+    pack_all(vm, format, values, &mut bytes)?;
     Ok(bytes)
+}
+
+fn pack_all(vm: &mut Vm, format: &Format, values: &[Value], bytes: &mut [u8]) -> Result<()> {
+    format.slots().zip(values).try_for_each(|(slot, value)| pack_one(vm, slot, value, bytes))
 }
 
 fn pack_into(vm: &mut Vm, format: &Format, target: &Value, offset: &Value, values: &[Value]) -> Result<Value> {
@@ -247,13 +250,21 @@ fn pack_into(vm: &mut Vm, format: &Format, target: &Value, offset: &Value, value
         return Err(raise(vm, &error));
     }
     let length = writable_length(vm, target, "argument")?;
+    // An `__index__` must not change the length meanwhile.
+    let held = memoryview::hold(vm, target);
     let offset = vm.index_i64(offset)?;
     let start = match format.start(offset, length, true) {
         Ok(start) => start,
         Err(error) => return Err(raise(vm, &error)),
     };
-    let bytes = packed(vm, format, values, "pack_into")?;
-    write_into(vm, target, start, &bytes)?;
+    vm.charge(format.size())?;
+    let mut bytes = vec![0; format.size()];
+    let outcome = pack_all(vm, format, values, &mut bytes);
+    // What stands before a value that cannot be packed is written.
+    let written = write_into(vm, target, start, &bytes);
+    drop(held);
+    outcome?;
+    written?;
     Ok(Value::NONE)
 }
 
@@ -280,10 +291,12 @@ fn unpack(vm: &mut Vm, format: &Format, source: &Value) -> Result<Value> {
 
 fn unpack_from(vm: &mut Vm, format: &Format, source: &Value, offset: Option<&Value>) -> Result<Value> {
     let bytes = buffer(vm, source)?;
+    let held = memoryview::hold(vm, source);
     let offset = match offset {
         Some(offset) => vm.index_i64(offset)?,
         None => 0,
     };
+    drop(held);
     match format.start(offset, bytes.len(), false) {
         Ok(start) => Ok(unpacked(vm, format, &bytes[start..start + format.size()])),
         Err(error) => Err(raise(vm, &error)),

@@ -51,7 +51,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("set_asyncgen_hooks(firstiter=None, finalizer=None)", set_async_hooks),
         native("get_coroutine_origin_tracking_depth()", |vm, _| Ok(vm.state().module_state.get("origin_depth").cloned().unwrap_or(Value::small(0)))),
         native("set_coroutine_origin_tracking_depth(depth)", |vm, args| {
-            let depth = vm.index_i64(&args[0])?;
+            let depth = i64::from(vm.c_int(&args[0])?);
             if depth < 0 {
                 return Err(vm.value_error("depth must be >= 0"));
             }
@@ -448,7 +448,7 @@ fn unraisable_hook(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 // ---- limits and sizes
 
 fn set_recursion_limit(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let limit = vm.index_i64(&args[0])?;
+    let limit = i64::from(vm.c_int(&args[0])?);
     if limit < 1 {
         return Err(vm.value_error("recursion limit must be greater or equal than 1"));
     }
@@ -505,7 +505,7 @@ fn set_switch_interval(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn set_int_max_str_digits(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let digits = vm.index_i64(&args[0])?;
+    let digits = vm.c_int(&args[0])?;
     if digits != 0 && digits < 640 {
         return Err(vm.value_error("maxdigits must be 0 or larger than 640"));
     }
@@ -517,7 +517,7 @@ fn set_int_max_str_digits(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn get_frame(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let depth = match args.given(0) {
-        Some(depth) => vm.index_i64(depth)?.max(0),
+        Some(depth) => vm.c_int(depth)?.max(0),
         None => 0,
     };
     match vm.frame_at(depth as usize) {
@@ -528,7 +528,7 @@ fn get_frame(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn get_frame_module_name(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let depth = match args.given(0) {
-        Some(depth) => vm.index_i64(depth)?.max(0),
+        Some(depth) => vm.c_int(depth)?.max(0),
         None => 0,
     };
     let Some(frame) = vm.frame_at(depth as usize) else { return Ok(Value::NONE) };

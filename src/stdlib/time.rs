@@ -36,6 +36,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
             Ok(vm.new_int(time))
         }),
         native("clock_getres(clk_id, /)", |vm, args| {
+            vm.parsed_int(&args[0])?;
             let time = clock_time(vm, &args[0], clock::getres)?;
             Ok(vm.new_float(time as f64 / 1e9))
         })
@@ -161,12 +162,15 @@ fn seconds(vm: &Vm, clock: Clock) -> Value {
 }
 
 fn clock_id(vm: &mut Vm, id: &Value) -> Result<i32> {
-    if vm.index(id).is_err() {
+    let number = vm.index(id);
+    if number.is_err() {
         vm.take_raised();
+    }
+    let Some(id) = number.ok().and_then(|number| number.as_ref().to_i64()).and_then(|number| i32::try_from(number).ok()) else {
         let message = format!("clk_id should be integer, not {}", vm.type_name(id));
         return Err(vm.type_error(message));
-    }
-    Ok(vm.index_i64(id)? as i32)
+    };
+    Ok(id)
 }
 
 fn set_clock(vm: &mut Vm, id: i32, nanoseconds: i64) -> Result<Value> {
@@ -257,10 +261,7 @@ fn from_tuple(vm: &mut Vm, value: &Value, function: &str) -> Result<BrokenTime> 
     }
     let mut numbers = [0_i64; 9];
     for (number, item) in numbers.iter_mut().zip(&items) {
-        *number = vm.index_i64(item)?;
-        if i32::try_from(*number).is_err() {
-            return Err(vm.overflow_error("signed integer is greater than maximum"));
-        }
+        *number = vm.parsed_int(item)?.into();
     }
     let mut time = BrokenTime {
         year: numbers[0],

@@ -73,6 +73,32 @@ impl Vm {
         }
     }
 
+    /// `operator.index(value)` as a C `int`, refused in the words of Argument Clinic's functions.
+    pub(crate) fn c_int(&mut self, value: &Value) -> Result<i32> {
+        match self.index(value)?.as_ref().to_i64().map(i32::try_from) {
+            Some(Ok(number)) => Ok(number),
+            _ => Err(self.overflow_error("Python int too large to convert to C int")),
+        }
+    }
+
+    /// `operator.index(value)` as a C `int`, refused in the words of `PyArg_ParseTuple`'s `i`.
+    pub(crate) fn parsed_int(&mut self, value: &Value) -> Result<i32> {
+        let Some(number) = self.index(value)?.as_ref().to_i64() else {
+            return Err(self.overflow_error("Python int too large to convert to C long"));
+        };
+        i32::try_from(number).map_err(|_| {
+            let what = if number < 0 { "signed integer is less than minimum" } else { "signed integer is greater than maximum" };
+            self.overflow_error(what)
+        })
+    }
+
+    /// The lowest 32 bits of `operator.index(value)`.
+    pub(crate) fn masked_u32(&mut self, value: &Value) -> Result<u32> {
+        let number = self.index(value)?;
+        let low = number.as_ref().bit_and(crate::number::int::Int::from(0xffff_ffff_i64).as_ref());
+        Ok(low.as_ref().to_u64().unwrap_or(0) as u32)
+    }
+
     /// `operator.index(value)`, clamped to 64 bits as slices do.
     pub(crate) fn index_clamped(&mut self, value: &Value) -> Result<i64> {
         if let Some(small) = value.as_small() {

@@ -383,6 +383,24 @@ fn more_threads_than_there_is_memory_for_are_an_exception() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn standard_streams_that_are_closed_are_none() {
+    let shell = |line: &str| {
+        let ended = Command::new("sh").args(["-c", line, env!("CARGO_BIN_EXE_scrip")]).output().expect("the shell starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&ended.stdout), text(&ended.stderr), ended.status.code())
+    };
+    let ended = |out: &str, err: &str, code: i32| (out.to_owned(), err.to_owned(), Some(code));
+    let input = "try: input()\nexcept RuntimeError as error: print(error)";
+    assert_eq!(shell(&format!("\"$0\" -c 'import sys; print(sys.stdin, sys.__stdin__)\n{input}' <&-")), ended("None None\ninput(): lost sys.stdin\n", "", 0));
+    assert_eq!(shell("\"$0\" -c 'import sys; print(1); sys.stderr.write(repr(sys.stdout))' >&-"), ended("", "None", 0));
+    assert_eq!(shell("\"$0\" -c 'import sys; print(sys.stderr); 1/0' 2>&-"), ended("None\n", "", 1));
+    let lost = "Exception ignored on flushing sys.stdout:\nOSError: [Errno 9] Bad file descriptor\n";
+    assert_eq!(shell("\"$0\" -c 'import os; os.close(1); print(1)'"), ended("", lost, 120));
+    assert_eq!(shell("\"$0\" -c 'import os; os.closerange(1, 2**31 - 1)'"), ended("", "", 0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_program_that_fills_the_memory_it_may_have_ends_well() {
     // Millions of containers are left for the collector, which has no memory for lists of them.
     let command = format!("ulimit -v 250000; exec {} -c 'x = []\nwhile True: x.append(lambda: 0)'", env!("CARGO_BIN_EXE_scrip"));

@@ -737,7 +737,7 @@ pub(crate) fn hex_of(vm: &mut Vm, bytes: &[u8], separator: Option<&Value>, group
         }
     };
     let group = match group {
-        Some(group) => vm.index_i64(group)? as isize,
+        Some(group) => vm.c_int(group)? as isize,
         None => 1,
     };
     vm.charge(bytes.len().saturating_mul(3))?;

@@ -39,6 +39,17 @@ impl Drop for Export {
     }
 }
 
+/// Keeps the length of a bytes-like object fixed while scripts run that could change it.
+pub(crate) fn hold(vm: &Vm, object: &Value) -> Option<Export> {
+    if let Some(array) = object.downcast::<ByteArray>() {
+        return Some(Export::new(&array.get(vm).exports));
+    }
+    if let Some(array) = object.downcast::<Array>() {
+        return Some(Export::new(&array.get(vm).exports));
+    }
+    object.downcast::<MemoryView>().and_then(|view| hold(vm, view.get(vm).owner.as_ref()?))
+}
+
 /// A window; `owner` goes when it is released.
 pub(crate) struct MemoryView {
     owner: Option<Value>,

@@ -659,7 +659,7 @@ fn tell(vm: &mut Vm, value: &Value) -> Result<i64> {
 
 fn seek(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let whence = match args.given(2) {
-        Some(whence) => vm.index_i64(whence)?,
+        Some(whence) => vm.c_int(whence)?,
         None => 0,
     };
     if !(0..=2).contains(&whence) {
@@ -681,7 +681,7 @@ fn seek(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     payload.ahead.clear();
     payload.start = 0;
-    let place = raw_seek(vm, &raw, place, whence as i32)?;
+    let place = raw_seek(vm, &raw, place, whence)?;
     Ok(vm.new_int(place))
 }
 

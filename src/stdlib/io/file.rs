@@ -73,7 +73,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("seek(self, pos, whence=0, /)", |vm, args| {
             let this = open(vm, &args[0])?;
             let whence = match args.given(2) {
-                Some(whence) => vm.index_i64(whence)? as i32,
+                Some(whence) => vm.c_int(whence)?,
                 None => 0,
             };
             let place = vm.index_i64(&args[1])?;

@@ -67,6 +67,12 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
             Ok(vm.new_bytes(line))
         }),
         native("readlines(self, size=None, /)", |vm, args| {
+            if let Some(size) = args.given_some(1)
+                && !vm.is_int(size)
+            {
+                let name = vm.type_name(size);
+                return Err(vm.type_error(format!("integer argument expected, got '{name}'")));
+            }
             let hint = size_argument(vm, args.given(1))?.filter(|&hint| hint > 0);
             let (mut lines, mut length) = (Vec::new(), 0);
             loop {
@@ -271,12 +277,13 @@ fn write_bytes(vm: &mut Vm, value: &Value, bytes: &[u8]) -> Result<()> {
 }
 
 fn seek(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let bytes = open(vm, &args[0])?;
+    // Numbers come first: an `__index__` may close the stream.
     let place = vm.index_i64(&args[1])?;
     let whence = match args.given(2) {
-        Some(whence) => vm.index_i64(whence)?,
+        Some(whence) => vm.c_int(whence)?,
         None => 0,
     };
+    let bytes = open(vm, &args[0])?;
     let base = match whence {
         0 if place < 0 => return Err(vm.value_error(format!("negative seek value {place}"))),
         0 => 0,
@@ -290,12 +297,13 @@ fn seek(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn truncate(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let size = match args.given_some(1) {
+        Some(size) => Some(vm.index_i64(size)?),
+        None => None,
+    };
     let bytes = open(vm, &args[0])?;
     refuse_exported(vm, &bytes)?;
-    let size = match args.given_some(1) {
-        Some(size) => vm.index_i64(size)?,
-        None => stream(&args[0]).get(vm).position as i64,
-    };
+    let size = size.unwrap_or(stream(&args[0]).get(vm).position as i64);
     if size < 0 {
         return Err(vm.value_error(format!("negative size value {size}")));
     }
@@ -545,12 +553,12 @@ fn write_into_stream(this: &mut StringStream, added: &Text) {
 }
 
 fn seek_text(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    open_text(vm, &args[0])?;
     let place = vm.index_i64(&args[1])?;
     let whence = match args.given(2) {
-        Some(whence) => vm.index_i64(whence)?,
+        Some(whence) => vm.c_int(whence)?,
         None => 0,
     };
+    open_text(vm, &args[0])?;
     let this = string_stream(&args[0]).get(vm);
     let place = match whence {
         0 if place < 0 => return Err(vm.value_error(format!("Negative seek position {place}"))),
@@ -565,11 +573,12 @@ fn seek_text(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn truncate_text(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    open_text(vm, &args[0])?;
     let size = match args.given_some(1) {
-        Some(size) => vm.index_i64(size)?,
-        None => string_stream(&args[0]).get(vm).position as i64,
+        Some(size) => Some(vm.index_i64(size)?),
+        None => None,
     };
+    open_text(vm, &args[0])?;
+    let size = size.unwrap_or(string_stream(&args[0]).get(vm).position as i64);
     let Ok(size) = usize::try_from(size) else { return Err(vm.value_error(format!("Negative size value {size}"))) };
     let this = string_stream(&args[0]).get_mut(vm);
     if let Some(builder) = &mut this.text

@@ -26,7 +26,7 @@ pub(crate) fn open(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
     }
     let buffering = match args.given(2) {
-        Some(buffering) => vm.index_i64(buffering)?,
+        Some(buffering) => vm.c_int(buffering)?.into(),
         None => -1,
     };
     let mut counts = [0_u32; 128];

@@ -766,7 +766,7 @@ fn bytes_of_prefix(payload: &TextStream) -> usize {
 fn seek(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let buffer = movable(vm, &args[0])?;
     let whence = match args.given(2) {
-        Some(whence) => vm.index_i64(whence)?,
+        Some(whence) => vm.c_int(whence)?,
         None => 0,
     };
     let target = vm.index(&args[1])?;

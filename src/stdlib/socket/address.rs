@@ -58,7 +58,7 @@ fn parse_v6(vm: &mut Vm, value: &Value, function: &str) -> Result<Address> {
     if !(0..=0xf_ffff).contains(&flow) {
         return Err(vm.overflow_error(format!("{function}(): flowinfo must be 0-1048575.")));
     }
-    let scope = items.get(3).map_or(Ok(0), |scope| vm.index_i64(scope))? as u32;
+    let scope = items.get(3).map_or(Ok(0), |scope| vm.masked_u32(scope))?;
     Ok(match lookup::address_of(vm, &host, os::INET6)? {
         Address::V6 { ip, scope: found, .. } => Address::V6 { ip, port, flow: flow as u32, scope: if items.len() > 3 { scope } else { found } },
         other => other,

@@ -79,7 +79,7 @@ pub(crate) fn address_of(vm: &mut Vm, host: &[u8], family: i32) -> Result<Addres
 }
 
 fn optional_int(vm: &mut Vm, args: Args<'_>, index: usize) -> Result<i32> {
-    args.given(index).map_or(Ok(0), |value| vm.index_i64(value)).map(|value| value as i32)
+    args.given(index).map_or(Ok(0), |value| vm.parsed_int(value))
 }
 
 /// `getaddrinfo(host, port, family=0, type=0, proto=0, flags=0)`
@@ -128,7 +128,7 @@ pub(crate) fn get_name_info(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if !(2..=4).contains(&items.len()) {
         return Err(vm.type_error("getnameinfo(): illegal sockaddr argument"));
     }
-    let flags = vm.index_i64(&args[1])? as i32;
+    let flags = vm.parsed_int(&args[1])?;
     let host = host_bytes(vm, &items[0])?;
     let port = vm.index_i64(&items[1])?;
     let flow = items.get(2).map_or(Ok(0), |flow| vm.index_i64(flow))?;
@@ -234,7 +234,7 @@ pub(crate) fn get_service_by_name(vm: &mut Vm, args: Args<'_>) -> Result<Value> 
 
 /// `getservbyport(port[, protocolname])`
 pub(crate) fn get_service_by_port(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let port = vm.index_i64(&args[0])?;
+    let port = vm.parsed_int(&args[0])?;
     let Ok(port) = u16::try_from(port) else { return Err(vm.overflow_error("getservbyport: port must be 0-65535.")) };
     let kind = kind_of_protocol(vm, args, 1, "getservbyport")?;
     if let Some(kind) = kind {
@@ -322,7 +322,7 @@ pub(crate) fn inet_ntoa(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// `inet_pton(af, ip)`
 pub(crate) fn inet_pton(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let family = vm.index_i64(&args[0])? as i32;
+    let family = vm.parsed_int(&args[0])?;
     let text = vm.expect_string(&args[1], "inet_pton() argument 2")?;
     let bytes = match family {
         os::INET => text.parse::<Ipv4Addr>().ok().map(|ip| ip.octets().to_vec()),
@@ -337,7 +337,7 @@ pub(crate) fn inet_pton(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// `inet_ntop(af, packed_ip)`
 pub(crate) fn inet_ntop(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let family = vm.index_i64(&args[0])? as i32;
+    let family = vm.parsed_int(&args[0])?;
     let bytes = crate::object::types::buffer::buffer(vm, &args[1])?;
     let text = match family {
         os::INET => <[u8; 4]>::try_from(bytes).ok().map(|ip| Ipv4Addr::from(ip).to_string()),

@@ -29,11 +29,11 @@ pub(crate) static MODULE: NativeModule = NativeModule {
     functions: &[
         native("socketpair(family=AF_UNIX, type=SOCK_STREAM, proto=0, /)", socket_pair),
         native("close(integer, /)", |vm, args| {
-            let fd = vm.index_i64(&args[0])? as i32;
+            let fd = socket_number(vm, &args[0])?;
             file::close(fd).map(|()| Value::NONE).map_err(|error| os_error::raise(vm, error, None))
         }),
         native("dup(integer, /)", |vm, args| {
-            let fd = vm.index_i64(&args[0])? as i32;
+            let fd = socket_number(vm, &args[0])?;
             let made = file::duplicate(fd).map_err(|error| os_error::raise(vm, error, None))?;
             Ok(Value::small(i64::from(made)))
         }),
@@ -172,9 +172,9 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             Ok(Value::small(i64::from(code)))
         }),
         native("listen(self, backlog=128, /)", |vm, args| {
-            let backlog = args.given(1).map_or(Ok(128), |backlog| vm.index_i64(backlog))?.max(0);
+            let backlog = args.given(1).map_or(Ok(128), |backlog| vm.parsed_int(backlog))?.max(0);
             let fd = socket(args).get(vm).fd;
-            done(vm, os::listen(fd, i32::try_from(backlog).unwrap_or(i32::MAX)))
+            done(vm, os::listen(fd, backlog))
         }),
         native("close(self, /)", |vm, args| close(vm, socket(args))),
         native("detach(self, /)", |vm, args| {
@@ -249,7 +249,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("sendto(self, data, flags=None, address=None, /)", send_to),
         native("sendmsg(self, buffers, ancdata=(), flags=0, address=None, /)", send_message),
         native("shutdown(self, how, /)", |vm, args| {
-            let how = vm.index_i64(&args[1])? as i32;
+            let how = vm.c_int(&args[1])?;
             let fd = socket(args).get(vm).fd;
             done(vm, os::shutdown(fd, how))
         }),
@@ -273,6 +273,14 @@ fn of(this: &Value) -> &Ref<Socket> {
     this.downcast::<Socket>().expect("an attribute of the type")
 }
 
+/// A descriptor as `close` and `dup` take it: the system says what is wrong with one that is too large.
+fn socket_number(vm: &mut Vm, value: &Value) -> Result<i32> {
+    match vm.index(value)?.as_ref().to_i64() {
+        Some(number) => Ok(i32::try_from(number).unwrap_or(-1)),
+        None => Err(vm.overflow_error("Python int too large to convert to C long")),
+    }
+}
+
 fn socket<'a>(args: Args<'a>) -> &'a Ref<Socket> {
     args.all()[0].downcast::<Socket>().expect("a method of the type")
 }
@@ -285,7 +293,7 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let mut numbers = [-1; 3];
     for (index, number) in numbers.iter_mut().enumerate() {
         if let Some(given) = args.given(index + 1) {
-            *number = vm.index_i64(given)? as i32;
+            *number = vm.c_int(given)?;
         }
     }
     let [family, kind, protocol] = numbers;
@@ -341,7 +349,7 @@ fn socket_pair(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let mut numbers = [os::UNIX, os::STREAM, 0];
     for (index, number) in numbers.iter_mut().enumerate() {
         if let Some(given) = args.given(index) {
-            *number = vm.index_i64(given)? as i32;
+            *number = vm.parsed_int(given)?;
         }
     }
     let [family, kind, protocol] = numbers;
@@ -496,7 +504,7 @@ fn size_argument(vm: &mut Vm, value: &Value, function: &str) -> Result<usize> {
 }
 
 fn flags_argument(vm: &mut Vm, args: Args<'_>, index: usize) -> Result<i32> {
-    args.given(index).map_or(Ok(0), |flags| vm.index_i64(flags)).map(|flags| flags as i32)
+    args.given(index).map_or(Ok(0), |flags| vm.parsed_int(flags))
 }
 
 /// How much is received into the buffer that is the first argument.
@@ -600,7 +608,7 @@ fn send_all(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn send_to(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     // Without flags the address is the second argument.
     let (flags, address) = match (args.given(2), args.given(3)) {
-        (Some(flags), Some(address)) => (vm.index_i64(flags)? as i32, address),
+        (Some(flags), Some(address)) => (vm.parsed_int(flags)?, address),
         (Some(address), None) => (0, address),
         _ => return Err(vm.type_error("sendto() takes 2 or 3 arguments (1 given)")),
     };
@@ -625,7 +633,7 @@ fn send_message(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             let [level, kind, data] = fields.as_slice() else {
                 return Err(vm.type_error("[sendmsg() ancillary data items] must be a tuple of 3 items"));
             };
-            let (level, kind) = (vm.index_i64(level)? as i32, vm.index_i64(kind)? as i32);
+            let (level, kind) = (vm.parsed_int(level)?, vm.parsed_int(kind)?);
             control.push((level, kind, buffer(vm, data)?));
         }
     }
@@ -684,8 +692,8 @@ fn set_timeout(vm: &mut Vm, socket: &Ref<Socket>, timeout: Option<i64>) -> Resul
 }
 
 fn get_option(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let (level, option) = (vm.index_i64(&args[1])? as i32, vm.index_i64(&args[2])? as i32);
-    let size = args.given(3).map_or(Ok(0), |size| vm.index_i64(size))?;
+    let (level, option) = (vm.parsed_int(&args[1])?, vm.parsed_int(&args[2])?);
+    let size = args.given(3).map_or(Ok(0), |size| vm.parsed_int(size))?;
     let fd = socket(args).get(vm).fd;
     if size == 0 {
         let value = os::option(fd, level, option).map_err(|error| os_error::raise(vm, error, None))?;
@@ -701,7 +709,7 @@ fn get_option(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn set_option(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let (level, option) = (vm.index_i64(&args[1])? as i32, vm.index_i64(&args[2])? as i32);
+    let (level, option) = (vm.parsed_int(&args[1])?, vm.parsed_int(&args[2])?);
     let fd = socket(args).get(vm).fd;
     let Some(value) = args.given(3) else {
         return Err(vm.type_error("setsockopt() takes exactly 3 arguments (2 given)"));
@@ -711,16 +719,16 @@ fn set_option(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             let name = vm.type_name(value);
             return Err(vm.type_error(format!("setsockopt() argument 3 must be None, not {name}")));
         }
-        let length = vm.index_i64(length)? as u32;
+        let length = vm.masked_u32(length)?;
         return done(vm, os::set_option_null(fd, level, option, length));
     }
     let bytes = if crate::object::types::numeric::is_int(value) {
-        let number = vm.index_i64(value)?;
-        let Ok(number) = i32::try_from(number) else {
-            let what = if number < 0 { "signed integer is less than minimum" } else { "signed integer is greater than maximum" };
-            return Err(vm.overflow_error(what));
-        };
-        number.to_ne_bytes().to_vec()
+        match vm.parsed_int(value) {
+            Ok(number) => number.to_ne_bytes().to_vec(),
+            // What is no C int is asked for its bytes.
+            Err(_) if vm.clear_if(ExceptionKind::OverflowError) => buffer(vm, value)?,
+            Err(raised) => return Err(raised),
+        }
     } else {
         buffer(vm, value)?
     };
@@ -730,7 +738,7 @@ fn set_option(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 // ---- byte order
 
 fn swap_short(vm: &mut Vm, args: Args<'_>, function: &str) -> Result<Value> {
-    let number = vm.index_i64(&args[0])?;
+    let number = vm.c_int(&args[0])?;
     if number < 0 {
         return Err(vm.overflow_error(format!("{function}: can't convert negative Python int to C 16-bit unsigned integer")));
     }
