@@ -66,6 +66,8 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             let parts = vec![vm.new_float(this.re), vm.new_float(this.im)];
             Ok(vm.new_tuple(parts))
         }),
+        native("__pow__(self, value, mod=None, /)", |vm, args| power(vm, &args[0], &args[1], args)).wrapper(),
+        native("__rpow__(self, value, mod=None, /)", |vm, args| power(vm, &args[1], &args[0], args)).wrapper(),
     ],
     getset: &[
         getter("real", |vm, value| {
@@ -211,6 +213,14 @@ fn arithmetic(vm: &mut Vm, left: &Value, right: &Value, operation: fn(Complex, C
     let Some(right) = operand(vm, right)? else { return Ok(Value::NOT_IMPLEMENTED) };
     let result = checked(vm, operation(left, right))?;
     Ok(made(vm, result))
+}
+
+/// `__pow__` and `__rpow__` as methods, which take a third argument in order to refuse it.
+fn power(vm: &mut Vm, left: &Value, right: &Value, args: Args<'_>) -> Result<Value> {
+    if args.given_some(2).is_some() && operand(vm, left)?.is_some() && operand(vm, right)?.is_some() {
+        return Err(vm.value_error("complex modulo"));
+    }
+    arithmetic(vm, left, right, Complex::pow)
 }
 
 fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
