@@ -674,17 +674,29 @@ fn expect_name(vm: &mut Vm, name: &Value) -> Result<()> {
     Err(vm.type_error(message))
 }
 
+/// The name to look up: namespaces know plain strings, so one of a subclass is asked for by its text.
+fn name_to_find(vm: &mut Vm, name: &Value) -> Result<Value> {
+    expect_name(vm, name)?;
+    match name.downcast::<Str>() {
+        Some(string) if !vm.is_exact(name, TypeId::Str) => {
+            let text = string.get(vm).text.clone();
+            Ok(vm.intern_text(text))
+        }
+        _ => Ok(name.clone()),
+    }
+}
+
 fn getattr(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    expect_name(vm, &args[1])?;
+    let name = name_to_find(vm, &args[1])?;
     match args.given(2) {
-        None => vm.get_attr(&args[0], &args[1]),
-        Some(default) => Ok(vm.find_attr(&args[0], &args[1])?.unwrap_or_else(|| default.clone())),
+        None => vm.get_attr(&args[0], &name),
+        Some(default) => Ok(vm.find_attr(&args[0], &name)?.unwrap_or_else(|| default.clone())),
     }
 }
 
 fn hasattr(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    expect_name(vm, &args[1])?;
-    Ok(Value::from_bool(vm.find_attr(&args[0], &args[1])?.is_some()))
+    let name = name_to_find(vm, &args[1])?;
+    Ok(Value::from_bool(vm.find_attr(&args[0], &name)?.is_some()))
 }
 
 fn setattr(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

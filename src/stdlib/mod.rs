@@ -24,6 +24,7 @@ pub(crate) mod io;
 pub(crate) mod itertools;
 pub(crate) mod itertools_state;
 pub(crate) mod json;
+pub(crate) mod library;
 pub(crate) mod math;
 pub(crate) mod operator;
 pub(crate) mod os;
@@ -75,6 +76,7 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &io::MODULE,
     &itertools::MODULE,
     &json::MODULE,
+    &library::MODULE,
     &math::MODULE,
     &operator::MODULE,
     &os::MODULE,

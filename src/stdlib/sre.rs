@@ -29,6 +29,14 @@ pub(crate) const MODULE: NativeModule = NativeModule {
             parse_template(vm, &pattern, &args[1])?;
             Ok(args[1].clone())
         }),
+        native("widths(pattern, /)", |vm, args| {
+            let Some(pattern) = args[0].downcast::<PatternPayload>().cloned() else {
+                return Err(vm.type_error("widths() argument must be a Pattern"));
+            };
+            let (least, most) = pattern.get(vm).regex.widths();
+            let pair = vec![Value::small(least as i64), most.map_or(Value::NONE, |most| Value::small(most as i64))];
+            Ok(vm.new_tuple(pair))
+        }),
         native("getcodesize()", |_, _| Ok(Value::small(4))),
         native("unicode_iscased(character, /)", |vm, args| {
             let code = u32::try_from(i64::from(vm.c_int(&args[0])?)).ok().filter(|&code| code <= 0x10_FFFF);

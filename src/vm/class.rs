@@ -502,7 +502,7 @@ impl Vm {
                 extra_words = extra_words.max(1);
             }
             let first = extra_words.max(1);
-            if !members.is_empty() || flags & HAS_DICT != 0 {
+            if !members.is_empty() || flags & HAS_DICT != 0 && !own_namespace(layout) {
                 extra_words = first + members.len() as u16;
             }
             first

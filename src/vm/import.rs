@@ -517,13 +517,24 @@ fn find_and_load(vm: &mut Vm, name: &Value, modules: &Ref<Dict>) -> Result<Value
     } else if let Some(known) = vm.dict_get(modules, name)? {
         return Ok(known);
     }
-    let Some(found) = find(vm, &text, &tail, search)? else {
+    if let Some(module) = ask_finders(vm, name, search.as_deref())? {
+        return bind_in_parent(vm, parent_module, &tail, module);
+    }
+    let Some(found) = find(vm, &text, &tail, search.clone())? else {
+        if let Some(module) = ask_path_hooks(vm, name, search)? {
+            return bind_in_parent(vm, parent_module, &tail, module);
+        }
         let message = format!("No module named {}", crate::text::repr::repr(crate::text::Text::from(text.as_str()).view()));
         return Err(import_error(vm, ExceptionKind::ModuleNotFoundError, message, Some(name), None, None));
     };
     let module = load(vm, name, &text, found, modules)?;
-    if let Some(parent) = parent_module {
-        let tail = vm.intern(&tail);
+    bind_in_parent(vm, parent_module, &tail, module)
+}
+
+/// Makes a submodule an attribute of its package.
+fn bind_in_parent(vm: &mut Vm, parent: Option<Value>, tail: &str, module: Value) -> Result<Value> {
+    if let Some(parent) = parent {
+        let tail = vm.intern(tail);
         if let Err(raised) = vm.set_attr(&parent, &tail, &module) {
             if !vm.clear_if(ExceptionKind::AttributeError) {
                 return Err(raised);
@@ -531,6 +542,71 @@ fn find_and_load(vm: &mut Vm, name: &Value, modules: &Ref<Dict>) -> Result<Value
         }
     }
     Ok(module)
+}
+
+/// The module that a finder in `sys.meta_path` knows, loaded; nothing is asked while that list is empty. The finders stand before the native search.
+fn ask_finders(vm: &mut Vm, name: &Value, search: Option<&[Value]>) -> Result<Option<Value>> {
+    let Some(finders) = vm.sys_peek("meta_path")? else { return Ok(None) };
+    if finders.downcast::<crate::object::types::list::List>().is_none_or(|list| list.get(vm).items.is_empty()) {
+        return Ok(None);
+    }
+    let path = search.map_or(Value::NONE, |entries| vm.new_list(entries.to_vec()));
+    for finder in vm.collect(&finders)? {
+        let Some(find_spec) = vm.find_attr_str(&finder, "find_spec")? else { continue };
+        let spec = vm.call(&find_spec, &[name.clone(), path.clone(), Value::NONE])?;
+        if !spec.is_none() {
+            return load_spec(vm, &spec).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The module that is found by what is in `sys.path_hooks`, or in a zip archive; asked when nothing else has been found.
+fn ask_path_hooks(vm: &mut Vm, name: &Value, search: Option<Vec<Value>>) -> Result<Option<Value>> {
+    let entries = match search {
+        Some(entries) => entries,
+        None => match vm.sys_get("path")? {
+            Some(path) => vm.collect(&path)?,
+            None => return Ok(None),
+        },
+    };
+    let has_hooks = match vm.sys_peek("path_hooks")? {
+        Some(hooks) => vm.is_true(&hooks)?,
+        None => false,
+    };
+    let is_in_file = |vm: &Vm, entry: &Value| {
+        let text = vm.text_of(entry).map(ToString::to_string).unwrap_or_default();
+        // `archive.zip/folder` leads into an archive, too.
+        !text.starts_with(LIBRARY) && !text.is_empty() && Path::new(&text).ancestors().any(Path::is_file)
+    };
+    if !has_hooks && !entries.iter().any(|entry| is_in_file(vm, entry)) {
+        return Ok(None);
+    }
+    let machinery = vm.import("importlib.machinery")?;
+    let finder = vm.get_attr_str(&machinery, "PathFinder")?;
+    let path = vm.new_list(entries);
+    let spec = vm.call_method(&finder, "find_spec", &[name.clone(), path])?;
+    if spec.is_none() { Ok(None) } else { load_spec(vm, &spec).map(Some) }
+}
+
+/// Makes and runs the module of a spec that a script's finder made.
+fn load_spec(vm: &mut Vm, spec: &Value) -> Result<Value> {
+    let util = vm.import("importlib._bootstrap")?;
+    let function = vm.get_attr_str(&util, "_load")?;
+    vm.call(&function, std::slice::from_ref(spec))
+}
+
+/// Where `importlib.machinery`, once imported, keeps the function that makes loaders (see `_library`).
+pub(crate) const LOADER_MAKER: &str = "import.loader_maker";
+
+/// Gives a module that was found natively its loader, if somebody is interested in loaders at all.
+fn set_loader(vm: &mut Vm, dict: &Ref<Dict>, spec: &Value, name: &Value, kind: &str, file: Option<&Value>) -> Result<()> {
+    let Some(maker) = vm.state().module_state.get(LOADER_MAKER).cloned() else { return Ok(()) };
+    let kind = vm.new_str(kind);
+    let loader = vm.call(&maker, &[name.clone(), kind, file.cloned().unwrap_or(Value::NONE)])?;
+    vm.set_attr_str(spec, "loader", &loader)?;
+    let key = vm.name(Name::Loader);
+    vm.dict_set(dict, &key, loader)
 }
 
 /// Modules whose functions name another one as theirs, as CPython's do that are made in C: both can be imported.
@@ -737,6 +813,7 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
             let spec = make_spec(vm, name, Some(origin), None, false)?;
             if let Some(dict) = module.downcast::<Module>().map(|module| module.get(vm).dict.clone()) {
                 set_module_attributes(vm, &dict, &spec, parent, None, None)?;
+                set_loader(vm, &dict, &spec, name, "native", None)?;
             }
             vm.dict_set(modules, name, module.clone())?;
             return Ok(module);
@@ -747,7 +824,8 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
             let dict = module.get(vm).dict.clone();
             let class = vm.native_type(&NAMESPACE_PATH);
             let path = vm.alloc_for(&class, crate::object::types::list::List { items: portions }).into_value();
-            set_module_attributes(vm, &dict, &spec, text, None, Some(path))?;
+            set_module_attributes(vm, &dict, &spec, text, None, Some(path.clone()))?;
+            set_loader(vm, &dict, &spec, name, "namespace", Some(&path))?;
             let module = module.into_value();
             vm.dict_set(modules, name, module.clone())?;
             return Ok(module);
@@ -766,7 +844,9 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
     };
     let spec = make_spec(vm, name, Some(file_value.clone()), path.clone().map(|path| vec![path]), true)?;
     let path_list = path.map(|path| vm.new_list(vec![path]));
-    set_module_attributes(vm, &dict, &spec, if is_package { text } else { parent }, Some(file_value), path_list)?;
+    set_module_attributes(vm, &dict, &spec, if is_package { text } else { parent }, Some(file_value.clone()), path_list)?;
+    let kind = if matches!(program, Program::Library(..)) { "library" } else { "file" };
+    set_loader(vm, &dict, &spec, name, kind, Some(&file_value))?;
     if !matches!(program, Program::Library(..))
         && let Some(place) = cache::place_of(Path::new(&file))
     {

@@ -24,6 +24,8 @@ pub(super) struct Program {
     pub(super) anchored: bool,
     /// The least length of a match.
     pub(super) min_width: usize,
+    /// The greatest length of a match; `MOST` when there is no limit.
+    pub(super) max_width: u64,
 }
 
 /// Which characters may come first.
@@ -138,12 +140,15 @@ pub(super) enum Cut {
 /// "No instruction", "no filter".
 pub(super) const NONE: u32 = u32::MAX;
 
+/// A width without limit.
+pub(super) const MOST: u64 = 1 << 62;
+
 type Result<T> = std::result::Result<T, PatternError>;
 
 pub(super) fn compile(body: &Sequence, flags: u32, groups: usize) -> Result<Program> {
     let mut compiler =
         Compiler { ops: Vec::new(), sets: Vec::new(), literals: Vec::new(), firsts: Vec::new(), widths: vec![(0, 0); groups], loops: 0 };
-    let (min_width, _) = compiler.width(body);
+    let (min_width, max_width) = compiler.width(body);
     compiler.sequence(body, flags)?;
     compiler.ops.push(Op::Match);
     let (first, nullable) = compiler.first(body, flags);
@@ -162,7 +167,7 @@ pub(super) fn compile(body: &Sequence, flags: u32, groups: usize) -> Result<Prog
         })
         .collect();
     note_next_characters(&mut ops, &literals);
-    Ok(Program { ops, sets, literals, loops, groups, prefix, first: (!nullable).then_some(first), anchored, min_width: min_width as usize })
+    Ok(Program { ops, sets, literals, loops, groups, prefix, first: (!nullable).then_some(first), anchored, min_width: min_width as usize, max_width })
 }
 
 impl Program {
@@ -411,7 +416,6 @@ impl Compiler {
 
     /// The least and most that a sequence matches; group widths are noted on the way.
     fn width(&mut self, nodes: &[Node]) -> (u64, u64) {
-        const MOST: u64 = 1 << 62;
         nodes.iter().fold((0, 0), |(least, most), node| {
             let (low, high) = match node {
                 Node::Literal(_) | Node::Any | Node::Set { .. } => (1, 1),

@@ -165,6 +165,11 @@ impl Pattern {
         &self.notes
     }
 
+    /// The least and the greatest length of a match, the latter `None` when there is no limit.
+    pub(crate) fn widths(&self) -> (usize, Option<u64>) {
+        (self.program.min_width, (self.program.max_width < compile::MOST).then_some(self.program.max_width))
+    }
+
     /// Names and numbers of the named groups, in order of the numbers.
     pub(crate) fn names(&self) -> &[(Text, usize)] {
         &self.names
