@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-use crate::Limits;
+use crate::{Limits, StartFlags};
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -20,6 +20,9 @@ pub(super) struct Arguments {
     pub(super) limits: Limits,
     /// What the threads did is printed at the end.
     pub(super) gil_stats: bool,
+    /// `-X`: names, and values where they have any.
+    pub(super) x_options: Vec<(String, Option<String>)>,
+    pub(super) flags: StartFlags,
 }
 
 /// What to do.
@@ -56,6 +59,9 @@ Runs a script in Python 3's syntax, or starts a prompt.
   --max-instructions N, --max-memory SIZE, --timeout SECONDS, --max-depth N, --max-threads N, --max-output SIZE
                    end the script when it uses more; a SIZE is in bytes, or has a K, M or G behind it
   -B               write no compiled files (__scrcache__) beside the sources
+  -E, -P, -I       look at no environment variables; leave the script's folder out of sys.path; both
+  -q, -u           no greeting at the prompt; write stdout and stderr at once
+  -X NAME[=VALUE]  an entry of sys._xoptions; int_max_str_digits=N limits the digits of integers
   -W FILTER        what becomes of warnings: action:message:category:module:line, such as -W error
   --gil-stats      print at the end what the threads did: who held the GIL, who waited for what
   -V, --version    print the version
@@ -79,6 +85,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>, seed: Option<
         warnings: Vec::new(),
         limits: Limits::new(),
         gil_stats: false,
+        x_options: Vec::new(),
+        flags: StartFlags::default(),
     };
     let mut rest = lexopt::Parser::from_args(arguments);
     parsed.read(&mut rest).map_err(|error| match error {
@@ -128,6 +136,14 @@ impl Arguments {
                 Long("max-threads") => self.limit(|limits, n| limits.threads(n as usize), parse_number("--max-threads", &rest.value()?.string()?)?),
                 Long("timeout") => self.limits = self.limits.wall_time(parse_seconds("--timeout", &rest.value()?.string()?)?),
                 Short('B') => self.writes_cache = false,
+                Short('E') => self.flags.ignores_environment = true,
+                Short('I') => (self.flags.is_isolated, self.flags.ignores_environment, self.flags.is_safe_path) = (true, true, true),
+                Short('P') => self.flags.is_safe_path = true,
+                Short('q') => self.flags.is_quiet = true,
+                Short('u') => self.flags.is_unbuffered = true,
+                // There is no `site` that these would keep out.
+                Short('s' | 'S') => {}
+                Short('X') => self.x_options.push(parse_x_option(&rest.value()?.string()?)),
                 Short('W') => self.warnings.push(rest.value()?.string()?),
                 Long("gil-stats") => self.gil_stats = true,
                 Short('V') | Long("version") => self.action = Action::Version,
@@ -146,6 +162,13 @@ impl Arguments {
 
     fn limit<T>(&mut self, set: impl FnOnce(Limits, T) -> Limits, value: T) {
         self.limits = set(self.limits, value);
+    }
+}
+
+fn parse_x_option(text: &str) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
     }
 }
 

@@ -15,11 +15,13 @@ use crate::{Error, Interpreter};
 const INDENTATION: &str = "    ";
 
 /// Reads and runs inputs until the end of input or `exit()`.
-pub(super) fn run(interpreter: &Interpreter) -> Result<(), Error> {
-    write_stderr(&format!(
-        "Scrip {} (Python 3.13 syntax)\nTab completes and indents, Ctrl-C interrupts, exit() or Ctrl-D ends.\n",
-        env!("CARGO_PKG_VERSION")
-    ));
+pub(super) fn run(interpreter: &Interpreter, is_quiet: bool) -> Result<(), Error> {
+    if !is_quiet {
+        write_stderr(&format!(
+            "Scrip {} (Python 3.13 syntax)\nTab completes and indents, Ctrl-C interrupts, exit() or Ctrl-D ends.\n",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
     let config = Config::builder().auto_add_history(true).completion_type(CompletionType::List).build();
     let Ok(mut editor) = Editor::<Names, DefaultHistory>::with_config(config) else {
         write_stderr("scrip: cannot use this terminal\n");

@@ -54,8 +54,9 @@ fn run(mut arguments: Arguments) -> ExitCode {
         }
         _ => String::new(),
     };
-    let mut search_path = vec![folder];
-    if let Ok(folders) = std::env::var("SCRIPPATH") {
+    let flags = arguments.flags;
+    let mut search_path = if flags.is_safe_path { Vec::new() } else { vec![folder] };
+    if let Some(folders) = std::env::var("SCRIPPATH").ok().filter(|_| !flags.ignores_environment) {
         search_path.extend(folders.split(':').filter(|folder| !folder.is_empty()).map(str::to_owned));
     }
     let is_prompt = arguments.action == Action::Input && std::io::stdin().is_terminal();
@@ -67,6 +68,9 @@ fn run(mut arguments: Arguments) -> ExitCode {
         .executable(executable)
         .interactive(is_prompt)
         .write_cache(arguments.writes_cache)
+        .x_options(arguments.x_options)
+        .start_flags(flags)
+        .ends_process(true)
         .handle_signals(true)
         .limits(arguments.limits);
     if arguments.gil_stats {
@@ -87,7 +91,7 @@ fn run(mut arguments: Arguments) -> ExitCode {
         Action::Code(text) => interpreter.exec(&format!("{text}\n")),
         Action::Module(name) => interpreter.run_module(name),
         Action::Disassemble(file) => return disassemble(&interpreter, file),
-        Action::Input if is_prompt => super::repl::run(&interpreter),
+        Action::Input if is_prompt => super::repl::run(&interpreter, flags.is_quiet),
         _ => {
             let mut source = Vec::new();
             match std::io::stdin().read_to_end(&mut source) {

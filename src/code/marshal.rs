@@ -3,6 +3,9 @@
 //! A file is a header (magic, the number of the compiler, the stamp of its source), a checksum and a body. The body is a table of
 //! strings and the outermost unit, whose functions' units stand inside it; numbers are LEB128. Nothing in a file is trusted: the checksum
 //! finds damage, every count is compared with what is left before anything is allocated for it, and each unit is verified.
+//!
+//! The library that is in the program was compiled and verified when the program was built. Its units lie in one image for all modules, whose strings
+//! are named by their place; a unit's body and its positions are read only when they are needed.
 
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -10,12 +13,16 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::instruction::{Opcode, Word};
-use super::unit::{Capture, Constant, FunctionSite, Handler, HandlerKind, LineTable, Position, Unit, UnitFlags};
+use super::unit::{Body, Capture, Constant, FunctionSite, Handler, HandlerKind, LineTable, Position, Runs, Unit, UnitFlags};
 use super::verify::verify;
 
 const MAGIC: &[u8; 4] = b"SCRC";
 /// The number that the build gave to the compiler: it changes with the format, the instructions, and what is made of a source.
-const COMPILER: u64 = number(env!("SCRIP_COMPILER"));
+const COMPILER: u64 = number(match option_env!("SCRIP_COMPILER") {
+    Some(digits) => digits,
+    // The build script, which makes the number, compiles this file, too; it writes no `.scrc` files.
+    None => "0",
+});
 
 const fn number(digits: &str) -> u64 {
     let mut value = 0_u64;
@@ -63,17 +70,82 @@ pub(crate) fn read(file: &[u8], stamp: Stamp) -> Result<Arc<Unit>, String> {
     if u64::from_le_bytes(*sum) != checksum(body) {
         return Err("damaged".into());
     }
-    let mut reader = Reader { bytes: body, strings: Vec::new(), depth: 0 };
+    let mut reader = Reader { bytes: body, strings: Vec::new(), depth: 0, library: None };
     let n_strings = reader.count(1)?;
     for _ in 0..n_strings {
         let text = std::str::from_utf8(reader.bytes_of()?).map_err(|_| "a string is not UTF-8")?;
         reader.strings.push(text.into());
     }
-    let unit = reader.unit()?;
+    let unit = reader.unit(None)?;
     if !reader.bytes.is_empty() {
         return Err("more bytes than a unit".into());
     }
     Ok(unit)
+}
+
+/// The image of the library: the texts of all strings, each after its length; and the units.
+#[derive(Debug)]
+pub(crate) struct Library {
+    pub(crate) strings: &'static [u8],
+    pub(crate) units: &'static [u8],
+}
+
+/// A part of the library's image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Image {
+    library: &'static Library,
+    start: usize,
+    end: usize,
+}
+
+impl Image {
+    fn reader(&self) -> Reader<'static> {
+        Reader { bytes: &self.library.units[self.start..self.end], strings: Vec::new(), depth: 0, library: Some(self.library) }
+    }
+
+    /// The body of a unit of a file.
+    pub(super) fn body(&self, filename: &Arc<str>) -> Body {
+        self.reader().body(filename).unwrap_or_else(|problem| unreachable!("the library in the program: {problem}"))
+    }
+
+    /// A table of positions.
+    pub(super) fn lines(&self) -> Runs {
+        self.reader().lines().unwrap_or_else(|problem| unreachable!("the library in the program: {problem}"))
+    }
+}
+
+/// The unit of a module of the library, which lies at `start` and is `size` bytes long.
+pub(crate) fn read_library(library: &'static Library, start: usize, size: usize, filename: &str) -> Arc<Unit> {
+    let filename = filename.into();
+    let mut reader = Image { library, start, end: start + size }.reader();
+    reader.unit(Some(&filename)).unwrap_or_else(|problem| unreachable!("the library in the program: {problem}"))
+}
+
+/// Writes the library's image: the build script's part.
+#[allow(dead_code, reason = "of use to the build script only")]
+#[derive(Default)]
+pub(crate) struct LibraryWriter {
+    writer: Writer,
+}
+
+#[allow(dead_code, reason = "of use to the build script only")]
+impl LibraryWriter {
+    /// An image without modules.
+    pub(crate) fn new() -> Self {
+        Self { writer: Writer { blob: Some(Vec::new()), ..Writer::default() } }
+    }
+
+    /// Adds a module: where it starts, and its size.
+    pub(crate) fn add(&mut self, unit: &Unit) -> (usize, usize) {
+        let start = self.writer.bytes.len();
+        self.writer.unit(unit);
+        (start, self.writer.bytes.len() - start)
+    }
+
+    /// The strings and the units.
+    pub(crate) fn finish(self) -> (Vec<u8>, Vec<u8>) {
+        (self.writer.blob.unwrap_or_default(), self.writer.bytes)
+    }
 }
 
 fn header(stamp: Stamp) -> Vec<u8> {
@@ -105,6 +177,8 @@ struct Writer {
     bytes: Vec<u8>,
     strings: Vec<Arc<str>>,
     string_ids: FxHashMap<Arc<str>, u64>,
+    /// In the library's image: the strings' texts, and what a unit needs late has its length before it.
+    blob: Option<Vec<u8>>,
 }
 
 impl Writer {
@@ -122,12 +196,31 @@ impl Writer {
     }
 
     fn text(&mut self, text: &Arc<str>) {
-        let strings = &mut self.strings;
-        let id = *self.string_ids.entry(text.clone()).or_insert_with(|| {
-            strings.push(text.clone());
-            strings.len() as u64 - 1
+        let (strings, blob) = (&mut self.strings, &mut self.blob);
+        let id = *self.string_ids.entry(text.clone()).or_insert_with(|| match blob {
+            Some(blob) => {
+                let mut piece = Self::default();
+                piece.bytes_of(text.as_bytes());
+                blob.extend_from_slice(&piece.bytes);
+                (blob.len() - piece.bytes.len()) as u64
+            }
+            None => {
+                strings.push(text.clone());
+                strings.len() as u64 - 1
+            }
         });
         self.number(id);
+    }
+
+    /// What `write` writes, in the library's image after its length.
+    fn part(&mut self, write: impl FnOnce(&mut Self)) {
+        if self.blob.is_none() {
+            return write(self);
+        }
+        let before = std::mem::take(&mut self.bytes);
+        write(self);
+        let part = std::mem::replace(&mut self.bytes, before);
+        self.bytes_of(&part);
     }
 
     fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
@@ -138,11 +231,19 @@ impl Writer {
     }
 
     fn unit(&mut self, unit: &Unit) {
-        for text in [&unit.name, &unit.qualname, &unit.filename] {
+        for text in [&unit.name, &unit.qualname] {
             self.text(text);
+        }
+        // The library's image has no file names: they follow from the modules' names.
+        if self.blob.is_none() {
+            self.text(&unit.filename);
         }
         self.number(u64::from(unit.first_line));
         self.number(flag_bits(unit.flags));
+        self.part(|writer| writer.body(unit));
+    }
+
+    fn body(&mut self, unit: &Body) {
         for number in [unit.n_positional_only, unit.n_positional, unit.n_keyword_only, unit.n_registers] {
             self.number(u64::from(number));
         }
@@ -169,13 +270,17 @@ impl Writer {
             }
             writer.number(handler.kind as u64);
         });
-        self.list(unit.positions.rows(), |writer, (pc, position)| {
+        self.part(|writer| writer.lines(&unit.positions));
+    }
+
+    fn lines(&mut self, positions: &LineTable) {
+        self.list(positions.rows(), |writer, (pc, position)| {
             let Position { line, end_line, column, end_column } = *position;
             for number in [*pc, line, end_line, column, end_column] {
                 writer.number(u64::from(number));
             }
         });
-        self.list(unit.positions.silent(), |writer, (pc, line)| {
+        self.list(positions.silent(), |writer, (pc, line)| {
             writer.number(u64::from(*pc));
             writer.number(u64::from(*line));
         });
@@ -285,6 +390,8 @@ struct Reader<'a> {
     bytes: &'a [u8],
     strings: Vec<Arc<str>>,
     depth: u32,
+    /// The library whose image is read; it was verified when it was made.
+    library: Option<&'static Library>,
 }
 
 type Read<T> = Result<T, String>;
@@ -337,6 +444,11 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self) -> Read<Arc<str>> {
         let index: usize = self.small()?;
+        if let Some(library) = self.library {
+            let bytes = library.strings.get(index..).ok_or("there is no such string")?;
+            let text = Reader { bytes, strings: Vec::new(), depth: 0, library: None }.bytes_of()?;
+            return std::str::from_utf8(text).map(Arc::from).map_err(|_| "a string is not UTF-8".into());
+        }
         self.strings.get(index).cloned().ok_or_else(|| "there is no such string".into())
     }
 
@@ -355,14 +467,36 @@ impl<'a> Reader<'a> {
         result
     }
 
-    fn unit(&mut self) -> Read<Arc<Unit>> {
-        self.deeper(Self::unit_inside)
+    /// A unit; one of the library is of the file `filename`.
+    fn unit(&mut self, filename: Option<&Arc<str>>) -> Read<Arc<Unit>> {
+        self.deeper(|reader| reader.unit_inside(filename))
     }
 
-    fn unit_inside(&mut self) -> Read<Arc<Unit>> {
-        let (name, qualname, filename) = (self.text()?, self.text()?, self.text()?);
+    /// The part that follows, with its length before it, to be read later.
+    fn late(&mut self, library: &'static Library) -> Read<Image> {
+        let part = self.bytes_of()?;
+        let start = part.as_ptr() as usize - library.units.as_ptr() as usize;
+        Ok(Image { library, start, end: start + part.len() })
+    }
+
+    fn unit_inside(&mut self, filename: Option<&Arc<str>>) -> Read<Arc<Unit>> {
+        let (name, qualname) = (self.text()?, self.text()?);
+        let filename = match filename {
+            Some(filename) => filename.clone(),
+            None => self.text()?,
+        };
         let first_line = self.small()?;
         let flags = flags_of(self.number()?);
+        if let Some(library) = self.library {
+            return Ok(Arc::new(Unit::waiting(name, qualname, filename, first_line, flags, self.late(library)?)));
+        }
+        let body = self.body(&filename)?;
+        let unit = Unit::new(name, qualname, filename, first_line, flags, body);
+        verify(&unit)?;
+        Ok(Arc::new(unit))
+    }
+
+    fn body(&mut self, filename: &Arc<str>) -> Read<Body> {
         let (n_positional_only, n_positional) = (self.small()?, self.small()?);
         let (n_keyword_only, n_registers) = (self.small()?, self.small()?);
         let locals = self.list(1, Self::text)?;
@@ -370,7 +504,7 @@ impl<'a> Reader<'a> {
         let free = self.list(1, Self::text)?;
         let constants = self.list(1, Self::constant)?;
         let sites = self.list(1, Self::text)?;
-        let functions = self.list(1, Self::function)?;
+        let functions = self.list(1, |reader| reader.function(filename))?;
         let code = self.list(8, |reader| {
             let word = Word(reader.word()?);
             // The quickened forms at the table's end trust caches that only the VM fills.
@@ -380,35 +514,11 @@ impl<'a> Reader<'a> {
             Ok(word)
         })?;
         let handlers = self.list(5, Self::handler)?;
-        let n_rows = self.count(5)?;
-        let mut positions = LineTable::default();
-        let mut last = None;
-        for _ in 0..n_rows {
-            let pc: u32 = self.small()?;
-            if last.is_some_and(|last| last >= pc) {
-                return Err("positions are out of order".into());
-            }
-            last = Some(pc);
-            let (line, end_line) = (self.small()?, self.small()?);
-            let (column, end_column) = (self.small()?, self.small()?);
-            positions.push(pc, Position { line, end_line, column, end_column });
-        }
-        let n_silent = self.count(2)?;
-        let mut last = 0;
-        for _ in 0..n_silent {
-            let (pc, line): (u32, u32) = (self.small()?, self.small()?);
-            if pc < last {
-                return Err("lines are out of order".into());
-            }
-            last = pc;
-            positions.push_silent(pc, line);
-        }
-        let unit = Unit {
-            name,
-            qualname,
-            filename,
-            first_line,
-            flags,
+        let positions = match self.library {
+            Some(library) => LineTable::waiting(self.late(library)?),
+            None => LineTable::of(self.lines()?),
+        };
+        Ok(Body {
             n_positional_only,
             n_positional,
             n_keyword_only,
@@ -422,16 +532,42 @@ impl<'a> Reader<'a> {
             code,
             handlers,
             positions,
-        };
-        verify(&unit)?;
-        Ok(Arc::new(unit))
+        })
     }
 
-    fn function(&mut self) -> Read<FunctionSite> {
+    fn lines(&mut self) -> Read<Runs> {
+        let n_rows = self.count(5)?;
+        let mut runs = Runs::default();
+        let mut last = None;
+        for _ in 0..n_rows {
+            let pc: u32 = self.small()?;
+            if last.is_some_and(|last| last >= pc) {
+                return Err("positions are out of order".into());
+            }
+            last = Some(pc);
+            let (line, end_line) = (self.small()?, self.small()?);
+            let (column, end_column) = (self.small()?, self.small()?);
+            runs.push(pc, Position { line, end_line, column, end_column });
+        }
+        let n_silent = self.count(2)?;
+        let mut last = 0;
+        for _ in 0..n_silent {
+            let (pc, line): (u32, u32) = (self.small()?, self.small()?);
+            if pc < last {
+                return Err("lines are out of order".into());
+            }
+            last = pc;
+            runs.silent.push((pc, line));
+        }
+        Ok(runs)
+    }
+
+    fn function(&mut self, filename: &Arc<str>) -> Read<FunctionSite> {
         let flags = self.number()?;
         let captures = self.list(1, Self::capture)?;
         let [has_defaults, has_keyword_defaults, has_annotations] = [0, 1, 2].map(|bit| flags >> bit & 1 == 1);
-        Ok(FunctionSite { unit: self.unit()?, has_defaults, has_keyword_defaults, has_annotations, captures })
+        let filename = self.library.map(|_| filename);
+        Ok(FunctionSite { unit: self.unit(filename)?, has_defaults, has_keyword_defaults, has_annotations, captures })
     }
 
     fn capture(&mut self) -> Read<Capture> {

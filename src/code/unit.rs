@@ -1,11 +1,13 @@
 //! A compiled unit: what one module body, function body, class body or comprehension compiles to. It is immutable, knows no objects and
 //! is shared by interpreters; each makes its own constants and caches from it at the first call.
 
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, OnceLock};
 
 use super::instruction::Word;
+use super::marshal::Image;
 
-/// One compiled scope.
+/// One compiled scope: what is known of it before it runs, and its body.
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
     /// `__name__`: `<module>`, `<lambda>`, `<listcomp>` … or the function's or class's name.
@@ -18,6 +20,15 @@ pub(crate) struct Unit {
     pub first_line: u32,
     /// What kind of scope and function it is.
     pub flags: UnitFlags,
+    /// All else; reached by dereferencing.
+    body: OnceLock<Box<Body>>,
+    /// Where the body is read from when it is first asked for; of units of the library that is in the program.
+    image: Option<Image>,
+}
+
+/// What a unit runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Body {
     /// Positional-only parameters.
     pub n_positional_only: u16,
     /// All positional parameters, positional-only ones included.
@@ -44,6 +55,52 @@ pub(crate) struct Unit {
     pub handlers: Vec<Handler>,
     /// Positions, by instruction.
     pub positions: LineTable,
+}
+
+impl Unit {
+    /// A unit that is all there.
+    pub(crate) fn new(name: Arc<str>, qualname: Arc<str>, filename: Arc<str>, first_line: u32, flags: UnitFlags, body: Body) -> Self {
+        Self { name, qualname, filename, first_line, flags, body: OnceLock::from(Box::new(body)), image: None }
+    }
+
+    /// A unit whose body is read when it is needed.
+    pub(super) fn waiting(name: Arc<str>, qualname: Arc<str>, filename: Arc<str>, first_line: u32, flags: UnitFlags, image: Image) -> Self {
+        Self { name, qualname, filename, first_line, flags, body: OnceLock::new(), image: Some(image) }
+    }
+
+    /// Whether the body has not been read yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.body.get().is_none()
+    }
+
+    /// What it runs. To be kept in a variable where more than one part is asked for.
+    #[inline]
+    pub(crate) fn body(&self) -> &Body {
+        self.body.get_or_init(|| Box::new(self.read_body()))
+    }
+
+    #[cold]
+    fn read_body(&self) -> Body {
+        match &self.image {
+            Some(image) => image.body(&self.filename),
+            None => Body::default(),
+        }
+    }
+}
+
+impl Deref for Unit {
+    type Target = Body;
+    #[inline]
+    fn deref(&self) -> &Body {
+        self.body()
+    }
+}
+
+impl DerefMut for Unit {
+    fn deref_mut(&mut self) -> &mut Body {
+        self.body();
+        self.body.get_mut().expect("it has just been read")
+    }
 }
 
 /// What a unit is.
@@ -74,10 +131,13 @@ pub(crate) struct UnitFlags {
 }
 
 impl Unit {
-    /// Bytes that it takes, those of the functions in it included, about.
+    /// Bytes that it takes, those of the functions in it included, about; of a unit of the library only its own.
     pub(crate) fn heap_size(&self) -> usize {
         let names = self.locals.len() + self.free.len() + self.sites.len();
-        let own = self.code.len() * 12 + self.positions.rows().len() * 32 + self.constants.len() * 48 + names * 64 + self.handlers.len() * 32 + 800;
+        let own = self.code.len() * 12 + self.positions.size() * 32 + self.constants.len() * 48 + names * 64 + self.handlers.len() * 32 + 800;
+        if self.image.is_some() {
+            return own;
+        }
         own + self.functions.iter().map(|site| site.unit.heap_size()).sum::<usize>()
     }
 }
@@ -184,56 +244,97 @@ pub(crate) struct Position {
 /// The positions of a unit's instructions: runs of instructions that share one.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct LineTable {
-    rows: Vec<(u32, Position)>,
-    /// Lines of statements that have no instruction, by the instruction that follows: trace functions are told of them.
-    silent: Vec<(u32, u32)>,
+    runs: OnceLock<Runs>,
+    /// Where it is read from when it is first asked for.
+    image: Option<Image>,
 }
 
-impl LineTable {
+/// What a table consists of.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Runs {
+    pub(super) rows: Vec<(u32, Position)>,
+    /// Lines of statements that have no instruction, by the instruction that follows: trace functions are told of them.
+    pub(super) silent: Vec<(u32, u32)>,
+}
+
+impl Runs {
     /// Notes that instructions from `pc` on come from `position`. Calls come in the order of `pc`.
-    pub(crate) fn push(&mut self, pc: u32, position: Position) {
+    pub(super) fn push(&mut self, pc: u32, position: Position) {
         match self.rows.last_mut() {
             Some((_, last)) if *last == position => {}
             Some((start, last)) if *start == pc => *last = position,
             _ => self.rows.push((pc, position)),
         }
     }
+}
+
+impl LineTable {
+    /// A table that is read when it is needed.
+    pub(super) fn waiting(image: Image) -> Self {
+        Self { runs: OnceLock::new(), image: Some(image) }
+    }
+
+    /// A table that is all there.
+    pub(super) fn of(runs: Runs) -> Self {
+        Self { runs: OnceLock::from(runs), image: None }
+    }
+
+    fn runs(&self) -> &Runs {
+        self.runs.get_or_init(|| self.image.as_ref().map_or_else(Runs::default, Image::lines))
+    }
+
+    fn runs_mut(&mut self) -> &mut Runs {
+        self.runs();
+        self.runs.get_mut().expect("they have just been read")
+    }
+
+    /// Notes that instructions from `pc` on come from `position`. Calls come in the order of `pc`.
+    pub(crate) fn push(&mut self, pc: u32, position: Position) {
+        self.runs_mut().push(pc, position);
+    }
 
     /// Notes a line without an instruction, before the one at `pc`. Calls come in the order of `pc`.
     pub(crate) fn push_silent(&mut self, pc: u32, line: u32) {
-        self.silent.push((pc, line));
+        self.runs_mut().silent.push((pc, line));
     }
 
     /// The lines without instructions.
     pub(crate) fn silent(&self) -> &[(u32, u32)] {
-        &self.silent
+        &self.runs().silent
     }
 
     /// The lines without instructions that stand before the instruction at `pc`.
     pub(crate) fn silent_before(&self, pc: u32) -> &[(u32, u32)] {
-        let start = self.silent.partition_point(|(at, _)| *at < pc);
-        let end = self.silent.partition_point(|(at, _)| *at <= pc);
-        &self.silent[start..end]
+        let silent = self.silent();
+        let start = silent.partition_point(|(at, _)| *at < pc);
+        let end = silent.partition_point(|(at, _)| *at <= pc);
+        &silent[start..end]
+    }
+
+    /// How many runs there are in memory.
+    fn size(&self) -> usize {
+        if self.image.is_some() { 0 } else { self.rows().len() }
     }
 
     /// The position of the instruction at `pc`.
     pub(crate) fn position(&self, pc: u32) -> Position {
-        let after = self.rows.partition_point(|(start, _)| *start <= pc);
-        after.checked_sub(1).map_or_else(Position::default, |row| self.rows[row].1)
+        let rows = self.rows();
+        let after = rows.partition_point(|(start, _)| *start <= pc);
+        after.checked_sub(1).map_or_else(Position::default, |row| rows[row].1)
     }
 
     /// The table with each position changed.
     pub(crate) fn moved(&self, change: impl Fn(Position) -> Position) -> Self {
         let line = |line: u32| change(Position { line, end_line: line, ..Position::default() }).line;
-        Self {
-            rows: self.rows.iter().map(|(pc, position)| (*pc, change(*position))).collect(),
-            silent: self.silent.iter().map(|&(pc, silent)| (pc, line(silent))).collect(),
-        }
+        Self::of(Runs {
+            rows: self.rows().iter().map(|(pc, position)| (*pc, change(*position))).collect(),
+            silent: self.silent().iter().map(|&(pc, silent)| (pc, line(silent))).collect(),
+        })
     }
 
     /// All runs: the first instruction and its position.
     pub(crate) fn rows(&self) -> &[(u32, Position)] {
-        &self.rows
+        &self.runs().rows
     }
 }
 impl std::fmt::Debug for Word {

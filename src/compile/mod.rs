@@ -35,7 +35,7 @@ use names::{Name, Names};
 use scope::{Place, ScopeId, ScopeKind, Scopes};
 
 use crate::code::instruction::Instruction;
-use crate::code::unit::{Capture, Constant, FunctionSite, Unit, UnitFlags};
+use crate::code::unit::{Body, Capture, Constant, FunctionSite, Unit, UnitFlags};
 
 /// How a program is compiled.
 #[derive(Debug, Clone, Copy)]
@@ -223,12 +223,8 @@ impl<'a> Compiler<'a> {
         let assembled = self.asm.finish(&self.parsed.lines).map_err(too_large)?;
         let scope = &self.scopes[self.asm.scope];
         let names = &mut self.names;
-        let unit = Unit {
-            name: header.name,
-            qualname: header.qualname,
-            filename: self.filename.clone(),
-            first_line: header.first_line,
-            flags: UnitFlags { is_nested: scope.is_nested, ..header.flags },
+        let flags = UnitFlags { is_nested: scope.is_nested, ..header.flags };
+        let body = Body {
             n_positional_only: header.n_positional_only,
             n_positional: header.n_positional,
             n_keyword_only: header.n_keyword_only,
@@ -243,6 +239,7 @@ impl<'a> Compiler<'a> {
             handlers: assembled.handlers,
             positions: assembled.positions,
         };
+        let unit = Unit::new(header.name, header.qualname, self.filename.clone(), header.first_line, flags, body);
         #[cfg(debug_assertions)]
         if let Err(problem) = crate::code::verify::verify(&unit) {
             panic!("{problem}\n{}", crate::code::disassemble::disassemble(&unit));

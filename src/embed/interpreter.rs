@@ -115,6 +115,28 @@ impl Builder {
         self.options.write_cache = yes;
         self
     }
+    /// Whether the process ends when the interpreter does. Finalisers run all the same, but what is left of the memory is not given back piece by piece.
+    #[must_use]
+    pub fn ends_process(mut self, yes: bool) -> Self {
+        self.options.ends_process = yes;
+        self
+    }
+    /// `sys._xoptions`: names, and values where they have any.
+    #[must_use]
+    pub fn x_options(mut self, options: Vec<(String, Option<String>)>) -> Self {
+        self.options.x_options = options;
+        self
+    }
+    /// What `sys.flags` says of how the program was started; it is the host that does what they promise.
+    #[must_use]
+    pub fn start_flags(mut self, flags: StartFlags) -> Self {
+        self.options.ignores_environment = flags.ignores_environment;
+        self.options.is_safe_path = flags.is_safe_path;
+        self.options.is_isolated = flags.is_isolated;
+        self.options.is_unbuffered = flags.is_unbuffered;
+        self.options.is_quiet = flags.is_quiet;
+        self
+    }
     /// The program is a prompt (`sys.flags.interactive`).
     #[must_use]
     pub fn interactive(mut self, is_interactive: bool) -> Self {
@@ -172,6 +194,21 @@ impl Builder {
         })?;
         Ok(interpreter)
     }
+}
+
+/// How a program was started, as `sys.flags` tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StartFlags {
+    /// `-E`: environment variables are not looked at.
+    pub ignores_environment: bool,
+    /// `-P`: the script's folder is not in `sys.path`.
+    pub is_safe_path: bool,
+    /// `-I`: both of these.
+    pub is_isolated: bool,
+    /// `-u`: stdout and stderr are written at once.
+    pub is_unbuffered: bool,
+    /// `-q`: the prompt begins without a greeting.
+    pub is_quiet: bool,
 }
 
 /// A program that has been compiled, to be run more than once, by any interpreters at the same time: it is shared, not copied.
@@ -696,8 +733,12 @@ impl Drop for Inner {
         let all_gone = crate::thread::start::end_daemons(&mut vm);
         crate::stdlib::tear_down(&mut vm);
         vm.drain_if_dead();
+        let ends_process = vm.state().options.ends_process;
         drop(vm);
         self.shared.end_timer();
+        if ends_process {
+            return;
+        }
         if !all_gone {
             // Daemons that are stuck outside may come back to find the GIL closed; what they refer to stays.
             return;

@@ -7,5 +7,5 @@ mod limits;
 
 pub use convert::{FromScript, IntoScript};
 pub use error::{Error, ErrorKind, Raised, Stopped};
-pub use interpreter::{Builder, Compiled, Handle, Interpreter, WeakInterpreter};
+pub use interpreter::{Builder, Compiled, Handle, Interpreter, StartFlags, WeakInterpreter};
 pub use limits::{Limit, Limits, Stopper};

@@ -445,11 +445,19 @@ impl Heap {
     }
 
     /// Calls `visit` with every object; nothing may be allocated or freed meanwhile.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(NonNull<Header>)) {
+    pub(crate) fn for_each(&self, visit: impl FnMut(NonNull<Header>)) {
+        self.for_each_in_cells(0, visit);
+    }
+
+    /// The same for the objects in cells of at least `least` bytes: small objects' pages are passed over whole.
+    pub(crate) fn for_each_in_cells(&self, least: usize, mut visit: impl FnMut(NonNull<Header>)) {
         for &page in self.pages.borrow().iter() {
             // SAFETY: pages live as long as the heap, and cells up to `bump` hold a header (H3).
             unsafe {
                 let (cell, bump) = ((*page).cell, (*page).bump.get());
+                if cell < least {
+                    continue;
+                }
                 let mut at = FIRST_CELL;
                 while at + cell <= bump {
                     let header = page.cast::<u8>().add(at).cast::<Header>();

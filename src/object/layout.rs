@@ -162,6 +162,10 @@ layouts! {
     Hash => crate::stdlib::hashes::Hash,
     #[cfg(feature = "hashes")]
     Blake2 => crate::stdlib::blake2::Blake2,
+    #[cfg(feature = "compression")]
+    Deflater => crate::stdlib::zlib::Deflater,
+    #[cfg(feature = "compression")]
+    Inflater => crate::stdlib::zlib::Inflater,
     Struct => crate::stdlib::structs::StructPayload,
     UnpackIterator => crate::stdlib::structs::UnpackIterator,
     FormatAnswers => crate::stdlib::string_parser::Answers,

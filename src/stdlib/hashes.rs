@@ -1,4 +1,4 @@
-//! `_hashlib`: hash functions that are fed in pieces, and PBKDF2. The functions themselves are those of the project `RustCrypto`; without the feature `hashes` there is SHA-2 only.
+//! `_hashes`: hash functions that are fed in pieces, and PBKDF2. The functions themselves are those of the project `RustCrypto`; without the feature `hashes` there is SHA-2 only.
 
 use sha2::digest::{Digest, DynDigest};
 
@@ -16,7 +16,7 @@ use crate::vm::{Result, Vm};
 const PIECE: usize = 1 << 18;
 
 pub(crate) const MODULE: NativeModule = NativeModule {
-    name: "_hashlib",
+    name: "_hashes",
     doc: "Hash functions.",
     functions: &[
         native("new(name, string=b'', *, usedforsecurity=True)", |vm, args| {

@@ -45,6 +45,8 @@ pub(crate) mod time;
 pub(crate) mod traceback;
 pub(crate) mod unicodedata;
 pub(crate) mod weakref;
+#[cfg(feature = "compression")]
+pub(crate) mod zlib;
 
 use crate::object::native::NativeModule;
 use crate::object::types::TypeId;
@@ -93,6 +95,8 @@ pub(crate) static NATIVE_MODULES: &[&NativeModule] = &[
     &traceback::MODULE,
     &unicodedata::MODULE,
     &weakref::MODULE,
+    #[cfg(feature = "compression")]
+    &zlib::MODULE,
 ];
 
 /// Makes the modules that are always there: `builtins`, `sys` and an empty `__main__`.

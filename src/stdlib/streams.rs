@@ -52,7 +52,9 @@ fn make(vm: &mut Vm, io: &Value, name: &str, descriptor: i64, mode: &str) -> Res
     let errors = vm.new_str(if name == "stderr" { "backslashreplace" } else { "strict" });
     let newline = if mode == "rb" { Value::NONE } else { vm.new_str("\n") };
     let line_buffering = if name == "stderr" { Value::TRUE } else { is_terminal };
-    let named = [("encoding", encoding), ("errors", errors), ("newline", newline), ("line_buffering", line_buffering)];
+    let write_through = Value::from_bool(vm.state().options.is_unbuffered && mode != "rb");
+    let named =
+        [("encoding", encoding), ("errors", errors), ("newline", newline), ("line_buffering", line_buffering), ("write_through", write_through)];
     let stream = vm.call_named(&wrapper, &[buffer], &named)?;
     let mode = vm.new_str(&mode[..1]);
     vm.set_attr_str(&stream, "mode", &mode)?;

@@ -157,7 +157,16 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
         rows.push((name, vm.new_list(Vec::new())));
     }
     rows.push(("path_importer_cache", vm.new_dict().into_value()));
-    rows.push(("_xoptions", vm.new_dict().into_value()));
+    let x_options = vm.new_dict();
+    for (name, value) in &options.x_options {
+        let digits = value.as_ref().filter(|_| name == "int_max_str_digits").and_then(|value| value.parse().ok());
+        if let Some(digits) = digits.filter(|&digits: &usize| digits == 0 || digits >= 640) {
+            vm.state_mut().int_max_str_digits = digits;
+        }
+        let value = value.as_ref().map_or(Value::TRUE, |value| vm.new_str(value.as_str()));
+        vm.dict_set_str(&x_options, name, value)?;
+    }
+    rows.push(("_xoptions", x_options.into_value()));
     rows.push(("modules", vm.state().modules.clone().into_value()));
     let dict = vm.state().sys.clone();
     for (hook, kept) in [
@@ -262,13 +271,19 @@ fn hash_info(vm: &mut Vm) -> Result<Value> {
 fn flags(vm: &mut Vm) -> Result<Value> {
     let options = &vm.state().options;
     let mut flags = [0; 18].map(Value::small).to_vec();
+    let has = |name: &str| options.x_options.iter().any(|(known, _)| known == name);
     flags[2] = Value::small(i64::from(options.is_interactive));
     flags[4] = Value::small(i64::from(!options.write_cache));
+    flags[5] = Value::small(i64::from(options.is_isolated));
+    flags[7] = Value::small(i64::from(options.ignores_environment));
+    flags[10] = Value::small(i64::from(options.is_quiet));
     flags[11] = Value::small(1);
-    flags[13] = Value::FALSE;
+    flags[12] = Value::small(i64::from(options.is_isolated));
+    flags[13] = Value::from_bool(has("dev"));
     flags[14] = Value::small(1);
-    flags[16] = Value::FALSE;
-    flags[17] = Value::small(4300);
+    flags[15] = Value::small(i64::from(has("warn_default_encoding")));
+    flags[16] = Value::from_bool(options.is_safe_path);
+    flags[17] = Value::small(vm.state().int_max_str_digits as i64);
     structseq::make(vm, &FLAGS, &FLAGS_FIELDS, flags)
 }
 

@@ -466,6 +466,11 @@ impl Vm {
         names: Option<&Value>,
     ) -> Result<Called> {
         let code = function.get(self).code.as_ptr().cast_const();
+        // SAFETY: as below.
+        if unsafe { !(*code).is_complete } {
+            let code = function.get(self).code.clone();
+            self.complete_code(&code);
+        }
         // SAFETY: the function keeps its code alive, and the callable's slot the function.
         let payload = unsafe { &*code };
         // SAFETY: the first argument's place.

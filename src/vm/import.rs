@@ -4,12 +4,13 @@
 //! `__init__` file is a package; the library that is embedded in the program, whose files show as `<stdlib>/NAME.scr`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::cache;
 use super::source::SourceOptions;
 use super::state::Name;
 use super::vm::{Raised, Result, Vm};
+use crate::code::instruction::Comparison;
 use crate::code::marshal::Stamp;
 use crate::code::unit::Unit;
 use crate::gil::{Activity, Reason, Waiter};
@@ -485,8 +486,8 @@ pub(crate) fn import_star(vm: &mut Vm, module: &Value, namespace: &Value) -> Res
 /// Where a module's code is.
 enum Found {
     Native(&'static crate::object::native::NativeModule),
-    /// A file of the library: its text and its name.
-    Library(&'static str, String, bool),
+    /// A file of the library: what it was compiled to, and its name.
+    Library(Arc<Unit>, String, bool),
     File(PathBuf, bool),
     /// A directory without an `__init__` file.
     Namespace(Vec<Value>),
@@ -548,6 +549,10 @@ fn bind_in_parent(vm: &mut Vm, parent: Option<Value>, tail: &str, module: Value)
 fn ask_finders(vm: &mut Vm, name: &Value, search: Option<&[Value]>) -> Result<Option<Value>> {
     let Some(finders) = vm.sys_peek("meta_path")? else { return Ok(None) };
     if finders.downcast::<crate::object::types::list::List>().is_none_or(|list| list.get(vm).items.is_empty()) {
+        return Ok(None);
+    }
+    if vm.text_of(name).is_some_and(|name| name.to_string().starts_with("importlib.")) {
+        // What loads the modules that finders find is not asked for itself.
         return Ok(None);
     }
     let path = search.map_or(Value::NONE, |entries| vm.new_list(entries.to_vec()));
@@ -660,8 +665,9 @@ fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Resu
             portions.push(vm.new_str(package.to_string_lossy().into_owned()));
         }
     }
-    if let Some((source, is_package)) = (vm.state().library.find_script)(full) {
-        return Ok(Some(Found::Library(source, library_file(full, is_package), is_package)));
+    let library = vm.state().library;
+    if let (Some((_, is_package)), Some(unit)) = ((library.find_script)(full), (library.script_unit)(full)) {
+        return Ok(Some(Found::Library(unit, library_file(full, is_package), is_package)));
     }
     Ok(if portions.is_empty() { None } else { Some(Found::Namespace(portions)) })
 }
@@ -696,7 +702,7 @@ pub(crate) static MODULE_SPEC: TypeSpec = TypeSpec {
     name: "importlib._bootstrap.ModuleSpec",
     layout: Layout::Instance,
     flags: BASE_TYPE | HAS_DICT | HAS_WEAKREFS,
-    slots: Slots { repr: Some(spec_repr), init: Some(spec_init), ..Slots::NONE },
+    slots: Slots { repr: Some(spec_repr), init: Some(spec_init), compare: Some(compare_specs), ..Slots::NONE },
     ..TypeSpec::DEFAULT
 };
 
@@ -746,6 +752,20 @@ fn spec_repr(vm: &mut Vm, spec: &Value) -> Result<Value> {
     }
     builder.push_str(")");
     Ok(vm.new_str(builder.finish()))
+}
+
+/// Specs are equal that say the same of a module.
+fn compare_specs(vm: &mut Vm, left: &Value, right: &Value, comparison: Comparison) -> Result<Value> {
+    let class = vm.native_type(&MODULE_SPEC);
+    if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) || !vm.type_of(right).get(vm).is_subtype_of(&class) {
+        return Ok(Value::NOT_IMPLEMENTED);
+    }
+    let mut equal = true;
+    for name in ["name", "loader", "origin", "submodule_search_locations", "cached", "has_location"] {
+        let (ours, theirs) = (vm.get_attr_str(left, name)?, vm.get_attr_str(right, name)?);
+        equal = equal && vm.equal(&ours, &theirs)?;
+    }
+    Ok(Value::from_bool(equal == (comparison == Comparison::Equal)))
 }
 
 fn fill_spec(vm: &mut Vm, spec: &Value, name: &Value, origin: Option<Value>, locations: Option<Vec<Value>>, has_location: bool) -> Result<()> {
@@ -830,7 +850,7 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
             vm.dict_set(modules, name, module.clone())?;
             return Ok(module);
         }
-        Found::Library(source, file, is_package) => (Program::Library(source, (vm.state().library.script_unit)(text)), file, is_package),
+        Found::Library(unit, file, is_package) => (Program::Library(unit), file, is_package),
         Found::File(path, is_package) => (read_program(vm, &path)?, path.to_string_lossy().into_owned(), is_package),
     };
     let module = vm.new_module(text, Value::NONE)?;
@@ -880,12 +900,8 @@ fn load(vm: &mut Vm, name: &Value, text: &str, found: Found, modules: &Ref<Dict>
 
 /// A module's text, or what was made of it.
 enum Program {
-    /// A text of the library, and where its unit is, or will be, kept.
-    Library(&'static str, Option<&'static OnceLock<Arc<Unit>>>),
-    File {
-        bytes: Vec<u8>,
-        stamp: Option<Stamp>,
-    },
+    Library(Arc<Unit>),
+    File { bytes: Vec<u8>, stamp: Option<Stamp> },
     Compiled(Arc<Unit>),
 }
 
@@ -914,18 +930,7 @@ fn read_program(vm: &mut Vm, path: &Path) -> Result<Program> {
 
 fn run_program(vm: &mut Vm, program: Program, file: &str, dict: &Ref<Dict>) -> Result<()> {
     let code = match program {
-        Program::Compiled(unit) => vm.make_code(unit),
-        Program::Library(source, known) => match known.and_then(OnceLock::get) {
-            Some(unit) => vm.make_code(unit.clone()),
-            None => {
-                let code = vm.compile_bytes(source.as_bytes(), file, SourceOptions::MODULE)?;
-                if let Some(known) = known {
-                    // Another interpreter may have been faster, with the same.
-                    let _ = known.set(code.get(vm).unit.clone());
-                }
-                code
-            }
-        },
+        Program::Compiled(unit) | Program::Library(unit) => vm.make_code(unit),
         Program::File { bytes, stamp } => {
             let code = vm.compile_bytes(&bytes, file, SourceOptions::MODULE)?;
             if let Some(stamp) = stamp
@@ -978,7 +983,7 @@ pub(crate) fn run_module(vm: &mut Vm, name: &str) -> Result<()> {
                 full.push_str(".__main__");
                 continue;
             }
-            Some(Found::Library(source, file, false)) => (Program::Library(source, None), file),
+            Some(Found::Library(unit, file, false)) => (Program::Library(unit), file),
             Some(Found::File(path, false)) => (read_program(vm, &path)?, path.to_string_lossy().into_owned()),
             Some(Found::Native(_)) | None => {
                 let message = format!("No module named {full}");

@@ -28,7 +28,8 @@ impl Vm {
     pub(crate) fn flush_inline_caches(&mut self) {
         let mut codes: Vec<*mut crate::object::heap::Header> = Vec::new();
         let mut types: Vec<*mut crate::object::heap::Header> = Vec::new();
-        self.heap().for_each(|header| {
+        let least = size_of::<crate::object::heap::Object<Code>>().min(size_of::<crate::object::heap::Object<Type>>());
+        self.heap().for_each_in_cells(least, |header| {
             // SAFETY: a live header.
             let layout = unsafe { header.as_ref().layout_id() };
             if layout == crate::object::layout::Layout::Code as u16 {
@@ -250,11 +251,13 @@ impl Vm {
     }
 
     /// The function that a property gets its value by, if a frame for it can be pushed with the instance as its only argument.
-    pub(super) fn plain_getter(&self, attribute: &Value) -> Option<Value> {
+    pub(super) fn plain_getter(&mut self, attribute: &Value) -> Option<Value> {
         let property = attribute.downcast::<Property>().filter(|_| self.is_exact(attribute, TypeId::Property))?;
-        let get = &property.get(self).get;
-        let code = get.downcast::<Function>()?.get(self).code.get(self);
-        (code.is_simple && code.n_arguments == 1).then(|| get.clone())
+        let get = property.get(self).get.clone();
+        let code = get.downcast::<Function>()?.get(self).code.clone();
+        self.complete_code(&code);
+        let code = code.get(self);
+        (code.is_simple && code.n_arguments == 1).then_some(get)
     }
 
     /// `LoadAttributeProperty`; `property` is unbound where the cache does not hold.

@@ -1,7 +1,7 @@
 //! What the threads of one interpreter share: its heap, types, modules and caches. Used by whoever holds the GIL.
 
 use std::cell::OnceCell;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -191,8 +191,8 @@ pub(crate) struct Library {
     pub(crate) natives: &'static [&'static crate::object::native::NativeModule],
     /// The source of a module's script half, and whether it is a package.
     pub(crate) find_script: fn(&str) -> Option<(&'static str, bool)>,
-    /// Where the unit of that half is kept once it has been compiled, for all interpreters of the process.
-    pub(crate) script_unit: fn(&str) -> Option<&'static OnceLock<Arc<Unit>>>,
+    /// The unit of that half, which all interpreters of the process share.
+    pub(crate) script_unit: fn(&str) -> Option<Arc<Unit>>,
 }
 
 /// How the interpreter was configured.
@@ -205,6 +205,20 @@ pub(crate) struct Options {
     pub(crate) write_cache: bool,
     pub(crate) executable: String,
     pub(crate) is_interactive: bool,
+    /// The process ends with the interpreter: what is left of its memory is the system's to take back.
+    pub(crate) ends_process: bool,
+    /// `sys._xoptions`: names with their values, if they have any.
+    pub(crate) x_options: Vec<(String, Option<String>)>,
+    /// Environment variables for Scrip are not looked at.
+    pub(crate) ignores_environment: bool,
+    /// The script's folder is not in `sys.path`.
+    pub(crate) is_safe_path: bool,
+    /// As with the two above, and no folder of the user's is looked at.
+    pub(crate) is_isolated: bool,
+    /// stdout and stderr are written at once.
+    pub(crate) is_unbuffered: bool,
+    /// The prompt begins without a greeting.
+    pub(crate) is_quiet: bool,
 }
 
 impl State {

@@ -39,6 +39,9 @@ pub(crate) struct Code {
     pub(crate) is_simple: bool,
     /// Its generators may be awaited (`types.coroutine`).
     pub(crate) is_awaitable: bool,
+    /// Whether the parts that come from the unit's body are there: a function of the library gets them at its first call (`Vm::complete_code`).
+    /// Until then it is neither plain nor simple, so no quick way of calling takes it.
+    pub(crate) is_complete: bool,
 }
 
 impl Payload for Code {
@@ -46,6 +49,9 @@ impl Payload for Code {
     const IS_CONTAINER: bool = true;
     const OWNS_MEMORY: bool = true;
     fn owned_bytes(&self) -> usize {
+        if !self.is_complete {
+            return 0;
+        }
         let units =
             self.instructions.len() + self.constants.len() + self.names.len() + self.caches.len() + self.parameters.len() + self.functions.len() * 2;
         // The unit counts here and in every interpreter that shares it.

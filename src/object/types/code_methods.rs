@@ -158,6 +158,7 @@ pub(crate) fn flags(unit: &Unit) -> i64 {
 
 fn constants(vm: &mut Vm, code: &Value) -> Result<Value> {
     let code = receiver::<Code>(vm, code)?.clone();
+    vm.complete_code(&code);
     let mut values: Vec<Value> = code.get(vm).constants.to_vec();
     let units: Vec<Arc<Unit>> = code.get(vm).unit.functions.iter().map(|site| site.unit.clone()).collect();
     for (place, unit) in units.into_iter().enumerate() {

@@ -24,6 +24,7 @@ pub(super) fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
         None => Vec::new(),
     };
+    vm.complete_code(&code);
     let mut unit: Unit = (*code.get(vm).unit).clone();
     let mut texts = {
         let payload = code.get(vm);
@@ -112,6 +113,7 @@ pub(super) fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         return Err(vm.value_error("code: co_nlocals != len(co_varnames)"));
     }
     let fresh: Ref<Code> = vm.make_code(Arc::new(unit));
+    vm.complete_code(&fresh);
     match constants {
         Some(constants) => exchange_constants(vm, &fresh, constants)?,
         None => keep_constants(vm, &code, &fresh),

@@ -43,7 +43,10 @@ pub(crate) static FUNCTION: TypeSpec = TypeSpec {
         GetSetSpec { name: "__qualname__", get: |vm, f| Ok(function(vm, f)?.qualname.clone()), set: Some(set_function_qualname) },
         GetSetSpec {
             name: "__doc__",
-            get: |vm, f| Ok(function(vm, f)?.doc.clone()),
+            get: |vm, f| {
+                settle_doc(vm, f)?;
+                Ok(function(vm, f)?.doc.clone())
+            },
             set: Some(|vm, f, value| {
                 let value = value.cloned().unwrap_or(Value::NONE);
                 let old = std::mem::replace(&mut receiver::<Function>(vm, f)?.get_mut(vm).doc, value);
@@ -121,6 +124,7 @@ fn new_function(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let builtins = vm.builtins_for(&globals)?;
     let module_name = vm.name(Name::Name);
     let module = vm.dict_get(&globals, &module_name)?.unwrap_or(Value::NONE);
+    vm.complete_code(&code);
     let payload = code.get(vm);
     let doc = if payload.unit.flags.has_docstring { payload.constants.first().cloned().unwrap_or(Value::NONE) } else { Value::NONE };
     let qualname = payload.qualname.clone();
@@ -159,7 +163,20 @@ fn function_get(vm: &mut Vm, value: &Value, instance: Option<&Value>, _: &Value)
     })
 }
 
+/// Takes the docstring of a function of the library from its code, if that has not been done yet.
+fn settle_doc(vm: &mut Vm, value: &Value) -> Result<()> {
+    let function = receiver::<Function>(vm, value)?.clone();
+    if function.get(vm).doc.is_unbound() {
+        let code = function.get(vm).code.clone();
+        vm.complete_code(&code);
+        let doc = code.get(vm).constants.first().cloned().unwrap_or(Value::NONE);
+        function.get_mut(vm).doc = doc;
+    }
+    Ok(())
+}
+
 fn set_code(vm: &mut Vm, value: &Value, code: Option<&Value>) -> Result<()> {
+    settle_doc(vm, value)?;
     let function = receiver::<Function>(vm, value)?;
     let Some(code) = code.and_then(|code| code.downcast::<Code>()) else { return Err(vm.type_error("__code__ must be set to a code object")) };
     let (has, needs) = (function.get(vm).closure.len(), code.get(vm).unit.free.len());

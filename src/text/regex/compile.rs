@@ -167,7 +167,18 @@ pub(super) fn compile(body: &Sequence, flags: u32, groups: usize) -> Result<Prog
         })
         .collect();
     note_next_characters(&mut ops, &literals);
-    Ok(Program { ops, sets, literals, loops, groups, prefix, first: (!nullable).then_some(first), anchored, min_width: min_width as usize, max_width })
+    Ok(Program {
+        ops,
+        sets,
+        literals,
+        loops,
+        groups,
+        prefix,
+        first: (!nullable).then_some(first),
+        anchored,
+        min_width: min_width as usize,
+        max_width,
+    })
 }
 
 impl Program {

@@ -25,30 +25,66 @@ use crate::vm::window::Window;
 impl Vm {
     /// The code object of a unit, in this interpreter.
     pub(crate) fn make_code(&mut self, unit: Arc<Unit>) -> Ref<Code> {
-        let constants: Box<[Value]> = unit.constants.iter().map(|constant| self.make_constant(constant)).collect();
-        let names: Box<[Value]> = unit.sites.iter().map(|name| self.intern(name)).collect();
-        let flags = unit.flags;
-        let n_parameters = unit.n_positional + unit.n_keyword_only + u16::from(flags.has_varargs) + u16::from(flags.has_varkeywords);
+        let is_waiting = unit.is_waiting();
         let payload = Code {
-            instructions: unit.code.iter().map(|word| Cell::new(word.0)).collect(),
-            constants,
+            instructions: Box::default(),
+            constants: Box::default(),
             traced: std::cell::OnceCell::new(),
-            caches: (0..names.len()).map(|_| Cell::new(0)).collect(),
-            names,
-            functions: (0..unit.functions.len()).map(|_| OnceCell::new()).collect(),
-            parameters: unit.locals[..usize::from(unit.n_positional + unit.n_keyword_only)].iter().map(|name| self.intern(name)).collect(),
+            caches: Box::default(),
+            names: Box::default(),
+            functions: Box::default(),
+            parameters: Box::default(),
             name: self.intern(&unit.name),
             qualname: self.intern(&unit.qualname),
             filename: self.intern(&unit.filename),
-            n_arguments: n_parameters,
-            n_locals: unit.locals.len() as u16,
-            n_registers: unit.n_registers,
-            is_plain: unit.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords,
-            is_simple: unit.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords && !flags.is_resumable(),
+            n_arguments: 0,
+            n_locals: 0,
+            n_registers: 0,
+            is_plain: false,
+            is_simple: false,
             is_awaitable: false,
+            is_complete: false,
             unit,
         };
-        self.alloc(TypeId::Code, payload)
+        let code = self.alloc(TypeId::Code, payload);
+        if !is_waiting {
+            self.complete_code(&code);
+        }
+        code
+    }
+
+    /// Gives a code object what comes from its unit's body; to be called before its body runs or is looked at.
+    #[inline]
+    pub(crate) fn complete_code(&mut self, code: &Ref<Code>) {
+        if !code.get(self).is_complete {
+            self.fill_code(code);
+        }
+    }
+
+    #[inline(never)]
+    fn fill_code(&mut self, code: &Ref<Code>) {
+        let unit = code.get(self).unit.clone();
+        let flags = unit.flags;
+        let body = unit.body();
+        let constants: Box<[Value]> = body.constants.iter().map(|constant| self.make_constant(constant)).collect();
+        let names: Box<[Value]> = body.sites.iter().map(|name| self.intern(name)).collect();
+        let parameters = body.locals[..usize::from(body.n_positional + body.n_keyword_only)].iter().map(|name| self.intern(name)).collect();
+        let n_parameters = body.n_positional + body.n_keyword_only + u16::from(flags.has_varargs) + u16::from(flags.has_varkeywords);
+        let is_plain = body.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords;
+        self.resize(code, |code| {
+            code.instructions = body.code.iter().map(|word| Cell::new(word.0)).collect();
+            code.constants = constants;
+            code.caches = (0..names.len()).map(|_| Cell::new(0)).collect();
+            code.names = names;
+            code.functions = (0..body.functions.len()).map(|_| OnceCell::new()).collect();
+            code.parameters = parameters;
+            code.n_arguments = n_parameters;
+            code.n_locals = body.locals.len() as u16;
+            code.n_registers = body.n_registers;
+            code.is_plain = is_plain;
+            code.is_simple = is_plain && !flags.is_resumable();
+            code.is_complete = true;
+        });
     }
 
     /// A constant as a value.
@@ -285,7 +321,12 @@ impl Vm {
         let module = self.dict_get(&globals, &module_name)?.unwrap_or(Value::NONE);
         let (name, qualname, doc) = {
             let payload = code.get(self);
-            let doc = if payload.unit.flags.has_docstring { payload.constants[0].clone() } else { Value::NONE };
+            // Unbound: to be taken from the code when somebody asks for it.
+            let doc = match (payload.unit.flags.has_docstring, payload.is_complete) {
+                (false, _) => Value::NONE,
+                (true, false) => Value::UNBOUND,
+                (true, true) => payload.constants[0].clone(),
+            };
             (payload.name.clone(), payload.qualname.clone(), doc)
         };
         let payload = Function {
