@@ -1,5 +1,6 @@
 """Files, folders and the environment in tests."""
 
+import collections.abc
 import contextlib
 import errno
 import os
@@ -180,7 +181,7 @@ class FakePath:
         return path
 
 
-class EnvironmentVarGuard:
+class EnvironmentVarGuard(collections.abc.MutableMapping):
     """Changes of the environment that are undone at the end of `with`."""
 
     def __init__(self):
