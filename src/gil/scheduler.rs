@@ -491,8 +491,12 @@ impl Shared {
         }
         if queue.is_empty() {
             self.gil.word.store(observed, Release);
-        } else {
-            self.grant(&mut queue, if will_block { Cause::Blocked } else { Cause::Outside });
+            return;
+        }
+        let heir = self.grant(&mut queue, if will_block { Cause::Blocked } else { Cause::Outside });
+        drop(queue);
+        if let Some(heir) = heir {
+            heir.granted_or_poked.notify_one();
         }
     }
 
@@ -519,18 +523,25 @@ impl Shared {
             thread.slice_left.store(0, Relaxed);
             queue.ordinary.push_back(thread.clone());
         }
-        self.grant(&mut queue, cause);
+        let heir = self.grant(&mut queue, cause);
+        MutexGuard::unlocked(&mut queue, || {
+            if let Some(heir) = heir {
+                heir.granted_or_poked.notify_one();
+            }
+        });
         self.wait(queue, thread);
     }
 
-    /// Hands the GIL to the head of the queue, which is not empty. The word stays locked throughout (G2).
-    fn grant(&self, queue: &mut MutexGuard<'_, Queue>, cause: Cause) {
+    /// Hands the GIL to the head of the queue, which is not empty. The word stays locked throughout (G2). The result is to be notified once the
+    /// queue's lock is free, which is what it needs first.
+    #[must_use]
+    fn grant(&self, queue: &mut MutexGuard<'_, Queue>, cause: Cause) -> Option<ThreadHandle> {
         let now = self.now();
         // Threads that do nothing but wake each other would keep the others out for ever.
         let is_starved = !queue.ordinary.is_empty() && queue.starved_since != 0 && now - queue.starved_since >= self.interval();
         let head = if is_starved { None } else { queue.urgent.pop_front() };
         let was_urgent = head.is_some();
-        let Some(head) = head.or_else(|| queue.ordinary.pop_front()) else { return };
+        let head = head.or_else(|| queue.ordinary.pop_front())?;
         if was_urgent && !queue.ordinary.is_empty() {
             if queue.starved_since == 0 {
                 queue.starved_since = now;
@@ -570,7 +581,7 @@ impl Shared {
                 }
             }
         }
-        head.granted_or_poked.notify_one();
+        Some(head)
     }
 
     /// Sleeps until the GIL is granted, arming deadlines meanwhile.

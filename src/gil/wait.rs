@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::scheduler::ThreadHandle;
-use super::sync::{Condvar, Instant, Mutex};
+use super::sync::{Condvar, Instant, Mutex, MutexGuard};
 use crate::os::poll::{self, Polled, Wake};
 
 /// Why a wait ended.
@@ -217,29 +217,32 @@ impl WaitCell {
 
     /// Wakes the wait that `ticket` stands for; whether it was still waiting.
     fn wake(&self, ticket: Ticket, reason: Reason) -> bool {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         if !state.is_open || state.ticket != ticket.0 || state.reason.is_some() {
             return false;
         }
-        self.end(&mut state, reason);
+        self.end(state, reason);
         true
     }
 
     /// Wakes whatever wait is under way.
     pub(crate) fn wake_any(&self, reason: Reason) {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         if state.is_open && state.reason.is_none() {
-            self.end(&mut state, reason);
+            self.end(state, reason);
         }
     }
 
-    fn end(&self, state: &mut State, reason: Reason) {
+    fn end(&self, mut state: MutexGuard<'_, State>, reason: Reason) {
         state.reason = Some(reason);
         if state.is_polling {
+            // With the lock held, since who waits forgets the wake once it has seen the reason.
             if let Some(wake) = &state.wake {
                 wake.wake();
             }
         } else {
+            // Without it, since it is what the woken thread needs first.
+            drop(state);
             self.woken.notify_one();
         }
     }
