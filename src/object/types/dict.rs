@@ -468,15 +468,30 @@ impl Dict {
 
     /// A copy of the table.
     pub(crate) fn copy(&self) -> Dict {
+        let mut entries = Vec::with_capacity(self.used);
+        let present = self.entries.iter().filter(|entry| !entry.key.is_unbound());
+        entries.extend(present.map(|entry| Entry { hash: entry.hash, key: entry.key.clone(), value: entry.value.clone() }));
         let mut copy = Dict::default();
-        copy.set_all(
-            self.entries
-                .iter()
-                .filter(|entry| !entry.key.is_unbound())
-                .map(|entry| Entry { hash: entry.hash, key: entry.key.clone(), value: entry.value.clone() })
-                .collect(),
-        );
+        if entries.len() == self.entries.len() {
+            // They stand where they stood, so what finds them is the same.
+            copy.used = self.used;
+            copy.lost = self.lost;
+            copy.entries = entries;
+            copy.index = self.index.clone();
+        } else {
+            copy.set_all(entries);
+        }
         copy
+    }
+
+    /// Replaces everything by what another table holds.
+    pub(crate) fn take_over(&mut self, other: Dict) {
+        self.touch();
+        self.used = other.used;
+        self.first = other.first;
+        self.lost = other.lost;
+        self.entries = other.entries;
+        self.index = other.index;
     }
 
     /// Bytes the table takes beside the object.

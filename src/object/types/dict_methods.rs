@@ -109,8 +109,8 @@ fn merge_dict(vm: &mut Vm, dict: &Ref<Dict>, source: &Ref<Dict>) -> Result<()> {
     }
     if dict.get(vm).len() == 0 && dict.get(vm).entries().is_empty() {
         vm.charge(source.get(vm).heap_size())?;
-        let copy = source.get(vm).copy().take_all();
-        vm.resize(dict, |dict| dict.set_all(copy));
+        let copy = source.get(vm).copy();
+        vm.resize(dict, |dict| dict.take_over(copy));
         return Ok(());
     }
     let mut position = 0;
