@@ -133,7 +133,15 @@ fn default_interrupt_handler(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn raise_signal(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let number = vm.c_int(&args[0])?;
-    signal::raise(number).map_err(|error| os_error(vm, error))?;
+    let shared = vm.state().shared.clone();
+    if vm.is_main {
+        signal::raise(number).map_err(|error| os_error(vm, error))?;
+    } else if signal::action(number).map_err(|error| os_error(vm, error))? == Action::Note && shared.handles_signals() {
+        // The other threads hold signals back, and handlers run in the main one anyhow.
+        shared.pretend_signal(number);
+    } else {
+        crate::os::process::kill(crate::os::process::id(), number).map_err(|error| os_error(vm, error))?;
+    }
     vm.poll()?;
     Ok(Value::NONE)
 }

@@ -160,6 +160,8 @@ fn interrupt_main(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if shared.handles_signals() && crate::os::signal::action(number as i32).is_ok_and(|action| action == crate::os::signal::Action::Note) {
         shared.pretend_signal(number as i32);
     }
+    // In the main thread itself the handler runs at once.
+    vm.poll()?;
     Ok(Value::NONE)
 }
 
@@ -205,13 +207,13 @@ fn except_hook(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     };
     let value = if value.is_none() { vm.call_args(kind, CallArgs::positional(&[]))? } else { value.clone() };
     let text = format!("Exception in thread {name}:\n{}", crate::vm::traceback::report(vm, &value));
-    let file = match vm.sys_get("stderr")? {
-        Some(file) if !file.is_none() => file,
-        _ => {
-            super::write_stderr(vm, &text);
-            return Ok(Value::NONE);
-        }
+    let file = match vm.sys_get("stderr")?.filter(|file| !file.is_none()) {
+        Some(file) => Some(file),
+        // The one that the thread was made with.
+        None if !thread.is_none() => vm.find_attr_str(thread, "_stderr")?,
+        None => None,
     };
+    let Some(file) = file.filter(|file| !file.is_none()) else { return Ok(Value::NONE) };
     let text = vm.new_str(text);
     vm.call_method(&file, "write", &[text])?;
     if vm.call_method(&file, "flush", &[]).is_err() {
