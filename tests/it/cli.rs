@@ -391,7 +391,10 @@ fn standard_streams_that_are_closed_are_none() {
     };
     let ended = |out: &str, err: &str, code: i32| (out.to_owned(), err.to_owned(), Some(code));
     let input = "try: input()\nexcept RuntimeError as error: print(error)";
-    assert_eq!(shell(&format!("\"$0\" -c 'import sys; print(sys.stdin, sys.__stdin__)\n{input}' <&-")), ended("None None\ninput(): lost sys.stdin\n", "", 0));
+    assert_eq!(
+        shell(&format!("\"$0\" -c 'import sys; print(sys.stdin, sys.__stdin__)\n{input}' <&-")),
+        ended("None None\ninput(): lost sys.stdin\n", "", 0)
+    );
     assert_eq!(shell("\"$0\" -c 'import sys; print(1); sys.stderr.write(repr(sys.stdout))' >&-"), ended("", "None", 0));
     assert_eq!(shell("\"$0\" -c 'import sys; print(sys.stderr); 1/0' 2>&-"), ended("None\n", "", 1));
     let lost = "Exception ignored on flushing sys.stdout:\nOSError: [Errno 9] Bad file descriptor\n";

@@ -2,23 +2,23 @@
 //! meet at them is a candidate. `cargo test --features model gil::model` runs it. Waits without a deadline are waits (one that nobody ends is a
 //! deadlock that the checker reports); a wait with a deadline ends at once, as it does when the clock is fast.
 
-#[path = "../attached.rs"]
+#[path = "attached.rs"]
 #[allow(dead_code, reason = "not everything is modelled")]
 mod attached;
-#[path = "../breaker.rs"]
+#[path = "breaker.rs"]
 #[allow(dead_code, reason = "as above")]
 mod breaker;
-#[path = "../limits.rs"]
+#[path = "limits.rs"]
 #[allow(dead_code, reason = "as above")]
 mod limits;
-#[path = "../scheduler.rs"]
+#[path = "scheduler.rs"]
 #[allow(dead_code, reason = "as above")]
 mod scheduler;
-#[path = "../stats.rs"]
+#[path = "stats.rs"]
 #[allow(dead_code, reason = "as above")]
 mod stats;
 mod sync;
-#[path = "../wait.rs"]
+#[path = "wait.rs"]
 #[allow(dead_code, reason = "as above")]
 mod wait;
 
