@@ -1139,12 +1139,14 @@ fn count_elements(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         })?;
         return Ok(Value::NONE);
     }
+    // What is no iterable is refused before what is no mapping.
+    let iterator = vm.iter(&args[1])?;
     let get = vm.get_attr_str(mapping, "get")?;
-    vm.iterate(&args[1], |vm, item| {
+    while let Some(item) = vm.next(&iterator)? {
+        vm.poll()?;
         let old = vm.call(&get, &[item.clone(), Value::small(0)])?;
         let new = vm.binary(BinaryOperator::Add, &old, &one)?;
         vm.set_item(mapping, &item, &new)?;
-        Ok(ControlFlow::Continue(()))
-    })?;
+    }
     Ok(Value::NONE)
 }

@@ -307,7 +307,10 @@ fn values(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn pop(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    match vm.dict_remove(dict_of(&args[0]), &args[1])? {
+    let dict = dict_of(&args[0]);
+    // An empty dict does not look at the key, which may have no hash.
+    let removed = if dict.get(vm).len() == 0 { None } else { vm.dict_remove(dict, &args[1])? };
+    match removed {
         Some((_, value)) => Ok(value),
         None => match args.given(2) {
             Some(default) => Ok(default.clone()),
