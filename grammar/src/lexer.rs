@@ -67,6 +67,7 @@ struct Lexer<'s, 'a> {
     ast: &'a mut Ast,
     layout: Layout,
     brackets: Vec<Bracket>,
+    any_brackets: bool,
     inside: Vec<Inside>,
     /// Whether the fault is one that a fault of the parser before it hides.
     uncertain: bool,
@@ -75,13 +76,14 @@ struct Lexer<'s, 'a> {
 
 /// Lexes the whole of `source`; names and numbers are stored in `ast`. What was found before an
 /// error is kept.
-pub(crate) fn lex(source: &str, ast: &mut Ast, start: Token) -> (Lexed, Option<Box<LexFault>>) {
+pub(crate) fn lex(source: &str, ast: &mut Ast, start: Token, any_brackets: bool) -> (Lexed, Option<Box<LexFault>>) {
     let mut lexer = Lexer {
         source,
         raw: Raw::lexer(source),
         ast,
         layout: Layout::default(),
         brackets: Vec::new(),
+        any_brackets,
         inside: Vec::new(),
         uncertain: false,
         out: Lexed::default(),
@@ -232,7 +234,7 @@ impl Lexer<'_, '_> {
     }
 
     fn open(&mut self, at: usize, field: bool) -> Result<()> {
-        if self.brackets.len() >= MAX_BRACKETS {
+        if self.brackets.len() >= MAX_BRACKETS && !self.any_brackets {
             let place = Place::cursor(at as u32 + 1);
             return Err(Fault::new("too many nested parentheses", place));
         }

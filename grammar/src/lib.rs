@@ -73,6 +73,12 @@ pub struct Options {
     pub top_level_await: bool,
     /// Whether only the tree is wanted: what the compiler complains of (`return` outside a function) is let through.
     pub tree_only: bool,
+    /// Whether the bytes are UTF-8, whatever a comment in them says.
+    pub is_decoded: bool,
+    /// How deep expressions and statements may be nested; zero for a usual depth. Definitions within definitions have a bound of their own.
+    pub max_depth: usize,
+    /// Whether brackets may be nested deeper than CPython lets them: for texts that programs write.
+    pub any_brackets: bool,
     /// How many bytes of the native stack may be used; zero when there are plenty. What is nested deeper than that is refused as too deep.
     pub stack_bytes: usize,
 }
@@ -243,7 +249,7 @@ fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted,
         Mode::Expression => Token::StartExpression,
         Mode::Module | Mode::Interactive => Token::StartModule,
     };
-    let (mut lexed, lex_fault) = lexer::lex(source, &mut ast, start);
+    let (mut lexed, lex_fault) = lexer::lex(source, &mut ast, start, options.any_brackets);
     soft::rewrite(&mut lexed.tokens, names);
     let mut tree = Tree::new(ast, source, std::mem::take(&mut lexed.strings));
     let reader = lexed.tokens.iter().map(|&lexeme| Ok(lexeme));
@@ -381,6 +387,11 @@ fn unless_unclosed(source: &str, lexed: &Lexed, fault: Box<Fault>, last_read: u3
 /// a comment may name, this knows UTF-8, ASCII and Latin-1; whoever knows more decodes the bytes by
 /// [`declared_encoding`] and calls [`parse`].
 pub fn parse_bytes(source: &[u8], mode: Mode, options: Options) -> Result<Parsed, SyntaxError> {
+    if options.is_decoded
+        && let Ok(source) = str::from_utf8(source)
+    {
+        return parse(source, mode, options);
+    }
     parse(&encoding::decode(source)?, mode, options)
 }
 

@@ -42,6 +42,8 @@ pub(crate) fn validate(ast: &Ast, root: Root, options: Options) -> std::result::
         jumps: Jumps::default(),
         late: None,
         depth: 0,
+        max_depth: if options.max_depth == 0 { MAX_DEPTH } else { options.max_depth },
+        scope_depth: 0,
         // A part of it, since others walk the tree too.
         lowest: crate::lowest_address(options.stack_bytes / 4),
         facts: Facts::default(),
@@ -129,6 +131,12 @@ struct Jumps {
     any_star: bool,
 }
 
+fn too_deep() -> Box<Fault> {
+    let mut fault = Fault::at("maximum recursion depth exceeded during compilation", Span::default());
+    fault.kind = SyntaxErrorKind::Recursion;
+    fault
+}
+
 struct Checker<'a> {
     ast: &'a Ast,
     top_level_await: bool,
@@ -141,6 +149,9 @@ struct Checker<'a> {
     /// The first fault that CPython's compiler would find.
     late: Option<Box<Fault>>,
     depth: usize,
+    max_depth: usize,
+    /// How many definitions stand within each other.
+    scope_depth: usize,
     /// The lowest address that the native stack may reach.
     lowest: usize,
     facts: Facts,
@@ -205,6 +216,10 @@ impl Checker<'_> {
 
     /// Walks in a new scope.
     fn within(&mut self, kind: ScopeKind, walk: impl FnOnce(&mut Self) -> Result) -> Result {
+        if self.scope_depth >= MAX_DEPTH {
+            return Err(too_deep());
+        }
+        self.scope_depth += 1;
         let outer = self.scope;
         let mut scope = Scope::new(kind, Some(outer));
         scope.iterables = self.scopes[outer].iterables;
@@ -212,16 +227,14 @@ impl Checker<'_> {
         self.scope = self.scopes.len() - 1;
         let result = walk(self);
         self.scope = outer;
+        self.scope_depth -= 1;
         result
     }
 
     /// Walks one level deeper.
     fn deeper(&mut self, walk: impl FnOnce(&mut Self) -> Result) -> Result {
-        if self.depth >= MAX_DEPTH || crate::stack_address() < self.lowest {
-            let message = "maximum recursion depth exceeded during compilation";
-            let mut fault = Fault::at(message, Span::default());
-            fault.kind = SyntaxErrorKind::Recursion;
-            return Err(fault);
+        if self.depth >= self.max_depth || crate::stack_address() < self.lowest {
+            return Err(too_deep());
         }
         self.depth += 1;
         let result = walk(self);

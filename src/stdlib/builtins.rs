@@ -879,7 +879,8 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             scrip_grammar::Mode::Expression => "Expression",
             scrip_grammar::Mode::Interactive => "Interactive",
         };
-        let options = scrip_grammar::Options { top_level_await: compile_flags.top_level_await, ..Default::default() };
+        let stack_bytes = vm.native_room().max(1);
+        let options = scrip_grammar::Options { top_level_await: compile_flags.top_level_await, stack_bytes, max_depth: 6000, ..Default::default() };
         let parsed = super::ast_tree::parsed(vm, &args[0], wanted, options, &filename)?;
         return Ok(vm.compile_parsed(parsed, &filename, compile_flags)?.into_value());
     }

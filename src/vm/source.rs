@@ -21,19 +21,36 @@ pub(crate) struct SourceOptions {
     pub(crate) top_level_await: bool,
     /// As if after `from __future__ import annotations`.
     pub(crate) future_annotations: bool,
+    /// The text of a tree, as `ast` evaluates it: brackets may be nested to any depth.
+    pub(crate) is_dump: bool,
 }
 
 impl SourceOptions {
     /// A file or module.
-    pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false };
+    pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false, is_dump: false };
     /// One expression.
-    pub(crate) const EXPRESSION: Self = Self { mode: Mode::Expression, top_level_await: false, future_annotations: false };
+    pub(crate) const EXPRESSION: Self = Self { mode: Mode::Expression, top_level_await: false, future_annotations: false, is_dump: false };
     /// One input at a prompt.
-    pub(crate) const INTERACTIVE: Self = Self { mode: Mode::Interactive, top_level_await: false, future_annotations: false };
+    pub(crate) const INTERACTIVE: Self = Self { mode: Mode::Interactive, top_level_await: false, future_annotations: false, is_dump: false };
 }
 
 /// Sources of more bytes are read and compiled in a thread of their own.
 const LONG_SOURCE: usize = 256 * 1024;
+
+/// The native stack for what is nested too deep for that of the thread; what is not used of it takes no memory.
+const DEEP_STACK: usize = 256 << 20;
+
+/// How deep the expressions and statements of a program may be nested.
+const DEEPEST: usize = 12_000;
+
+/// As `DEEPEST`, for the text of a tree, which has two levels for one of the program's.
+const DEEPEST_TREE: usize = 40_000;
+
+/// A tree, or what is wrong.
+type Parsing = std::result::Result<Parsed, SyntaxError>;
+
+/// A unit, or what is wrong.
+type Compiled = std::result::Result<Arc<Unit>, SyntaxError>;
 
 /// What the helper's stack has beyond what reading and compiling may use.
 const STACK_RESERVE: usize = 128 * 1024;
@@ -49,56 +66,60 @@ impl Drop for Abandoned {
 }
 
 impl Vm {
-    /// Does with a long source what needs no objects: in a thread of its own, so that Ctrl-C, stops and other threads need not wait for its end. `work` gets
-    /// what was `given` and how much native stack there is.
-    fn read_aside<G, R>(&mut self, size: usize, given: G, work: impl Fn(G, usize) -> R + Send + 'static) -> Result<R>
+    /// Does `work`, which needs no objects, with what is `given`, in a thread of its own with such a stack, so that Ctrl-C, stops and other threads need
+    /// not wait for its end. Both come back when there is no other thread to be had.
+    fn aside<G, R, W>(&mut self, stack_bytes: usize, given: G, work: W) -> Result<std::result::Result<R, (G, W)>>
     where
         G: Send + 'static,
         R: Send + 'static,
+        W: FnOnce(G, usize) -> R + Send + 'static,
     {
-        let stack_bytes = self.native_room().max(1 << 16);
-        if size <= LONG_SOURCE {
-            return Ok(work(given, stack_bytes));
-        }
-        let work = Arc::new(Mutex::new(Some((given, work))));
-        let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let helped = work.clone();
+        let shared = Arc::new(Mutex::new(Some((given, work))));
+        let take = |shared: &Mutex<Option<(G, W)>>| shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let helped = shared.clone();
         let abandoned = Abandoned::default();
         let heeded = abandoned.0.clone();
         let done = self.wait_for_helper_with(stack_bytes + STACK_RESERVE, Activity::Compile, move || {
             scrip_grammar::abandon::heed(heeded);
-            take(&helped).map(|(given, work): (G, _)| work(given, stack_bytes))
-        });
-        match done? {
-            Ok(Some(result)) => Ok(result),
-            // There is no other thread to be had.
-            _ => match take(&work) {
-                Some((given, work)) => Ok(work(given, stack_bytes)),
-                None => Err(self.memory_error()),
-            },
+            take(&helped).map(|(given, work)| work(given, stack_bytes))
+        })?;
+        match done {
+            Ok(Some(result)) => Ok(Ok(result)),
+            _ => take(&shared).map(Err).ok_or_else(|| self.memory_error()),
         }
     }
 
-    /// The tree of a program, or what is wrong with it.
-    pub(crate) fn parse_source(&mut self, source: &[u8], mode: Mode, options: Options) -> Result<std::result::Result<Parsed, SyntaxError>> {
+    /// The tree of a program, or what is wrong with it. What is nested too deep for this thread's stack is tried once more on a large one.
+    pub(crate) fn parse_source(&mut self, source: &[u8], mode: Mode, options: Options) -> Result<Parsing> {
+        let here = Options { stack_bytes: self.native_room().max(1), ..options };
         if source.len() <= LONG_SOURCE {
-            return Ok(scrip_grammar::parse_bytes(source, mode, Options { stack_bytes: self.native_room().max(1), ..options }));
+            match scrip_grammar::parse_bytes(source, mode, here) {
+                Err(error) if error.kind == SyntaxErrorKind::Recursion => {}
+                parsed => return Ok(parsed),
+            }
         }
-        self.read_aside(source.len(), source.to_vec(), move |source, stack_bytes| {
-            scrip_grammar::parse_bytes(&source, mode, Options { stack_bytes, ..options })
-        })
+        let max_depth = if options.any_brackets { DEEPEST_TREE } else { DEEPEST };
+        let parsed = self.aside(DEEP_STACK, source.to_vec(), move |source, stack_bytes| {
+            scrip_grammar::parse_bytes(&source, mode, Options { stack_bytes, max_depth, ..options })
+        })?;
+        Ok(parsed.unwrap_or_else(|_| scrip_grammar::parse_bytes(source, mode, here)))
     }
 
     /// The text of a program's tree, as `dump` writes it.
     pub(crate) fn dump_source(&mut self, source: &[u8], mode: Mode, filename: &str) -> Result<String> {
-        let dumped = self.read_aside(source.len(), source.to_vec(), move |source, stack_bytes| {
-            let parsed = scrip_grammar::parse_bytes(&source, mode, Options { tree_only: true, stack_bytes, ..Options::default() })?;
-            Ok(scrip_grammar::dump::dump(&parsed, stack_bytes))
-        })?;
+        let parsed = match self.parse_source(source, mode, Options { tree_only: true, ..Options::default() })? {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(self.raise_syntax_error(&error, filename)),
+        };
+        if source.len() <= LONG_SOURCE
+            && let Some(text) = scrip_grammar::dump::dump(&parsed, self.native_room().max(1))
+        {
+            return Ok(text);
+        }
+        let dumped = self.aside(DEEP_STACK, parsed, |parsed, stack_bytes| scrip_grammar::dump::dump(&parsed, stack_bytes))?;
         match dumped {
             Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(self.too_deep()),
-            Err(error) => Err(self.raise_syntax_error(&error, filename)),
+            _ => Err(self.too_deep()),
         }
     }
 
@@ -106,11 +127,11 @@ impl Vm {
     pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
         // Tokens and tree take up to seventy bytes for each byte of dense text.
         self.check_room(source.len().saturating_mul(64))?;
-        let grammar = Options { top_level_await: options.top_level_await, ..Default::default() };
+        let grammar = Options { top_level_await: options.top_level_await, any_brackets: options.is_dump, ..Default::default() };
         let parsed = match self.parse_source(source, options.mode, grammar)? {
             Ok(parsed) => parsed,
             Err(error) => match self.decoded_by_codec(source, &error)? {
-                Some(text) => match self.parse_decoded(text, options.mode, grammar)? {
+                Some(text) => match self.parse_source(text.as_bytes(), options.mode, Options { is_decoded: true, ..grammar })? {
                     Ok(parsed) => parsed,
                     Err(error) => return Err(self.raise_syntax_error(&error, filename)),
                 },
@@ -142,20 +163,30 @@ impl Vm {
         self.expect_string(&decoded, "a decoded source").map(Some)
     }
 
-    fn parse_decoded(&mut self, text: String, mode: Mode, options: Options) -> Result<std::result::Result<Parsed, SyntaxError>> {
-        self.read_aside(text.len(), text, move |text, stack_bytes| scrip_grammar::parse(&text, mode, Options { stack_bytes, ..options }))
-    }
-
     /// Compiles a program that has been read.
     pub(crate) fn compile_parsed(&mut self, parsed: Parsed, filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
         for warning in &parsed.warnings {
             self.show_syntax_warning(warning, filename)?;
         }
-        let name = filename.to_owned();
-        let unit: std::result::Result<Arc<Unit>, SyntaxError> = self.read_aside(parsed.source.len(), parsed, move |parsed, stack_bytes| {
-            let SourceOptions { future_annotations, top_level_await, .. } = options;
-            compile::compile(&parsed, &name, &compile::Options { future_annotations, top_level_await, stack_bytes })
-        })?;
+        let SourceOptions { future_annotations, top_level_await, .. } = options;
+        let here = compile::Options { future_annotations, top_level_await, stack_bytes: self.native_room().max(1 << 16) };
+        let mut unit = None;
+        if parsed.source.len() <= LONG_SOURCE {
+            unit = match compile::compile(&parsed, filename, &here) {
+                Err(error) if error.kind == SyntaxErrorKind::Recursion => None,
+                compiled => Some(compiled),
+            };
+        }
+        let unit: Compiled = match unit {
+            Some(unit) => unit,
+            None => {
+                let name = filename.to_owned();
+                let compiled = self.aside(DEEP_STACK, parsed, move |parsed, stack_bytes| {
+                    compile::compile(&parsed, &name, &compile::Options { future_annotations, top_level_await, stack_bytes })
+                })?;
+                compiled.unwrap_or_else(|(parsed, _)| compile::compile(&parsed, filename, &here))
+            }
+        };
         let unit = match unit {
             Ok(unit) => unit,
             Err(error) => return Err(self.raise_syntax_error(&error, filename)),
@@ -187,7 +218,7 @@ impl Vm {
             Ok(parsed) => self.compile_parsed(parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
             Err(mut error) => {
                 if let Some(text) = self.decoded_by_codec(source, &error)? {
-                    return match self.parse_decoded(text, Mode::Module, grammar)? {
+                    return match self.parse_source(text.as_bytes(), Mode::Module, Options { is_decoded: true, ..grammar })? {
                         Ok(parsed) => self.compile_parsed(parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
                         Err(error) => Err(self.raise_syntax_error(&error, filename)),
                     };
