@@ -2,6 +2,7 @@
 
 mod cache;
 mod cli;
+mod fuzz_corpus;
 mod layers;
 mod limits;
 mod memory;
