@@ -412,7 +412,17 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")))
     }
 
+    #[inline]
     fn number(&mut self) -> Read<u64> {
+        // Most are small.
+        if let [byte @ ..0x80, rest @ ..] = self.bytes {
+            self.bytes = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Read<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -505,14 +515,13 @@ impl<'a> Reader<'a> {
         let constants = self.list(1, Self::constant)?;
         let sites = self.list(1, Self::text)?;
         let functions = self.list(1, |reader| reader.function(filename))?;
-        let code = self.list(8, |reader| {
-            let word = Word(reader.word()?);
-            // The quickened forms at the table's end trust caches that only the VM fills.
-            if word.opcode_byte() >= Opcode::LoadAttributeSlot as u8 {
-                return Err("an operation that is no compiler's".into());
-            }
-            Ok(word)
-        })?;
+        let n_words = self.count(8)?;
+        let words = self.take(n_words * 8)?.chunks_exact(8);
+        let code: Vec<Word> = words.map(|bytes| Word(u64::from_le_bytes(bytes.try_into().expect("chunks of eight bytes")))).collect();
+        // The quickened forms at the table's end trust caches that only the VM fills.
+        if self.library.is_none() && code.iter().any(|word| word.opcode_byte() >= Opcode::LoadAttributeSlot as u8) {
+            return Err("an operation that is no compiler's".into());
+        }
         let handlers = self.list(5, Self::handler)?;
         let positions = match self.library {
             Some(library) => LineTable::waiting(self.late(library)?),

@@ -15,11 +15,13 @@ use std::ptr::NonNull;
 
 use rustc_hash::FxHashMap;
 
-use super::heap::{Header, Heap, cell_number, flag, release};
+use super::heap::{Header, Heap, Object, cell_number, flag, release};
 use super::instance::Instance;
 use super::layout::{LAYOUTS, Layout, Payload};
+use super::native::NativeFunction;
 use super::type_object::{HAS_DEL, HEAP_TYPE};
 use super::types::dict::Dict;
+use super::types::function::Function;
 use super::types::list::List;
 use super::types::tuple::Tuple;
 use super::types::weakref::WeakRef;
@@ -543,6 +545,42 @@ pub(crate) fn objects(vm: &Vm) -> Vec<Value> {
     // SAFETY: they live, being counted.
     let values: Vec<Value> = headers.into_iter().map(|header| unsafe { Value::from_borrowed(Word::from_pointer(header)) }).collect();
     values.into_iter().filter(|value| is_tracked(vm, value)).collect()
+}
+
+/// Whether nobody would notice when all objects went: none of them has a finaliser to run, but those in `known`, and no script of the program waits for
+/// one to go. The library's own callbacks only keep its books.
+pub(crate) fn goes_silently(vm: &Vm, known: &[Value]) -> bool {
+    let collector = &vm.state().collector;
+    if collector.debug != 0 || collector.callbacks.downcast::<List>().is_some_and(|callbacks| !callbacks.get(vm).items.is_empty()) {
+        return false;
+    }
+    let mut is_silent = true;
+    let mut callbacks: Vec<Value> = Vec::new();
+    vm.heap().for_each(|header| {
+        // SAFETY: a header of the heap, which is intact while its layout is not `Free`.
+        let object = unsafe { header.as_ref() };
+        if object.count() == 0 {
+            return;
+        }
+        if needs_finalizer(header) {
+            is_silent &= known.iter().any(|value| value.address() == header.as_ptr() as u64);
+        }
+        if object.layout_id() == Layout::WeakRef as u16 {
+            // SAFETY: of that layout, alive.
+            let reference = unsafe { &(*header.as_ptr().cast::<Object<WeakRef>>()).payload };
+            callbacks.extend(reference.callback.clone().filter(|_| reference.target.get().is_some()));
+        }
+    });
+    is_silent
+        && callbacks.iter().all(|callback| {
+            if let Some(native) = callback.downcast::<NativeFunction>() {
+                // What the registries of abstract classes keep their books with.
+                return native.get(vm).name() == "discard";
+            }
+            let Some(function) = callback.downcast::<Function>() else { return false };
+            let file = &function.get(vm).code.get(vm).filename;
+            vm.text_of(file).and_then(|file| file.as_ascii()).is_some_and(|file| file.starts_with(crate::vm::import::LIBRARY))
+        })
 }
 
 /// All objects of one payload.

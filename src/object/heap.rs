@@ -48,6 +48,8 @@ pub(crate) mod flag {
     pub(crate) const INTERNED: u8 = 16;
     /// Waits on the dead list.
     pub(crate) const DEAD: u8 = 32;
+    /// An interned string that is the name of a site in some code: inline caches may know something about it.
+    pub(crate) const SITE_NAME: u8 = 64;
 }
 
 /// What stands before every payload.

@@ -59,6 +59,20 @@ pub(super) unsafe fn forget(heap: &Heap, header: *mut Header) {
     }
 }
 
+/// Notes that code has a site of this name.
+pub(crate) fn note_site_name(value: &Value) {
+    if let Some(header) = value.word().pointer() {
+        // SAFETY: the value keeps the string alive.
+        unsafe { (*header).set_flag(flag::SITE_NAME) };
+    }
+}
+
+/// Whether some code has, or had, a site of this name.
+pub(crate) fn is_site_name(value: &Value) -> bool {
+    // SAFETY: as above.
+    value.word().pointer().is_none_or(|header| unsafe { (*header).flags() & flag::SITE_NAME != 0 })
+}
+
 /// Whether `value` is an interned string.
 #[inline]
 pub(crate) fn is_interned(value: &Value) -> bool {

@@ -2,7 +2,7 @@
 //! that scripts define, which look their special methods up. The scheme is CPython's (Objects/typeobject.c, "slot wrappers").
 
 use super::native::{NativeCode, NativeFunction};
-use super::type_object::{BinaryFn, BinaryOperator, CallArgs, PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type};
+use super::type_object::{BinaryFn, BinaryOperator, CallArgs, HEAP_TYPE, PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type};
 use super::types::TypeId;
 use super::types::exception::ExceptionKind;
 use super::value::{Ref, Value};
@@ -823,15 +823,64 @@ fn find(vm: &mut Vm, class: &Ref<Type>, names: &[&str]) -> Found {
     owner.map_or(Found::Nothing, Found::Native)
 }
 
+/// The slots that a class without special methods of its own has: those of its only base. `None` where there are several bases, or an order of its own.
+fn inherited_slots(vm: &mut Vm, class: &Ref<Type>) -> Option<Slots> {
+    let base = class.get(vm).base.clone()?;
+    let (mro, base_mro) = (&class.get(vm).mro, &base.get(vm).mro);
+    if mro.len() != base_mro.len() + 1 || !mro[1..].iter().zip(base_mro).all(|(own, above)| own.is(above)) {
+        return None;
+    }
+    if base.get(vm).has(HEAP_TYPE) {
+        return Some(base.get(vm).slots);
+    }
+    // What a native type hands down never changes.
+    let address = base.address();
+    if let Some(known) = vm.state().handed_down.get(&address) {
+        return Some(*known);
+    }
+    let slots = resolved_slots(vm, &base, None);
+    vm.state_mut().handed_down.insert(address, slots);
+    Some(slots)
+}
+
 /// Fills the slots of a class that a script defined (or changed) from what its MRO has under the special names.
 pub(crate) fn update_slots(vm: &mut Vm, class: &Ref<Type>) {
+    let inherited = inherited_slots(vm, class);
+    let slots = resolved_slots(vm, class, inherited);
+    let plain_get = slots.get_attribute.is_none();
+    let plain_set = slots.set_attribute.is_none();
+    let has_del = {
+        let name = vm.name(Name::Del);
+        vm.type_lookup(class, &name).is_some()
+    };
+    let payload = class.get_mut(vm);
+    payload.slots = slots;
+    payload.set_flag(PLAIN_GETATTR, plain_get);
+    payload.set_flag(PLAIN_SETATTR, plain_set);
+    payload.set_flag(super::type_object::HAS_DEL, has_del);
+}
+
+/// The slots of a class; those whose names it does not have itself are the inherited ones, where these are known.
+fn resolved_slots(vm: &mut Vm, class: &Ref<Type>, inherited: Option<Slots>) -> Slots {
     let mut slots = Slots::NONE;
+    let own: Vec<String> = {
+        let dict = class.get(vm).dict_as_is().get(vm);
+        dict.keys()
+            .filter_map(|key| vm.text_of(key).and_then(|text| text.as_ascii()))
+            .filter(|name| name.starts_with("__"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let is_own = |name: &str| own.iter().any(|known| known == name);
     macro_rules! resolve {
         ($field:ident, [$($name:literal),+], $script:expr) => {
-            slots.$field = match find(vm, class, &[$($name),+]) {
-                Found::Nothing => None,
-                Found::Native(owner) => owner.get(vm).slots.$field,
-                Found::Script => Some($script),
+            slots.$field = match &inherited {
+                Some(inherited) if !($(is_own($name))||+) => inherited.$field,
+                _ => match find(vm, class, &[$($name),+]) {
+                    Found::Nothing => None,
+                    Found::Native(owner) => owner.get(vm).slots.$field,
+                    Found::Script => Some($script),
+                },
             };
         };
     }
@@ -870,15 +919,21 @@ pub(crate) fn update_slots(vm: &mut Vm, class: &Ref<Type>) {
     }
     for place in 0..13 {
         let (_, name, reflected, augmented) = OPERATOR_NAMES[place];
-        slots.binary[place] = match find(vm, class, &[name, reflected]) {
-            Found::Nothing => None,
-            Found::Native(owner) => owner.get(vm).slots.binary[place],
-            Found::Script => Some(SCRIPT_BINARY[place]),
+        slots.binary[place] = match &inherited {
+            Some(inherited) if !is_own(name) && !is_own(reflected) => inherited.binary[place],
+            _ => match find(vm, class, &[name, reflected]) {
+                Found::Nothing => None,
+                Found::Native(owner) => owner.get(vm).slots.binary[place],
+                Found::Script => Some(SCRIPT_BINARY[place]),
+            },
         };
-        slots.in_place[place] = match find(vm, class, &[augmented]) {
-            Found::Nothing => None,
-            Found::Native(owner) => owner.get(vm).slots.in_place[place],
-            Found::Script => Some(SCRIPT_IN_PLACE[place]),
+        slots.in_place[place] = match &inherited {
+            Some(inherited) if !is_own(augmented) => inherited.in_place[place],
+            _ => match find(vm, class, &[augmented]) {
+                Found::Nothing => None,
+                Found::Native(owner) => owner.get(vm).slots.in_place[place],
+                Found::Script => Some(SCRIPT_IN_PLACE[place]),
+            },
         };
     }
     let hash_name = vm.name(Name::Hash);
@@ -898,17 +953,7 @@ pub(crate) fn update_slots(vm: &mut Vm, class: &Ref<Type>) {
         },
         None => None,
     };
-    let plain_get = slots.get_attribute.is_none();
-    let plain_set = slots.set_attribute.is_none();
-    let has_del = {
-        let name = vm.name(Name::Del);
-        vm.type_lookup(class, &name).is_some()
-    };
-    let payload = class.get_mut(vm);
-    payload.slots = slots;
-    payload.set_flag(PLAIN_GETATTR, plain_get);
-    payload.set_flag(PLAIN_SETATTR, plain_set);
-    payload.set_flag(super::type_object::HAS_DEL, has_del);
+    slots
 }
 
 impl Vm {

@@ -2,7 +2,7 @@
 
 use super::exception_class;
 use crate::object::native::{Args, NativeModule, native};
-use crate::object::types::buffer::buffer;
+use crate::object::types::buffer::{buffer, bytes_of};
 use crate::object::types::bytes_methods::hex_of;
 use crate::object::types::str::Str;
 use crate::object::types::str_methods::text;
@@ -47,8 +47,8 @@ fn ascii_argument(vm: &mut Vm, value: &Value) -> Result<Vec<u8>> {
             None => Err(vm.value_error("string argument should contain only ASCII characters")),
         };
     }
-    if vm.is_bytes_like(value) {
-        return buffer(vm, value);
+    if let Some(bytes) = bytes_of(vm, value)? {
+        return Ok(bytes);
     }
     let name = vm.type_name(value);
     Err(vm.type_error(format!("argument should be bytes, buffer or ASCII string, not '{name}'")))

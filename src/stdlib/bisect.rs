@@ -9,7 +9,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_bisect",
-    doc: "Bisection algorithms.\n\nThis module provides support for maintaining a list in sorted order without\nhaving to sort the list after each insertion. For long lists of items with\nexpensive comparison operations, this can be an improvement over the more\ncommon approach.\n",
+    doc: "Places in sorted lists, found by halving: where something is or would be, and putting it there.",
     functions: &[
         native("bisect_right(a, x, lo=0, hi=None, *, key=None)", |vm, args| place(vm, &args, true)),
         native("bisect(a, x, lo=0, hi=None, *, key=None)", |vm, args| place(vm, &args, true)),

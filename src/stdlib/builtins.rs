@@ -881,6 +881,8 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         };
         let stack_bytes = vm.native_room().max(1);
         let options = scrip_grammar::Options { top_level_await: compile_flags.top_level_await, stack_bytes, max_depth: 6000, ..Default::default() };
+        let check = vm.import("_ast_check")?;
+        vm.call_method(&check, "check", std::slice::from_ref(&args[0]))?;
         let parsed = super::ast_tree::parsed(vm, &args[0], wanted, options, &filename)?;
         return Ok(vm.compile_parsed(parsed, &filename, compile_flags)?.into_value());
     }

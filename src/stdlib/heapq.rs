@@ -8,7 +8,7 @@ use crate::vm::{Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_heapq",
-    doc: "Heap queue algorithm (a.k.a. priority queue).",
+    doc: "Lists as heaps: the smallest item is always the first.",
     functions: &[
         native("heappush(heap, item, /)", push),
         native("heappop(heap, /)", |vm, args| pop(vm, &args, "heappop", false)),

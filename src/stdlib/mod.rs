@@ -145,19 +145,46 @@ pub(crate) fn show_uncaught(vm: &mut Vm, text: &str) {
 /// Waits for the threads that are no daemons, calls what `atexit` has, flushes the standard streams. An error has been shown already.
 pub(crate) fn finish(vm: &mut Vm) -> Result<()> {
     let modules = vm.state().modules.clone();
-    for (module, function) in [("threading", "_shutdown"), ("atexit", "_run_exitfuncs")] {
-        let Some(module) = vm.dict_get_str(&modules, module)? else { continue };
-        let Some(function) = vm.find_attr_str(&module, function)? else { continue };
-        if vm.call(&function, &[]).is_err() {
-            vm.write_unraisable("", &function);
+    if let Some(module) = vm.dict_get_str(&modules, "threading")?
+        && let Some(function) = vm.find_attr_str(&module, "_shutdown")?
+        && vm.call(&function, &[]).is_err()
+    {
+        vm.write_unraisable("", &function);
+    }
+    // They are the interpreter's own, whatever has become of the module.
+    atexit::run(vm);
+    streams::flush(vm)
+}
+
+/// Whether nothing would be seen of the objects' end; the standard streams are flushed in any case.
+fn goes_silently(vm: &mut Vm) -> bool {
+    let mut streams = Vec::new();
+    for name in ["stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"] {
+        let mut layer = vm.sys_peek(name).ok().flatten();
+        for inner in ["buffer", "raw", ""] {
+            let Some(stream) = layer else { break };
+            // A script may have put something else there.
+            if vm.type_payload(&stream).has(crate::object::type_object::HEAP_TYPE) {
+                break;
+            }
+            layer = if inner.is_empty() { None } else { vm.find_attr_str(&stream, inner).ok().flatten() };
+            streams.push(stream);
         }
     }
-    streams::flush(vm)
+    vm.clear_if(ExceptionKind::BaseException);
+    crate::object::cycle::goes_silently(vm, &streams)
 }
 
 /// Empties the modules, `__main__` first, so that objects go in an order scripts can rely on.
 pub(crate) fn tear_down(vm: &mut Vm) {
     vm.state_mut().module_state.insert("finalizing", Value::TRUE);
+    if vm.state().options.ends_process && goes_silently(vm) {
+        // The memory is the system's to take back.
+        if streams::flush(vm).is_err() {
+            vm.take_raised();
+        }
+        return;
+    }
     let modules = vm.state().modules.clone();
     let names: Vec<Value> = modules.get(vm).keys().cloned().collect();
     let is_always_there = |vm: &Vm, name: &Value| vm.text_of(name).is_some_and(|name| *name == *"sys" || *name == *"builtins");

@@ -271,7 +271,7 @@ impl Payload for Getter {
 
 pub(crate) static ITEM_GETTER: TypeSpec = TypeSpec {
     name: "operator.itemgetter",
-    doc: "Return a callable object that fetches the given item(s) from its operand.\nAfter f = itemgetter(2), the call f(r) returns r[2].\nAfter g = itemgetter(2, 5, 3), the call g(r) returns (r[2], r[5], r[3])",
+    doc: "A function that takes items out of what it is called with: itemgetter(2)(row) is row[2], itemgetter(2, 5)(row) is (row[2], row[5]).",
     layout: Layout::OperatorGetter,
     slots: Slots {
         new: Some(|vm, class, args| {
@@ -302,7 +302,7 @@ pub(crate) static ITEM_GETTER: TypeSpec = TypeSpec {
 
 pub(crate) static ATTRIBUTE_GETTER: TypeSpec = TypeSpec {
     name: "operator.attrgetter",
-    doc: "Return a callable object that fetches the given attribute(s) from its operand.\nAfter f = attrgetter('name'), the call f(r) returns r.name.\nAfter g = attrgetter('name', 'date'), the call g(r) returns (r.name, r.date).\nAfter h = attrgetter('name.first', 'name.last'), the call h(r) returns\n(r.name.first, r.name.last).",
+    doc: "A function that takes attributes of what it is called with: attrgetter('a.b')(x) is x.a.b, attrgetter('a', 'c')(x) is (x.a, x.c).",
     layout: Layout::OperatorGetter,
     slots: Slots {
         new: Some(attribute_getter_new),
@@ -395,7 +395,7 @@ impl Payload for MethodCaller {
 
 pub(crate) static METHOD_CALLER: TypeSpec = TypeSpec {
     name: "operator.methodcaller",
-    doc: "Return a callable object that calls the given method on its operand.\nAfter f = methodcaller('name'), the call f(r) returns r.name().\nAfter g = methodcaller('name', 'date', foo=1), the call g(r) returns\nr.name('date', foo=1).",
+    doc: "A function that calls a method of what it is called with: methodcaller('name', 1, k=2)(x) is x.name(1, k=2).",
     layout: Layout::MethodCaller,
     slots: Slots {
         new: Some(|vm, class, args| {

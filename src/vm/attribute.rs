@@ -465,7 +465,9 @@ impl Vm {
             }
         }
         let dict = self.class_dict(class);
-        if value.is_some_and(|value| self.is_quiet_change(class, name, value)) {
+        // A name that no site has is in no inline cache.
+        let is_unknown = !text.starts_with("__") && !crate::object::intern::is_site_name(name);
+        if is_unknown || value.is_some_and(|value| self.is_quiet_change(class, name, value)) {
             self.class_value_changed();
         } else {
             self.class_changed(class);

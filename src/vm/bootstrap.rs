@@ -83,6 +83,7 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
         recursion_limit: shared.limits().depth.unwrap_or(usize::MAX).min(1000),
         shared,
         starting: Vec::new(),
+        handed_down: FxHashMap::default(),
         module_state: FxHashMap::default(),
         options,
         library,

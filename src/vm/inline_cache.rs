@@ -26,31 +26,23 @@ const MOST_FORGOTTEN: usize = 4096;
 impl Vm {
     /// Forgets everything inline caches know about classes: called when a class they rely on changed.
     pub(crate) fn flush_inline_caches(&mut self) {
-        let mut codes: Vec<*mut crate::object::heap::Header> = Vec::new();
-        let mut types: Vec<*mut crate::object::heap::Header> = Vec::new();
         let least = size_of::<crate::object::heap::Object<Code>>().min(size_of::<crate::object::heap::Object<Type>>());
         self.heap().for_each_in_cells(least, |header| {
             // SAFETY: a live header.
             let layout = unsafe { header.as_ref().layout_id() };
             if layout == crate::object::layout::Layout::Code as u16 {
-                codes.push(header.as_ptr());
+                // SAFETY: a live object of that layout; caches are cells.
+                let payload = unsafe { &(*header.as_ptr().cast::<crate::object::heap::Object<Code>>()).payload };
+                for cache in &payload.caches {
+                    // No shape and no version has this number; 0 is the shape of instances that keep a dict.
+                    cache.set(u64::MAX);
+                }
             } else if layout == crate::object::layout::Layout::Type as u16 {
-                types.push(header.as_ptr());
+                // SAFETY: as above; flags are a cell, too.
+                let payload = unsafe { &(*header.as_ptr().cast::<crate::object::heap::Object<Type>>()).payload };
+                payload.set_flag(crate::object::type_object::CACHED, false);
             }
         });
-        for code in codes {
-            // SAFETY: a live object of that layout; caches are cells.
-            let payload = unsafe { &(*code.cast::<crate::object::heap::Object<Code>>()).payload };
-            for cache in &payload.caches {
-                // No shape and no version has this number; 0 is the shape of instances that keep a dict.
-                cache.set(u64::MAX);
-            }
-        }
-        for class in types {
-            // SAFETY: as above.
-            let payload = unsafe { &(*class.cast::<crate::object::heap::Object<Type>>()).payload };
-            payload.set_flag(crate::object::type_object::CACHED, false);
-        }
         let state = self.state_mut();
         let entries = std::mem::replace(&mut state.shape_cache, vec![ShapeCacheEntry::EMPTY; SHAPE_CACHE]);
         let functions = std::mem::take(&mut state.method_table);

@@ -161,6 +161,8 @@ pub(crate) struct State {
     pub(crate) n_tracing: usize,
     pub(crate) recursion_limit: usize,
     pub(crate) shared: Arc<crate::gil::Shared>,
+    /// The slots that plain subclasses of native types have, by the types' addresses.
+    pub(crate) handed_down: FxHashMap<u64, crate::object::type_object::Slots>,
     /// Modules' caches of their own: natives keep things here by name.
     pub(crate) module_state: FxHashMap<&'static str, Value>,
     pub(crate) options: Options,

@@ -56,6 +56,8 @@ def run_python_until_end(*args, **env_vars):
     if "TERM" not in env_vars:
         env["TERM"] = ""
     env.update(env_vars)
+    # Where the tests are no part of the library, scripts that import them have to be told where they are.
+    env.setdefault("SCRIPPATH", os.path.dirname(list(sys.modules["test"].__path__)[0]))
     cmd_line.extend(args)
     with subprocess.Popen(
         cmd_line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=cwd

@@ -68,6 +68,7 @@ impl Vm {
         let body = unit.body();
         let constants: Box<[Value]> = body.constants.iter().map(|constant| self.make_constant(constant)).collect();
         let names: Box<[Value]> = body.sites.iter().map(|name| self.intern(name)).collect();
+        names.iter().for_each(crate::object::intern::note_site_name);
         let parameters = body.locals[..usize::from(body.n_positional + body.n_keyword_only)].iter().map(|name| self.intern(name)).collect();
         let n_parameters = body.n_positional + body.n_keyword_only + u16::from(flags.has_varargs) + u16::from(flags.has_varkeywords);
         let is_plain = body.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords;
