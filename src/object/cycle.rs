@@ -18,10 +18,8 @@ use rustc_hash::FxHashMap;
 use super::heap::{Header, Heap, Object, cell_number, flag, release};
 use super::instance::Instance;
 use super::layout::{LAYOUTS, Layout, Payload};
-use super::native::NativeFunction;
 use super::type_object::{HAS_DEL, HEAP_TYPE};
 use super::types::dict::Dict;
-use super::types::function::Function;
 use super::types::list::List;
 use super::types::tuple::Tuple;
 use super::types::weakref::WeakRef;
@@ -548,8 +546,8 @@ pub(crate) fn objects(vm: &Vm) -> Vec<Value> {
 }
 
 /// Whether nobody would notice when all objects went: none of them has a finaliser to run, but those in `known`, and no script of the program waits for
-/// one to go. The library's own callbacks only keep its books.
-pub(crate) fn goes_silently(vm: &Vm, known: &[Value]) -> bool {
+/// one to go: `is_harmless` says it of a weak reference's callback.
+pub(crate) fn goes_silently(vm: &Vm, known: &[Value], is_harmless: fn(&Vm, &Value) -> bool) -> bool {
     let collector = &vm.state().collector;
     if collector.debug != 0 || collector.callbacks.downcast::<List>().is_some_and(|callbacks| !callbacks.get(vm).items.is_empty()) {
         return false;
@@ -571,16 +569,7 @@ pub(crate) fn goes_silently(vm: &Vm, known: &[Value]) -> bool {
             callbacks.extend(reference.callback.clone().filter(|_| reference.target.get().is_some()));
         }
     });
-    is_silent
-        && callbacks.iter().all(|callback| {
-            if let Some(native) = callback.downcast::<NativeFunction>() {
-                // What the registries of abstract classes keep their books with.
-                return native.get(vm).name() == "discard";
-            }
-            let Some(function) = callback.downcast::<Function>() else { return false };
-            let file = &function.get(vm).code.get(vm).filename;
-            vm.text_of(file).and_then(|file| file.as_ascii()).is_some_and(|file| file.starts_with(crate::vm::import::LIBRARY))
-        })
+    is_silent && callbacks.iter().all(|callback| is_harmless(vm, callback))
 }
 
 /// All objects of one payload.

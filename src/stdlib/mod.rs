@@ -48,8 +48,9 @@ pub(crate) mod weakref;
 #[cfg(feature = "compression")]
 pub(crate) mod zlib;
 
-use crate::object::native::NativeModule;
+use crate::object::native::{NativeFunction, NativeModule};
 use crate::object::types::TypeId;
+use crate::object::types::function::Function;
 use crate::object::types::module::Module;
 use crate::object::value::Value;
 use crate::vm::import::make_spec;
@@ -172,7 +173,18 @@ fn goes_silently(vm: &mut Vm) -> bool {
         }
     }
     vm.clear_if(ExceptionKind::BaseException);
-    crate::object::cycle::goes_silently(vm, &streams)
+    crate::object::cycle::goes_silently(vm, &streams, only_keeps_books)
+}
+
+/// Whether a callback of a weak reference is the library's own, which only forgets what has gone.
+fn only_keeps_books(vm: &Vm, callback: &Value) -> bool {
+    if let Some(native) = callback.downcast::<NativeFunction>() {
+        // Of the registries of abstract classes.
+        return native.get(vm).name() == "discard";
+    }
+    let Some(function) = callback.downcast::<Function>() else { return false };
+    let file = &function.get(vm).code.get(vm).filename;
+    vm.text_of(file).and_then(|file| file.as_ascii()).is_some_and(|file| file.starts_with(crate::vm::import::LIBRARY))
 }
 
 /// Empties the modules, `__main__` first, so that objects go in an order scripts can rely on.

@@ -903,12 +903,20 @@ fn owned(word: Word) -> Value {
     unsafe { Value::from_owned(word) }
 }
 
+/// `check_owner`, which makes a text of the name only for its message.
+fn check_member(vm: &mut Vm, owner: &Value, name: &Value, instance: &Value) -> Result<()> {
+    if vm.type_payload(instance).is_subtype_of(owner) {
+        return Ok(());
+    }
+    let text = plain(vm, name);
+    check_owner(vm, owner, &text, instance)
+}
+
 fn member_get(vm: &mut Vm, value: &Value, instance: Option<&Value>, _: &Value) -> Result<Value> {
     let Some(instance) = instance else { return Ok(value.clone()) };
     let payload = receiver::<Member>(vm, value)?.get(vm);
     let (name, owner, index) = (payload.name.clone(), payload.owner.clone(), usize::from(payload.index));
-    let text = plain(vm, &name);
-    check_owner(vm, &owner, &text, instance)?;
+    check_member(vm, &owner, &name, instance)?;
     match slot_value(vm, instance, index) {
         Some(value) => Ok(value),
         None => Err(vm.no_attribute(instance, &name)),
@@ -918,9 +926,9 @@ fn member_get(vm: &mut Vm, value: &Value, instance: Option<&Value>, _: &Value) -
 fn member_set(vm: &mut Vm, value: &Value, instance: &Value, new: Option<&Value>) -> Result<()> {
     let payload = receiver::<Member>(vm, value)?.get(vm);
     let (name, owner, index) = (payload.name.clone(), payload.owner.clone(), usize::from(payload.index));
-    let text = plain(vm, &name);
-    check_owner(vm, &owner, &text, instance)?;
+    check_member(vm, &owner, &name, instance)?;
     if new.is_none() && slot_value(vm, instance, index).is_none() {
+        let text = plain(vm, &name);
         return Err(vm.attribute_error(instance, &name, text));
     }
     let new = new.cloned().unwrap_or(Value::UNBOUND);
