@@ -14,6 +14,7 @@ SHRT_MAX, SHRT_MIN, USHRT_MAX = 2**15 - 1, -(2**15), 2**16 - 1
 CHAR_MAX, CHAR_MIN, UCHAR_MAX = 127, -128, 255
 PY_SSIZE_T_MAX, PY_SSIZE_T_MIN = sys.maxsize, -sys.maxsize - 1
 SIZE_MAX = 2 * sys.maxsize + 1
+Py_C_RECURSION_LIMIT = 10000
 DBL_MAX, DBL_MIN = sys.float_info.max, sys.float_info.min
 
 
