@@ -894,6 +894,9 @@ static ISLICE: TypeSpec = TypeSpec {
     )
 };
 
+const STOP: &str = "Stop argument for islice() must be None or an integer: 0 <= x <= sys.maxsize.";
+const INDICES: &str = "Indices for islice() must be None or an integer: 0 <= x <= sys.maxsize.";
+
 /// A number of `islice`: `None` for `None`; an error for what is neither that nor a number in range.
 fn islice_number(vm: &mut Vm, value: &Value, least: i64, message: &str) -> Result<Option<usize>> {
     if value.is_none() {
@@ -901,6 +904,8 @@ fn islice_number(vm: &mut Vm, value: &Value, least: i64, message: &str) -> Resul
     }
     match vm.index_i64(value) {
         Ok(number) if number >= least => Ok(Some(number as usize)),
+        // A stop of -1 is CPython's sign of what is no number; below that it is a number out of range.
+        Ok(..-1) if message == STOP => Err(vm.value_error(INDICES)),
         Ok(_) => Err(vm.value_error(message)),
         Err(_) => {
             let _ = vm.take_raised();
@@ -910,8 +915,6 @@ fn islice_number(vm: &mut Vm, value: &Value, least: i64, message: &str) -> Resul
 }
 
 fn islice_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
-    const STOP: &str = "Stop argument for islice() must be None or an integer: 0 <= x <= sys.maxsize.";
-    const INDICES: &str = "Indices for islice() must be None or an integer: 0 <= x <= sys.maxsize.";
     const STEP: &str = "Step for islice() must be a positive integer or None.";
     let args = sequence::names_for_init(vm, class, "islice", args)?;
     sequence::positional(vm, "islice", args, 2, 4)?;
