@@ -514,16 +514,31 @@ pub(crate) fn is_tracked(vm: &Vm, value: &Value) -> bool {
     if vm.is_exact(value, super::types::TypeId::Dict)
         && let Some(dict) = value.downcast::<Dict>()
     {
-        return dict.get(vm).items().any(|(key, item)| may_refer(key) || may_refer(item));
+        return dict.get(vm).items().any(|(key, item)| may_refer(vm, key, MAX_NESTING) || may_refer(vm, item, MAX_NESTING));
     }
-    if let Some(tuple) = value.downcast::<Tuple>() {
-        return tuple.get(vm).items().iter().any(may_refer);
+    if vm.is_exact(value, super::types::TypeId::Tuple)
+        && let Some(tuple) = value.downcast::<Tuple>()
+    {
+        return tuple.get(vm).items().iter().any(|item| may_refer(vm, item, MAX_NESTING));
     }
     !matches!(LAYOUTS[usize::from(value.layout_id().unwrap_or(0))].name, "Code" | "NativeFunction" | "Member" | "GetSet")
 }
 
-fn may_refer(value: &Value) -> bool {
-    value.word().pointer().and_then(NonNull::new).is_some_and(is_container)
+/// How deep tuples in tuples are looked into; what lies deeper may refer to anything.
+const MAX_NESTING: usize = 20;
+
+/// Whether an item can take part in a cycle, as far as CPython's collector would track it: not a plain object, a built-in type, or a tuple of such.
+fn may_refer(vm: &Vm, value: &Value, nesting: usize) -> bool {
+    if !value.word().pointer().and_then(NonNull::new).is_some_and(is_container) || vm.is_exact(value, super::types::TypeId::Object) {
+        return false;
+    }
+    if let Some(class) = value.downcast::<super::type_object::Type>() {
+        return class.get(vm).has(HEAP_TYPE);
+    }
+    match value.downcast::<Tuple>().filter(|_| nesting > 0 && vm.is_exact(value, super::types::TypeId::Tuple)) {
+        Some(tuple) => tuple.get(vm).items().iter().any(|item| may_refer(vm, item, nesting - 1)),
+        None => true,
+    }
 }
 
 /// Whether the finaliser of the object has run.

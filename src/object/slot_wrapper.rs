@@ -43,6 +43,22 @@ fn expect_between(vm: &mut Vm, arguments: CallArgs<'_>, least: usize, most: usiz
     Err(vm.type_error(message))
 }
 
+/// Attributes of an object are set by its own built-in type, not by what that type overrides: `object.__setattr__(str, "x", 1)` is refused.
+fn refuse_foreign(vm: &mut Vm, slots: &Slots, object: &Value, name: &str) -> Result<()> {
+    let class = vm.type_of(object);
+    let own = class.get(vm).mro.iter().find(|base| base.get(vm).spec.is_some()).and_then(|base| base.get(vm).slots.set_attribute);
+    let is_foreign = match (own, slots.set_attribute) {
+        (None, _) => false,
+        (Some(own), Some(called)) => !std::ptr::fn_addr_eq(own, called),
+        (Some(_), None) => true,
+    };
+    if is_foreign {
+        let message = format!("can't apply this {name} to {} object", vm.class_name(&class));
+        return Err(vm.type_error(message));
+    }
+    Ok(())
+}
+
 impl SpecialMethod {
     /// Calls it on the receiver and what follows it. Only `__call__` and `__init__` take named arguments.
     pub(crate) fn invoke(&self, vm: &mut Vm, slots: &Slots, arguments: CallArgs<'_>) -> Result<Value> {
@@ -372,6 +388,7 @@ static OTHER: &[SpecialMethod] = &[
             expect_count(vm, arguments, 2)?;
             vm.expect_attribute_name(&arguments.values[1])?;
             let [object, name, value] = arguments.values else { return Ok(Value::NONE) };
+            refuse_foreign(vm, slots, object, "__setattr__")?;
             match slots.set_attribute {
                 Some(set) => set(vm, object, name, Some(value))?,
                 None => vm.generic_set_attr(object, name, Some(value))?,
@@ -387,6 +404,7 @@ static OTHER: &[SpecialMethod] = &[
             expect_count(vm, arguments, 1)?;
             vm.expect_attribute_name(&arguments.values[1])?;
             let [object, name] = arguments.values else { return Ok(Value::NONE) };
+            refuse_foreign(vm, slots, object, "__delattr__")?;
             match slots.set_attribute {
                 Some(set) => set(vm, object, name, None)?,
                 None => vm.generic_set_attr(object, name, None)?,
@@ -947,8 +965,9 @@ fn resolved_slots(vm: &mut Vm, class: &Ref<Type>, inherited: Option<Slots>) -> S
     };
     let new_name = vm.name(Name::New);
     slots.new = match vm.type_lookup(class, &new_name) {
+        // As in CPython, a built-in type's `__new__` stands for what the base does, wherever it was taken from.
         Some(found) => match native_owner(vm, &found) {
-            Some(owner) => owner.get(vm).slots.new,
+            Some(owner) => class.get(vm).base.as_ref().map_or(owner.get(vm).slots.new, |base| base.get(vm).slots.new),
             None => Some(script_new),
         },
         None => None,

@@ -11,6 +11,11 @@ pub(crate) fn environment() -> Vec<(Vec<u8>, Vec<u8>)> {
     std::env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect()
 }
 
+/// A variable of the environment, if it is there and is text.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Sets a variable.
 pub(crate) fn set_variable(name: &[u8], value: &[u8]) {
     // SAFETY: Rust's own readers take the same lock; C code that reads the environment meanwhile is the hazard every

@@ -563,8 +563,6 @@ fn chr(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let code = vm.index(&args[0])?;
     match code.as_ref().to_i64() {
         Some(code) if (0..=0x10_ffff).contains(&code) => Ok(vm.new_char(code as u32)),
-        Some(code) if i32::try_from(code).is_ok() => Err(vm.value_error("chr() arg not in range(0x110000)")),
-        Some(code) if code < 0 => Err(vm.overflow_error("Python int too large to convert to C int")),
         _ => Err(vm.value_error("chr() arg not in range(0x110000)")),
     }
 }
@@ -625,16 +623,19 @@ fn power(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// `pow(base, exponent, modulus)`
 pub(crate) fn power_modulo(vm: &mut Vm, base: &Value, exponent: &Value, modulus: &Value) -> Result<Value> {
+    if vm.type_payload(base).spec.is_none() {
+        let name = vm.intern("__pow__");
+        let class = vm.type_of(base);
+        if vm.type_lookup(&class, &name).is_some_and(|method| !method.holds::<crate::object::native::NativeFunction>()) {
+            let result = vm.call_special_value(base, &name, &[exponent.clone(), modulus.clone()])?;
+            if let Some(result) = result.filter(|result| !result.is_not_implemented()) {
+                return Ok(result);
+            }
+        }
+    }
     if let (Some(base), Some(exponent), Some(modulus)) = (vm.int_value(base), vm.int_value(exponent), vm.int_value(modulus)) {
         let result = polled(vm, |poll| base.as_ref().powmod(exponent.as_ref(), modulus.as_ref(), poll))?;
         return Ok(vm.new_big(result));
-    }
-    let script_class = |vm: &Vm, value: &Value| vm.type_payload(value).spec.is_none();
-    if script_class(vm, base) {
-        let result = vm.call_special(base, "__pow__", &[exponent.clone(), modulus.clone()])?;
-        if let Some(result) = result.filter(|result| !result.is_not_implemented()) {
-            return Ok(result);
-        }
     }
     // Each operand's type is asked in turn: floats refuse three operands whatever they are, complex numbers when two are numbers.
     let is_number = |vm: &Vm, value: &Value| vm.is_int(value) || vm.is_kind(value, TypeId::Float) || vm.is_kind(value, TypeId::Complex);

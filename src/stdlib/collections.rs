@@ -462,10 +462,7 @@ fn deque_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         None => Vec::new(),
     };
     let arguments = vm.new_tuple(arguments);
-    let state = match vm.instance_dict(&args[0])? {
-        Some(dict) if dict.get(vm).len() > 0 => dict.into_value(),
-        _ => Value::NONE,
-    };
+    let state = vm.call_method(&args[0], "__getstate__", &[])?;
     let items = vm.iter(&args[0])?;
     Ok(vm.new_tuple(vec![class, arguments, state, items]))
 }

@@ -8,6 +8,7 @@ use crate::object::type_object::{BASE_TYPE, CallArgs, HAS_DICT, HAS_WEAKREFS, Sl
 use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
 use crate::object::types::generic_alias_methods::class_get_item;
+use crate::object::types::str::Str;
 use crate::object::types::type_methods::DICT;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
@@ -123,6 +124,9 @@ fn partial_call(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<Value> 
         names.push(name.clone());
         values.push(value.clone());
     }
+    if names.iter().any(|name| !name.holds::<Str>()) {
+        return Err(vm.type_error("keywords must be strings"));
+    }
     vm.call_args(&function, CallArgs { values: &values, names: &names })
 }
 
@@ -197,18 +201,29 @@ fn partial_set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if !fits {
         return Err(vm.type_error("invalid partial state"));
     }
-    let items = vm.tuple_items(bound);
-    let bound = vm.new_tuple(items);
-    let copy = vm.new_dict();
-    if let Some(keywords) = keywords.downcast::<Dict>() {
-        let entries = keywords.get(vm).copy().take_all();
-        vm.resize(&copy, |dict| dict.set_all(entries));
-    }
-    let old = std::mem::replace(partial_of(&args[0]).get_mut(vm), Partial { function: function.clone(), args: bound, keywords: copy.into_value() });
+    let bound = if vm.is_exact(bound, TypeId::Tuple) {
+        bound.clone()
+    } else {
+        let items = vm.tuple_items(bound);
+        vm.new_tuple(items)
+    };
+    let keywords = if vm.is_exact(keywords, TypeId::Dict) {
+        keywords.clone()
+    } else {
+        let copy = vm.new_dict();
+        if let Some(keywords) = keywords.downcast::<Dict>() {
+            let entries = keywords.get(vm).copy().take_all();
+            vm.resize(&copy, |dict| dict.set_all(entries));
+        }
+        copy.into_value()
+    };
+    let old = std::mem::replace(partial_of(&args[0]).get_mut(vm), Partial { function: function.clone(), args: bound, keywords });
     drop(old);
-    if let Some(dict) = dict.downcast::<Dict>() {
-        vm.replace_dict(&args[0], dict.clone())?;
-    }
+    let dict = match dict.downcast::<Dict>() {
+        Some(dict) => dict.clone(),
+        None => vm.new_dict(),
+    };
+    vm.replace_dict(&args[0], dict)?;
     Ok(Value::NONE)
 }
 

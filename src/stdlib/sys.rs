@@ -1,8 +1,9 @@
 //! `sys`: the interpreter as scripts see it.
 
 use crate::object::native::{Args, NativeModule, native};
-use crate::object::type_object::{Slots, TypeSpec};
+use crate::object::type_object::{CallArgs, Slots, TypeSpec};
 use crate::object::types::TypeId;
+use crate::object::types::dict::Dict;
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::types::module::{LazyRow, Module};
 use crate::object::types::object::plain;
@@ -23,7 +24,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("excepthook(exctype, value, traceback, /)", except_hook),
         native("displayhook(object, /)", display_hook),
         native("unraisablehook(unraisable, /)", unraisable_hook),
-        native("breakpointhook(*args, **kwargs)", |_, _| Ok(Value::NONE)),
+        native("breakpointhook(*args, **kws)", breakpoint_hook),
         native("getrecursionlimit()", |vm, _| Ok(Value::small(vm.state().recursion_limit as i64))),
         native("setrecursionlimit(limit, /)", set_recursion_limit),
         native("getrefcount(object, /)", |_, args| Ok(Value::small(i64::from(crate::object::heap::reference_count(&args[0])).max(1)))),
@@ -772,3 +773,36 @@ const STANDARD_MODULES: &[&str] = &[
     "zlib",
     "zoneinfo",
 ];
+
+/// `sys.breakpointhook`: calls what `PYTHONBREAKPOINT` names, `pdb.set_trace` when it names nothing, and nothing for `0`.
+fn breakpoint_hook(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
+    let named = crate::os::process::variable("PYTHONBREAKPOINT").filter(|named| !named.is_empty());
+    let named = named.unwrap_or_else(|| "pdb.set_trace".to_owned());
+    if named == "0" {
+        return Ok(Value::NONE);
+    }
+    let hook = match named.rsplit_once('.') {
+        Some(("", _)) => None,
+        split => {
+            let (module, name) = split.unwrap_or(("builtins", named.as_str()));
+            match vm.import(module) {
+                Ok(module) => vm.find_attr_str(&module, name)?,
+                Err(_) if vm.clear_if(ExceptionKind::ImportError) => None,
+                Err(raised) => return Err(raised),
+            }
+        }
+    };
+    let Some(hook) = hook else {
+        vm.warn(ExceptionKind::RuntimeWarning, &format!("Ignoring unimportable $PYTHONBREAKPOINT: \"{named}\""))?;
+        return Ok(Value::NONE);
+    };
+    let mut values = vm.tuple_items(&args[0]);
+    let mut names = Vec::new();
+    if let Some(named) = args[1].downcast::<Dict>() {
+        for (name, value) in named.get(vm).items() {
+            names.push(name.clone());
+            values.push(value.clone());
+        }
+    }
+    vm.call_args(&hook, CallArgs { values: &values, names: &names })
+}

@@ -410,7 +410,7 @@ impl Vm {
         let metaclass = self.type_of(class);
         let meta_attribute = self.type_lookup(&metaclass, name);
         if let Some(attribute) = &meta_attribute {
-            if self.is_data_descriptor(attribute) {
+            if self.is_data_descriptor(attribute) && self.type_payload(attribute).slots.descriptor_get.is_some() {
                 return self.bind(attribute, Some(class), &metaclass).map(Some);
             }
         }

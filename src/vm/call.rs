@@ -1035,9 +1035,20 @@ impl Vm {
             if let Some(module) = known.downcast::<Module>() {
                 return Ok(module.get(self).dict.clone());
             }
-            if let Ok(dict) = known.into_ref::<Dict>() {
-                return Ok(dict);
+            if known.holds::<Dict>() {
+                return Ok(known.into_ref::<Dict>().unwrap_or_else(|_| globals.clone()));
             }
+            // What another mapping has now.
+            if self.type_payload(&known).slots.get_item.is_none() {
+                let message = format!("'{}' object is not subscriptable", self.type_name(&known));
+                return Err(self.type_error(message));
+            }
+            let copy = self.new_dict();
+            for key in self.mapping_keys(&known)? {
+                let item = self.get_item(&known, &key)?;
+                self.dict_set(&copy, &key, item)?;
+            }
+            return Ok(copy);
         }
         let builtins = self.state().builtins.clone();
         let modules = self.state().modules.clone();

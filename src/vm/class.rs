@@ -14,6 +14,7 @@ use crate::object::type_object::{
 };
 use crate::object::types::TypeId;
 use crate::object::types::dict::Dict;
+use crate::object::types::exception::ExceptionKind;
 use crate::object::types::function::{CellPayload, Function};
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
@@ -426,6 +427,10 @@ impl Vm {
             *dict.get_mut(self) = copy;
             dict
         };
+        if dict.get(self).keys().any(|key| !key.holds::<Str>()) {
+            let name = self.str_text(name)?;
+            self.warn(ExceptionKind::RuntimeWarning, &format!("non-string key in the __dict__ of class {name}"))?;
+        }
         let bases = self.new_tuple(base_values.clone());
         let slots_name = self.name(Name::Slots);
         let own_slots = self.dict_get(&dict, &slots_name)?;
@@ -462,7 +467,9 @@ impl Vm {
                     _ => {
                         let class_name = self.text_of(name).map(ToString::to_string).unwrap_or_default();
                         let slot = self.intern(&mangle(&class_name, &text));
-                        if self.dict_get(&dict, &slot)?.is_some() {
+                        // These two entries are taken out of the namespace below.
+                        let is_taken = matches!(text.as_str(), "__qualname__" | "__classcell__");
+                        if !is_taken && self.dict_get(&dict, &slot)?.is_some() {
                             let message = format!("'{text}' in __slots__ conflicts with class variable");
                             return Err(self.value_error(message));
                         }
@@ -471,6 +478,8 @@ impl Vm {
                 }
             }
         }
+        // Classes with the same slots have the same layout, whatever their order.
+        members.sort_by_key(|slot| self.text_of(slot).map(ToString::to_string));
         let base_payload = base.get(self);
         let layout = base_payload.layout;
         let base_fixed = base_payload.fixed_slots;
@@ -556,6 +565,8 @@ impl Vm {
                 }
             }
         }
+        let cell_name = self.name(Name::ClassCell);
+        let cell = self.dict_remove(&dict, &cell_name)?.map(|(_, cell)| cell);
         for (place, member) in members.iter().enumerate() {
             let descriptor = Member { name: member.clone(), owner: class_value.clone(), index: first_member + place as u16 };
             let descriptor = self.alloc(TypeId::MemberDescriptor, descriptor).into_value();
@@ -569,13 +580,16 @@ impl Vm {
             let descriptor = self.weakref_descriptor(&class_value);
             self.set_unless_there(&dict, "__weakref__", descriptor)?;
         }
-        self.set_unless_there(&dict, "__doc__", Value::NONE)?;
+        let doc = self.name(Name::Doc);
+        match self.dict_get(&dict, &doc)? {
+            None => self.dict_set(&dict, &doc, Value::NONE)?,
+            Some(text) if text.holds::<Str>() => drop(self.expect_string(&text, "__doc__")?),
+            Some(_) => {}
+        }
         let eq_name = self.name(Name::Eq);
         if self.dict_get(&dict, &eq_name)?.is_some() {
             self.set_unless_there(&dict, "__hash__", Value::NONE)?;
         }
-        let cell_name = self.name(Name::ClassCell);
-        let cell = self.dict_remove(&dict, &cell_name)?.map(|(_, cell)| cell);
 
         // The MRO, by the metaclass's own `mro` if it has one.
         class.get_mut(self).mro = vec![class.clone()];
@@ -636,7 +650,11 @@ impl Vm {
                     let mut mro = Vec::new();
                     for item in self.collect(&result)? {
                         match item.into_ref::<Type>() {
-                            Ok(item) => mro.push(item),
+                            Ok(item) if self.fits_below(class, &item) => mro.push(item),
+                            Ok(item) => {
+                                let message = format!("mro() returned base with unsuitable layout ('{}')", self.class_name(&item));
+                                return Err(self.type_error(message));
+                            }
                             Err(item) => {
                                 let message = format!("mro() returned a non-class ('{}')", self.type_name(&item));
                                 return Err(self.type_error(message));
@@ -648,6 +666,43 @@ impl Vm {
             }
         }
         self.linearize(class, bases)
+    }
+
+    /// Whether instances of `class` are laid out as the methods of `base` expect.
+    fn fits_below(&self, class: &Ref<Type>, base: &Ref<Type>) -> bool {
+        let (own, other) = (class.get(self), base.get(self));
+        if other.layout != Layout::Instance {
+            return own.layout == other.layout;
+        }
+        // The class that gave `base` its slots has to be on the way from `class` to `object`.
+        let mut solid = base.clone();
+        while let Some(next) = solid.get(self).base.clone().filter(|next| next.get(self).fixed_slots == other.fixed_slots) {
+            solid = next;
+        }
+        let mut next = Some(class.clone());
+        while let Some(class) = next {
+            if other.fixed_slots == 0 || class.is(&solid) {
+                return true;
+            }
+            next = class.get(self).base.clone();
+        }
+        false
+    }
+
+    /// The slots that the class and its bases have, by their places.
+    fn slot_names(&self, class: &Ref<Type>) -> Vec<(u16, Value)> {
+        let mut names = Vec::new();
+        let mut next = Some(class.clone());
+        while let Some(class) = next {
+            for (_, item) in class.get(self).dict_as_is().get(self).items() {
+                if let Some(member) = item.downcast::<Member>().filter(|member| member.get(self).owner.is(&class)) {
+                    names.push((member.get(self).index, member.get(self).name.clone()));
+                }
+            }
+            next = class.get(self).base.clone();
+        }
+        names.sort_by_key(|(place, _)| *place);
+        names
     }
 
     /// How many slots a fresh instance gets: as many as the class and its bases assign to `self`.
@@ -704,7 +759,17 @@ impl Vm {
 
     fn call_init_subclass(&mut self, class: &Ref<Type>, keywords: CallArgs<'_>) -> Result<()> {
         let class_value: Value = (**class).clone();
-        let function = crate::object::types::descriptor::super_attribute(self, class, &class_value, "__init_subclass__")?;
+        let name = self.name(Name::InitSubclass);
+        crate::object::types::descriptor_methods::super_check(self, class, &class_value)?;
+        let found = crate::object::types::descriptor_methods::super_find(self, &class_value, &class_value, class, &name)?;
+        let function = match found {
+            Some(function) => function,
+            // A metaclass's `mro` may leave nothing behind the class.
+            None => {
+                let object = self.builtin(TypeId::Object).into_value();
+                self.get_attr(&object, &name)?
+            }
+        };
         self.call_args(&function, keywords)?;
         Ok(())
     }
@@ -749,6 +814,11 @@ impl Vm {
 
     /// Whether an object's class may become `class`: both plain and of one layout.
     pub(crate) fn same_layout(&self, old: &Ref<Type>, new: &Ref<Type>) -> bool {
+        let (old_slots, new_slots) = (self.slot_names(old), self.slot_names(new));
+        let same_names = |(old, new): (&(u16, Value), &(u16, Value))| old.0 == new.0 && old.1.is(&new.1);
+        if old_slots.len() != new_slots.len() || !old_slots.iter().zip(&new_slots).all(same_names) {
+            return false;
+        }
         let (old, new) = (old.get(self), new.get(self));
         old.layout == new.layout
             && old.fixed_slots == new.fixed_slots

@@ -280,6 +280,7 @@ fn calling_package(vm: &mut Vm, globals: Option<&Ref<Dict>>) -> Result<String> {
         }
         return Ok(text);
     }
+    vm.warn(ExceptionKind::ImportWarning, "can't resolve package from __spec__ or __package__, falling back on __name__ and __path__")?;
     let name = vm.name(Name::Name);
     let Some(name) = vm.dict_get(globals, &name)? else {
         let message = vm.new_str("'__name__' not in globals");

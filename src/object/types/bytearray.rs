@@ -370,6 +370,6 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let copy = vm.new_bytes(copy);
     let arguments = if vm.len(&copy)? == 0 { vm.empty_tuple() } else { vm.new_tuple(vec![copy]) };
     let class = vm.type_of(&args[0]).into_value();
-    let dict = vm.find_attr_str(&args[0], "__dict__")?.unwrap_or(Value::NONE);
-    Ok(vm.new_tuple(vec![class, arguments, dict]))
+    let state = vm.call_method(&args[0], "__getstate__", &[])?;
+    Ok(vm.new_tuple(vec![class, arguments, state]))
 }

@@ -1,6 +1,6 @@
 //! `property`, `classmethod`, `staticmethod`, `super` and `mappingproxy`: the payloads; the methods are in `descriptor_methods`.
 
-pub(crate) use super::descriptor_methods::{new_classmethod, new_staticmethod, super_attribute};
+pub(crate) use super::descriptor_methods::{new_classmethod, new_staticmethod};
 use crate::object::layout::{Layout, Payload};
 use crate::object::type_object::Type;
 use crate::object::value::{Ref, Value};

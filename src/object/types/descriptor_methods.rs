@@ -480,18 +480,6 @@ fn super_lookup(vm: &mut Vm, class: &Value, object_type: &Ref<Type>, name: &Valu
     Ok(None)
 }
 
-/// `super(class, object).name`.
-pub(crate) fn super_attribute(vm: &mut Vm, class: &Ref<Type>, object: &Value, name: &str) -> Result<Value> {
-    let name = vm.intern(name);
-    let object_type = super_check(vm, class, object)?;
-    match super_find(vm, class, object, &object_type, &name)? {
-        Some(found) => Ok(found),
-        None => {
-            Err(vm.attribute_error(object, &name, format!("'super' object has no attribute '{}'", vm.text_of(&name).cloned().unwrap_or_default())))
-        }
-    }
-}
-
 /// The attribute that `super(class, object)` finds in the MRO of `object_type`, bound.
 pub(crate) fn super_find(vm: &mut Vm, class: &Value, object: &Value, object_type: &Ref<Type>, name: &Value) -> Result<Option<Value>> {
     let Some(attribute) = super_lookup(vm, class, object_type, name)? else { return Ok(None) };

@@ -277,6 +277,10 @@ fn field_value(vm: &mut Vm, exception: &Value, place: usize) -> Result<Value> {
     Ok(receiver::<Exception>(vm, exception)?.get(vm).fields.get(place).cloned().unwrap_or(Value::NONE))
 }
 
+fn reset_fields(vm: &mut Vm, exception: &Value, places: std::ops::Range<usize>) -> Result<()> {
+    places.into_iter().try_for_each(|place| put_field(vm, exception, place, Value::NONE))
+}
+
 fn init_system_exit(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) -> Result<()> {
     init(vm, exception, arguments)?;
     let code = match arguments.values {
@@ -309,6 +313,7 @@ fn named_fields(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>, functio
 
 fn init_import_error(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) -> Result<()> {
     store_args(vm, exception, arguments.unnamed())?;
+    reset_fields(vm, exception, 1..4)?;
     named_fields(vm, exception, arguments, "ImportError", &[("name", 1), ("path", 2), ("name_from", 3)])?;
     let message = if let [message] = arguments.unnamed() { message.clone() } else { Value::NONE };
     put_field(vm, exception, 0, message)
@@ -316,11 +321,13 @@ fn init_import_error(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) ->
 
 fn init_name_error(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) -> Result<()> {
     store_args(vm, exception, arguments.unnamed())?;
+    reset_fields(vm, exception, 0..1)?;
     named_fields(vm, exception, arguments, "NameError", &[("name", 0)])
 }
 
 fn init_attribute_error(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) -> Result<()> {
     store_args(vm, exception, arguments.unnamed())?;
+    reset_fields(vm, exception, 0..2)?;
     named_fields(vm, exception, arguments, "AttributeError", &[("name", 0), ("obj", 1)])
 }
 
@@ -332,8 +339,8 @@ fn init_syntax_error(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) ->
     }
     if let [_, details] = values {
         let details = vm.collect(details)?;
-        if details.len() < 4 || details.len() > 7 {
-            let (bound, number) = if details.len() < 4 { ("least", 4) } else { ("most", 7) };
+        if details.len() < 4 || details.len() > 6 {
+            let (bound, number) = if details.len() < 4 { ("least", 4) } else { ("most", 6) };
             let message = format!("function takes at {bound} {number} arguments ({} given)", details.len());
             return Err(vm.type_error(message));
         }

@@ -1,7 +1,7 @@
 //! `str.format`: the pieces of a format string, which `text::str_format` reads, are filled with values.
 
 use super::TypeId;
-use super::str_methods::text;
+use super::str_methods::{same_or_new, text};
 use crate::object::value::Value;
 use crate::text::str_format::{Accessor, First, FormatStringError, Numbering, Piece, Pieces, split_name, unknown_conversion};
 use crate::text::{Text, TextBuilder};
@@ -21,11 +21,17 @@ pub(crate) fn format_string_error(vm: &mut Vm, error: FormatStringError) -> Rais
 
 /// `format.format(*positional, **named)`; without `positional` it is `format_map(named)`.
 pub(crate) fn format(vm: &mut Vm, format: &Value, positional: Option<&[Value]>, named: &Value) -> Result<Value> {
+    let whole = format;
     let format = text(vm, format).clone();
     let mut formatter = Formatter { positional, named, numbering: Numbering::default() };
     let mut out = TextBuilder::new();
     formatter.expand(vm, &mut out, &format, 2)?;
-    Ok(vm.new_str(out.finish()))
+    let known = match positional {
+        Some([]) => Some(whole),
+        Some([only]) => Some(only),
+        _ => None,
+    };
+    Ok(same_or_new(vm, known, out.finish()))
 }
 
 impl Formatter<'_> {

@@ -919,7 +919,12 @@ fn member_get(vm: &mut Vm, value: &Value, instance: Option<&Value>, _: &Value) -
     check_member(vm, &owner, &name, instance)?;
     match slot_value(vm, instance, index) {
         Some(value) => Ok(value),
-        None => Err(vm.no_attribute(instance, &name)),
+        None => {
+            let class = vm.type_of(instance);
+            let class = vm.class_full_name(&class);
+            let message = format!("'{}' object has no attribute '{text}'", class.strip_prefix("__main__.").unwrap_or(&class));
+            Err(vm.attribute_error(instance, &name, message))
+        }
     }
 }
 

@@ -210,7 +210,11 @@ fn thrown(vm: &mut Vm, args: &[Value]) -> Result<Value> {
     }
     let exception = if vm.is_exception_class(kind) {
         if value.is_none() {
-            vm.instantiate_exception(kind)?
+            match vm.instantiate_exception(kind) {
+                Ok(exception) => exception,
+                // What goes wrong with making it is thrown instead.
+                Err(_) => vm.take_raised(),
+            }
         } else if vm.object_isinstance(&value, kind)? {
             value
         } else if let Some(tuple) = value.downcast::<super::tuple::Tuple>() {

@@ -482,7 +482,11 @@ pub(crate) fn sort_items(vm: &mut Vm, items: &mut Vec<Value>, key: Option<&Value
         return Ok(());
     }
     let order = sorted_order(vm, &keys, reverse);
-    arrange(items, order)
+    let outcome = arrange(items, order);
+    // What the keys' finalisers do to the list is to be noticed.
+    drop(keys);
+    vm.drain_if_dead();
+    outcome
 }
 
 fn all_small(items: &[Value]) -> Option<Vec<i64>> {

@@ -136,7 +136,11 @@ fn repr(vm: &mut Vm, module: &Value) -> Result<Value> {
 }
 
 fn dir(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let dict = dict_of(vm, &args[0])?;
+    let dict = vm.get_attr_str(&args[0], "__dict__")?;
+    let Some(dict) = dict.downcast::<Dict>() else {
+        return Err(vm.type_error("<module>.__dict__ is not a dictionary"));
+    };
+    let dict = dict.clone();
     if let Some(function) = vm.dict_get_str(&dict, "__dir__")? {
         return vm.call(&function, &[]);
     }

@@ -290,10 +290,21 @@ fn reduce_new_object(vm: &mut Vm, object: &Value) -> Result<Value> {
     let copyreg = vm.import("copyreg")?;
     let (mut has_arguments, mut positional, mut named) = (false, Vec::new(), None);
     if let Some(both) = vm.call_special(object, "__getnewargs_ex__", &[])? {
+        if !vm.is_kind(&both, TypeId::Tuple) {
+            let message = format!("__getnewargs_ex__ should return a tuple, not '{}'", vm.type_name(&both));
+            return Err(vm.type_error(message));
+        }
         let items = vm.tuple_items(&both);
         if items.len() != 2 {
             let message = format!("__getnewargs_ex__ should return a tuple of length 2, not {}", items.len());
             return Err(vm.value_error(message));
+        }
+        for (item, kind, place, wanted) in [(&items[0], TypeId::Tuple, "first", "tuple"), (&items[1], TypeId::Dict, "second", "dict")] {
+            if !vm.is_kind(item, kind) {
+                let found = vm.type_name(item);
+                let message = format!("{place} item of the tuple returned by __getnewargs_ex__ must be a {wanted}, not '{found}'");
+                return Err(vm.type_error(message));
+            }
         }
         positional = vm.tuple_items(&items[0]);
         named = Some(items[1].clone());

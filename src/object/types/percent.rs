@@ -4,7 +4,7 @@ use super::buffer;
 use super::format_text::float_format;
 use super::int_methods::{decimal_of, from_object};
 use super::numeric::{float_of, int_of, is_int};
-use super::str_methods::text;
+use super::str_methods::{same_or_new, text};
 use crate::number::float;
 use crate::object::types::bytearray::ByteArray;
 use crate::object::types::bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::vm::{ExceptionKind, Raised, Result, Vm};
 
 /// `format % arguments` of a `str`.
 pub(crate) fn format_text(vm: &mut Vm, format: &Value, arguments: &Value) -> Result<Value> {
+    let whole = format;
     let format = text(vm, format).clone();
     let mut filling = Filling::new(vm, arguments, false);
     let mut out = TextBuilder::new();
@@ -33,7 +34,12 @@ pub(crate) fn format_text(vm: &mut Vm, format: &Value, arguments: &Value) -> Res
         }
     }
     filling.finish(vm, "not all arguments converted during string formatting")?;
-    Ok(vm.new_str(out.finish()))
+    let known = match filling.positional.as_slice() {
+        [] => Some(whole),
+        [only] => Some(only),
+        _ => None,
+    };
+    Ok(same_or_new(vm, known, out.finish()))
 }
 
 /// `format % arguments` of bytes.
@@ -131,6 +137,9 @@ impl Filling {
         }
         let width = self.count(vm, field.width)?;
         let precision = self.count(vm, field.precision)?;
+        if precision.is_some_and(|precision| i32::try_from(precision).is_err()) {
+            return Err(vm.overflow_error("Python int too large to convert to C int"));
+        }
         let size = Size::new(width, precision);
         let value = self.argument(vm)?;
         if keyed.is_some() {

@@ -754,10 +754,7 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let keys = vm.new_list(keys);
     let arguments = vm.new_tuple(vec![keys]);
     let class = vm.type_of(&args[0]).into_value();
-    let state = match vm.instance_dict(&args[0])? {
-        Some(dict) if dict.get(vm).len() > 0 => dict.into_value(),
-        _ => Value::NONE,
-    };
+    let state = vm.call_method(&args[0], "__getstate__", &[])?;
     Ok(vm.new_tuple(vec![class, arguments, state]))
 }
 

@@ -613,6 +613,14 @@ fn zfill(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     changed(vm, &args[0], result)
 }
 
+/// A string with this text: `known` itself, where that is one.
+pub(crate) fn same_or_new(vm: &mut Vm, known: Option<&Value>, made: Text) -> Value {
+    match known.filter(|known| vm.is_exact(known, TypeId::Str) && *text(vm, known) == made) {
+        Some(known) => known.clone(),
+        None => vm.new_str(made),
+    }
+}
+
 fn expandtabs(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let size = match args.given(1) {
         Some(size) => super::bytes_methods::tab_size(vm, size)?,
@@ -620,6 +628,9 @@ fn expandtabs(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     };
     let len = text(vm, &args[0]).len();
     let n_tabs = vm.paced(len, &args, |vm| search::count(view(vm, &args[0]), TextView::Ascii(b"\t")))?;
+    if n_tabs == 0 && vm.is_exact(&args[0], TypeId::Str) {
+        return Ok(args[0].clone());
+    }
     vm.charge(n_tabs.saturating_mul(size))?;
     let result = vm.paced(len, &args, |vm| pad::expand_tabs(view(vm, &args[0]), size))?;
     made(vm, result)

@@ -92,6 +92,7 @@ fn new(vm: &mut Vm, metaclass: &Ref<Type>, arguments: CallArgs<'_>) -> Result<Va
     if vm.text_of(name).is_some_and(|name| name.codes().any(|code| code == 0)) {
         return Err(vm.value_error("type name must not contain null characters"));
     }
+    vm.expect_string(name, "type name")?;
     let keywords = CallArgs { values: &arguments.values[3..], names: arguments.names };
     vm.type_new(metaclass, name, bases, namespace, keywords)
 }
@@ -204,6 +205,7 @@ fn set_name(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
     if text.codes().any(|code| code == 0) {
         return Err(vm.value_error("type name must not contain null characters"));
     }
+    vm.expect_string(value, "__name__")?;
     let old = std::mem::replace(&mut class.get_mut(vm).name, value.clone());
     drop(old);
     Ok(())
@@ -258,7 +260,14 @@ fn get_module(vm: &mut Vm, class: &Value) -> Result<Value> {
 
 fn set_module(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
     let (class, value) = value_to_set(vm, class, "__module__", value)?;
-    set_own(vm, &class, "__module__", value)
+    set_own(vm, &class, "__module__", value)?;
+    // The line is that of a statement in the module that the class had.
+    let line = vm.intern("__firstlineno__");
+    let dict = vm.class_dict(&class);
+    if vm.dict_remove(&dict, &line)?.is_some() {
+        vm.class_changed(&class);
+    }
+    Ok(())
 }
 
 fn get_bases(vm: &mut Vm, class: &Value) -> Result<Value> {
@@ -281,7 +290,7 @@ fn set_bases(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
             let message = format!("{name}.__bases__ must be tuple of classes, not '{}'", vm.type_name(base));
             return Err(vm.type_error(message));
         };
-        if base.get(vm).is_subtype_of(&class) {
+        if base.get(vm).is_subtype_of(&class) || has_base(vm, base, &class) {
             return Err(vm.type_error("a __bases__ item causes an inheritance cycle"));
         }
     }
@@ -314,39 +323,73 @@ fn set_bases(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<()> {
         }
     }
     let new_base = best.unwrap_or(new_base);
-    let metaclass = vm.type_of(&class);
-    let order = vm.compute_mro(&class, &metaclass, &bases)?;
     let old_bases = class.get(vm).bases.clone();
-    for base in vm.tuple_items(&old_bases) {
-        if let Some(base) = base.downcast::<Type>() {
-            base.get_mut(vm).subclasses.retain(|word| *word != class.word());
-        }
-    }
-    for base in &bases {
-        if let Some(base) = base.downcast::<Type>() {
-            let base = base.clone();
-            vm.add_subclass(&base, &class);
-        }
-    }
     let payload = class.get_mut(vm);
-    payload.mro = order;
     payload.bases = value.clone();
-    payload.base = Some(new_base);
-    refresh(vm, &class)
+    let old_base = payload.base.replace(new_base);
+    let mut replaced = Vec::new();
+    let outcome = renew_orders(vm, &class, &mut replaced);
+    // A metaclass's `mro` may have set the bases again, to which this is to leave them.
+    let is_current = class.get(vm).bases.is(value);
+    if let Err(raised) = outcome {
+        for (class, order) in replaced.into_iter().rev() {
+            class.get_mut(vm).mro = order;
+        }
+        if is_current {
+            let payload = class.get_mut(vm);
+            payload.bases = old_bases;
+            payload.base = old_base;
+        }
+        vm.class_changed(&class);
+        return Err(raised);
+    }
+    if is_current {
+        for base in vm.tuple_items(&old_bases) {
+            if let Some(base) = base.downcast::<Type>() {
+                base.get_mut(vm).subclasses.retain(|word| *word != class.word());
+            }
+        }
+        for base in &bases {
+            if let Some(base) = base.downcast::<Type>() {
+                let base = base.clone();
+                vm.add_subclass(&base, &class);
+            }
+        }
+    }
+    vm.class_changed(&class);
+    vm.update_slots_below(&class);
+    Ok(())
 }
 
-/// After a class's bases changed: the order of its subclasses, and everybody's slots.
-fn refresh(vm: &mut Vm, class: &Ref<Type>) -> Result<()> {
+/// Whether `other` is on the way from the class to `object` by the bases that give layouts, which may be ahead of the MRO while that is made.
+fn has_base(vm: &Vm, class: &Ref<Type>, other: &Ref<Type>) -> bool {
+    let mut next = Some(class.clone());
+    while let Some(class) = next {
+        if class.is(other) {
+            return true;
+        }
+        next = class.get(vm).base.clone();
+    }
+    false
+}
+
+/// Makes the MRO of a class anew, and those of its subclasses; `replaced` gets what they were.
+fn renew_orders(vm: &mut Vm, class: &Ref<Type>, replaced: &mut Vec<(Ref<Type>, Vec<Ref<Type>>)>) -> Result<()> {
+    let bases = class.get(vm).bases.clone();
+    let bases = vm.tuple_items(&bases);
+    let metaclass = vm.type_of(class);
+    let before = class.get(vm).mro.as_ptr();
+    let order = vm.compute_mro(class, &metaclass, &bases)?;
+    if class.get(vm).mro.as_ptr() != before {
+        // The metaclass's `mro` has done it already.
+        return Ok(());
+    }
+    let old = std::mem::replace(&mut class.get_mut(vm).mro, order);
+    replaced.push((class.clone(), old));
     vm.class_changed(class);
     for subclass in vm.live_subclasses(class) {
-        let bases = subclass.get(vm).bases.clone();
-        let bases = vm.tuple_items(&bases);
-        let metaclass = vm.type_of(&subclass);
-        let order = vm.compute_mro(&subclass, &metaclass, &bases)?;
-        subclass.get_mut(vm).mro = order;
-        refresh(vm, &subclass)?;
+        renew_orders(vm, &subclass, replaced)?;
     }
-    vm.update_slots_below(class);
     Ok(())
 }
 
@@ -435,8 +478,9 @@ fn set_annotations(vm: &mut Vm, class: &Value, value: Option<&Value>) -> Result<
 
 fn get_type_params(vm: &mut Vm, class: &Value) -> Result<Value> {
     match own(vm, class, "__type_params__")? {
-        Some(params) => Ok(params),
-        None => Ok(vm.empty_tuple()),
+        // In the namespace of `type` stands the descriptor that led here.
+        Some(params) if !params.holds::<GetSet>() => Ok(params),
+        _ => Ok(vm.empty_tuple()),
     }
 }
 
@@ -564,7 +608,15 @@ pub(crate) fn get_instance_dict(vm: &mut Vm, object: &Value) -> Result<Value> {
 
 /// `instance.__dict__ = …`
 pub(crate) fn set_instance_dict(vm: &mut Vm, object: &Value, value: Option<&Value>) -> Result<()> {
+    if object.holds::<Type>() || object.holds::<crate::object::types::module::Module>() {
+        let message = format!("this __dict__ descriptor does not support '{}' objects", vm.type_name(object));
+        return Err(vm.type_error(message));
+    }
     let Some(value) = value else {
+        let is_of_script = |class: &Ref<Type>| class.get(vm).has(HEAP_TYPE) || !class.get(vm).has(HAS_DICT);
+        if !vm.type_payload(object).mro.iter().all(is_of_script) {
+            return Err(vm.type_error("cannot delete __dict__"));
+        }
         let fresh = vm.new_dict();
         return vm.replace_dict(object, fresh);
     };
