@@ -50,12 +50,14 @@ fn run(mut arguments: Arguments) -> ExitCode {
         Action::File(file) => {
             let file = std::path::Path::new(file);
             let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-            file.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default()
+            let folder = if file.is_dir() { Some(file.as_path()) } else { file.parent() };
+            folder.map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default()
         }
+        Action::Module(_) => std::env::current_dir().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default(),
         _ => String::new(),
     };
     let flags = arguments.flags;
-    let mut search_path = if flags.is_safe_path { Vec::new() } else { vec![folder] };
+    let mut search_path = if flags.is_safe_path { Vec::new() } else { vec![folder.clone()] };
     if let Some(folders) = std::env::var("SCRIPPATH").ok().filter(|_| !flags.ignores_environment) {
         search_path.extend(folders.split(':').filter(|folder| !folder.is_empty()).map(str::to_owned));
     }
@@ -87,9 +89,23 @@ fn run(mut arguments: Arguments) -> ExitCode {
         }
     };
     let result = match &arguments.action {
+        Action::File(file) if std::path::Path::new(file).is_dir() => match interpreter.run_folder(&folder) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                write_stderr(&format!("scrip: can't find '__main__' module in '{file}'\n"));
+                return ExitCode::FAILURE;
+            }
+            Err(error) => Err(error),
+        },
         Action::File(file) => interpreter.run_file(file),
         Action::Code(text) => interpreter.exec(&format!("{text}\n")),
-        Action::Module(name) => interpreter.run_module(name),
+        Action::Module(name) => match interpreter.run_module(name) {
+            Err(error) if is_not_found(&error) => {
+                write_stderr(&format!("scrip: {}\n", error.raised().map(crate::Raised::message).unwrap_or_default()));
+                return ExitCode::FAILURE;
+            }
+            result => result,
+        },
         Action::Disassemble(file) => return disassemble(&interpreter, file),
         Action::Input if is_prompt => super::repl::run(&interpreter, flags.is_quiet),
         _ => {
@@ -121,6 +137,11 @@ fn run(mut arguments: Arguments) -> ExitCode {
         Outcome::Code(0) if !flushed => ExitCode::from(120),
         Outcome::Code(code) => ExitCode::from(code),
     }
+}
+
+/// Whether there is no such module to run, which is told in one line: nothing has run that a traceback could show.
+fn is_not_found(error: &Error) -> bool {
+    error.is("ImportError") && error.raised().is_some_and(|raised| !raised.traceback().starts_with("Traceback"))
 }
 
 fn code(written: bool) -> ExitCode {

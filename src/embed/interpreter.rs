@@ -442,6 +442,11 @@ impl Interpreter {
         self.request(|vm| crate::vm::import::run_module(vm, name).map_err(|_| interpreter_error(vm)))
     }
 
+    /// Runs the `__main__` module in a folder, which should come first in `sys.path`; `false` when there is none.
+    pub fn run_folder(&self, folder: &str) -> Result<bool, Error> {
+        self.run(|vm| crate::vm::import::run_folder(vm, folder).map_err(|_| interpreter_error(vm)))
+    }
+
     /// Compiles a program without running it.
     pub fn compile(&self, source: &[u8], name: &str) -> Result<Compiled, Error> {
         self.with(|vm| {

@@ -63,7 +63,7 @@ fn truth(vm: &mut Vm, value: Option<&Value>, default: bool) -> Result<bool> {
 
 fn hexlify(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let bytes = buffer(vm, &args[0])?;
-    let hex = hex_of(vm, &bytes, args.given_some(1), args.given(2))?;
+    let hex = hex_of(vm, &bytes, args.given(1), args.given(2))?;
     let ascii = text(vm, &hex).as_ascii().unwrap_or_default().as_bytes().to_vec();
     Ok(vm.new_bytes(ascii))
 }

@@ -132,7 +132,11 @@ impl Vm {
                     if crate::object::intern::is_interned(name) {
                         return Ok(None);
                     }
-                    let interned = self.intern_value(name);
+                    let interned = match self.text_of(name) {
+                        // An instance of a subclass of `str` names the attribute by its text.
+                        Some(text) if !self.is_exact(name, crate::object::types::TypeId::Str) => self.intern_text(text.clone()),
+                        _ => self.intern_value(name),
+                    };
                     return if interned.is(name) { Ok(None) } else { self.instance_get(object, &interned) };
                 };
                 let word = instance.get(self).slots()[slot];
@@ -517,7 +521,7 @@ impl Vm {
         let dict = module.get(self).dict.clone();
         let getattr = self.name(Name::Getattr);
         if let Some(function) = self.dict_get(&dict, &getattr)? {
-            return self.call(&function, std::slice::from_ref(name));
+            return self.call(&function, std::slice::from_ref(name)).inspect_err(|_| self.say_what_was_asked(object, name));
         }
         let message = super::import::missing_attribute(self, object, &dict, name)?;
         Err(self.attribute_error(object, name, message))

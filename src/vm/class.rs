@@ -591,6 +591,19 @@ impl Vm {
             self.set_unless_there(&dict, "__hash__", Value::NONE)?;
         }
 
+        if let Some(cell) = cell {
+            match cell.downcast::<CellPayload>() {
+                Some(cell) => {
+                    let old = std::mem::replace(&mut cell.get_mut(self).content, class_value.clone());
+                    drop(old);
+                }
+                None => {
+                    let message = format!("type.__new__(): __classcell__ must be a nonlocal cell, not <class '{}'>", self.type_name(&cell));
+                    return Err(self.type_error(message));
+                }
+            }
+        }
+
         // The MRO, by the metaclass's own `mro` if it has one.
         class.get_mut(self).mro = vec![class.clone()];
         let mro = self.compute_mro(&class, &metaclass, &base_values)?;
@@ -602,18 +615,6 @@ impl Vm {
             if let Some(base) = base.downcast::<Type>() {
                 let base = base.clone();
                 self.add_subclass(&base, &class);
-            }
-        }
-        if let Some(cell) = cell {
-            match cell.downcast::<CellPayload>() {
-                Some(cell) => {
-                    let old = std::mem::replace(&mut cell.get_mut(self).content, class_value.clone());
-                    drop(old);
-                }
-                None => {
-                    let message = format!("type.__new__(): __classcell__ must be a nonlocal cell, not <class '{}'>", self.type_name(&cell));
-                    return Err(self.type_error(message));
-                }
             }
         }
         self.call_set_names(&class)?;

@@ -961,51 +961,96 @@ fn writes_cache(vm: &mut Vm) -> Result<bool> {
     }
 }
 
-/// Runs a module by its name as `__main__`, a package by its `__main__` submodule: what `-m` does.
+/// Runs a module by its name as `__main__`, a package by its `__main__` submodule: what `-m` does. What cannot be found is an `ImportError` without a traceback.
 pub(crate) fn run_module(vm: &mut Vm, name: &str) -> Result<()> {
     let mut full = name.to_owned();
     loop {
         let tail = full.rsplit('.').next().unwrap_or_default().to_owned();
         let search = match full.rsplit_once('.') {
             Some((parent, _)) => {
-                let parent = vm.intern(parent);
-                let module = import_module(vm, &parent)?;
+                let parent_name = vm.intern(parent);
+                let module = import_module(vm, &parent_name).or_else(|raised| not_importable(vm, &full, parent, raised))?;
                 let path = vm.name(Name::Path);
                 match vm.find_attr(&module, &path)? {
                     Some(path) => Some(vm.collect(&path)?),
-                    None => Some(Vec::new()),
+                    None => {
+                        let reason = format!("ModuleNotFoundError: __path__ attribute not found on '{parent}' while trying to find '{full}'");
+                        return Err(no_specification(vm, &full, &reason));
+                    }
                 }
             }
             None => None,
         };
         let found = find(vm, &full, &tail, search)?;
         let (program, file) = match found {
+            Some(Found::Library(_, _, true) | Found::File(_, true) | Found::Namespace(_)) if full.ends_with(".__main__") => {
+                let message = format!("Cannot use package as __main__ module; '{full}' is a package and cannot be directly executed");
+                return Err(vm.raise(ExceptionKind::ImportError, message));
+            }
             Some(Found::Library(_, _, true) | Found::File(_, true) | Found::Namespace(_)) => {
                 full.push_str(".__main__");
                 continue;
             }
             Some(Found::Library(unit, file, false)) => (Program::Library(unit), file),
             Some(Found::File(path, false)) => (read_program(vm, &path)?, path.to_string_lossy().into_owned()),
-            Some(Found::Native(_)) | None => {
-                let message = format!("No module named {full}");
+            Some(Found::Native(_)) => {
+                let message = format!("No code object available for {full}");
                 return Err(vm.raise(ExceptionKind::ImportError, message));
             }
+            None => {
+                let package = full.strip_suffix(".__main__").filter(|_| full != name);
+                let hint = package.map_or_else(String::new, |package| format!("; '{package}' is a package and cannot be directly executed"));
+                return Err(vm.raise(ExceptionKind::ImportError, format!("No module named {full}{hint}")));
+            }
         };
-        let modules = vm.state().modules.clone();
-        let main = vm.dict_get_str(&modules, "__main__")?;
-        let Some(dict) = main.as_ref().and_then(|main| main.downcast::<Module>()).map(|main| main.get(vm).dict.clone()) else {
-            return Err(vm.runtime_error("there is no module __main__"));
-        };
-        let name_value = vm.intern(&full);
-        let file_value = vm.new_str(file.as_str());
-        let spec = make_spec(vm, &name_value, Some(file_value.clone()), None, true)?;
-        let package = full.rsplit_once('.').map_or("", |(package, _)| package).to_owned();
-        set_module_attributes(vm, &dict, &spec, &package, Some(file_value.clone()), None)?;
         if let Some(argv) = vm.sys_get("argv")? {
             if vm.len(&argv)? > 0 {
+                let file_value = vm.new_str(file.as_str());
                 vm.set_item(&argv, &Value::small(0), &file_value)?;
             }
         }
-        return run_program(vm, program, &file, &dict);
+        return run_as_main(vm, &full, program, &file);
     }
+}
+
+/// Runs the `__main__` module of the folder that comes first in `sys.path`; `false` when there is none.
+pub(crate) fn run_folder(vm: &mut Vm, folder: &str) -> Result<bool> {
+    let search = vec![vm.new_str(folder)];
+    let Some(Found::File(path, false)) = find(vm, "__main__", "__main__", Some(search))? else { return Ok(false) };
+    let program = read_program(vm, &path)?;
+    let file = path.to_string_lossy().into_owned();
+    run_as_main(vm, "__main__", program, &file)?;
+    Ok(true)
+}
+
+fn run_as_main(vm: &mut Vm, full: &str, program: Program, file: &str) -> Result<()> {
+    let modules = vm.state().modules.clone();
+    let main = vm.dict_get_str(&modules, "__main__")?;
+    let Some(dict) = main.as_ref().and_then(|main| main.downcast::<Module>()).map(|main| main.get(vm).dict.clone()) else {
+        return Err(vm.runtime_error("there is no module __main__"));
+    };
+    let name_value = vm.intern(full);
+    let file_value = vm.new_str(file);
+    let spec = make_spec(vm, &name_value, Some(file_value.clone()), None, true)?;
+    let package = full.rsplit_once('.').map_or("", |(package, _)| package).to_owned();
+    set_module_attributes(vm, &dict, &spec, &package, Some(file_value), None)?;
+    run_program(vm, program, file, &dict)
+}
+
+/// A package of a module to run that cannot be imported because it, or one above it, is not there.
+fn not_importable(vm: &mut Vm, full: &str, parent: &str, raised: Raised) -> Result<Value> {
+    if !vm.raised_is(ExceptionKind::ModuleNotFoundError) {
+        return Err(raised);
+    }
+    let exception = vm.take_raised();
+    let missing = vm.find_attr_str(&exception, "name")?.map(|name| plain(vm, &name)).unwrap_or_default();
+    if missing != parent && !parent.starts_with(&format!("{missing}.")) {
+        return Err(vm.reraise(exception));
+    }
+    let reason = vm.str_text(&exception)?;
+    Err(no_specification(vm, full, &format!("ModuleNotFoundError: {reason}")))
+}
+
+fn no_specification(vm: &mut Vm, full: &str, reason: &str) -> Raised {
+    vm.raise(ExceptionKind::ImportError, format!("Error while finding module specification for '{full}' ({reason})"))
 }

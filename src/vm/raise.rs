@@ -135,6 +135,16 @@ impl Vm {
         self.set_raised_fields(&[(0, name), (1, object)]);
         raised
     }
+    /// Fills `name` and `obj` of a raised `AttributeError` that has neither.
+    #[cold]
+    pub(crate) fn say_what_was_asked(&mut self, object: &Value, name: &Value) {
+        let Some(exception) = self.raised.as_ref().and_then(|raised| raised.downcast::<Exception>()).cloned() else { return };
+        let is_silent = exception.get(self).fields.iter().take(2).all(|field| field.is_none() || field.is_unbound());
+        if self.raised_is(ExceptionKind::AttributeError) && is_silent {
+            self.set_raised_fields(&[(0, name), (1, object)]);
+        }
+    }
+
     /// `NameError` with `name`.
     #[cold]
     pub(crate) fn name_error(&mut self, kind: ExceptionKind, name: &Value, message: impl Into<String>) -> Raised {

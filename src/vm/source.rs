@@ -240,8 +240,13 @@ impl Vm {
                     );
                     return Err(self.raise(ExceptionKind::SyntaxError, message));
                 }
+                if error.message.starts_with("encoding problem: ") {
+                    return Err(self.raise(ExceptionKind::SyntaxError, error.message));
+                }
                 let at_end = error.message.starts_with("expected ") && error.end_offset == -1;
-                if at_end && error.line != 0 {
+                // A line that is nothing but a backslash has no column.
+                let is_empty = error.message == "unexpected EOF while parsing" && error.text.as_ref().is_some_and(|text| text.trim() == "\\");
+                if (at_end || is_empty) && error.line != 0 {
                     error.offset = 0;
                 }
                 Err(self.raise_syntax_error(&error, filename))

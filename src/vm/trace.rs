@@ -82,6 +82,22 @@ impl Vm {
     pub(crate) fn set_tracer(&mut self, function: Option<Value>) {
         let old = std::mem::replace(&mut self.tracing.tracer, function);
         self.tracing_changed(old.is_some() || self.tracing.profiler.is_some());
+        if old.is_none() && self.tracing.tracer.is_some() {
+            // Frames whose `f_trace` was set meanwhile tell of their lines, too.
+            for index in 0..self.frames.records.len() {
+                if self.frames.records[index].frame_object != crate::object::word::Word::UNBOUND {
+                    let frame = self.frame_object(index);
+                    if !frame.get(self).trace.is_none() {
+                        overwrite_all(frame.get(self).code.get(self));
+                        // The line that runs is not told again.
+                        let place = self.frames.records[index].instruction();
+                        let line = frame.get(self).code.get(self).unit.positions.position(place).line;
+                        let payload = frame.get_mut(self);
+                        (payload.last_line, payload.last_place) = (line, place);
+                    }
+                }
+            }
+        }
         drop(old);
     }
 

@@ -82,7 +82,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         }),
         native("__buffer__(self, flags, /)", super::memoryview::buffer_method).wrapper(),
         native("__release_buffer__(self, buffer, /)", super::memoryview::release_buffer_method).wrapper(),
-        native("__alloc__(self, /)", |vm, args| Ok(Value::small(this(&args[0]).get(vm).data.capacity() as i64))),
+        native("__alloc__(self, /)", |vm, args| Ok(Value::small(this(&args[0]).get(vm).data.capacity() as i64 + 1))),
         native("__sizeof__(self, /)", |vm, args| Ok(Value::small(this(&args[0]).get(vm).data.capacity() as i64 + 56))),
         native("__reduce__(self, /)", reduce),
         native("__reduce_ex__(self, proto=0, /)", reduce),

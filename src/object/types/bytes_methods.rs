@@ -20,7 +20,7 @@ use crate::object::value::Value;
 use crate::text::pad::{self, Justify};
 use crate::text::split::{self, Ends};
 use crate::text::{TextTooLarge, bytes as ascii, hash_bytes, repr, search};
-use crate::vm::{Result, Vm};
+use crate::vm::{ExceptionKind, Result, Vm};
 
 /// The rows that both types have, followed by those given.
 macro_rules! with_shared_methods {
@@ -145,7 +145,7 @@ fn new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let class = args[0].downcast::<Type>().expect("the class");
     let exact = class.is(vm.state().builtin(TypeId::Bytes));
     if let (Some(source), None, None) = (args.given(1), args.given(2), args.given(3))
-        && !source.holds::<Str>()
+        && !vm.is_exact(source, TypeId::Str)
     {
         if exact && vm.is_exact(source, TypeId::Bytes) {
             return Ok(source.clone());
@@ -199,8 +199,16 @@ pub(crate) fn from_arguments(
     if source.holds::<Str>() {
         return Err(vm.type_error("string argument without an encoding"));
     }
-    if is_index(vm, source) {
-        let count = vm.index(source)?;
+    let count = match is_index(vm, source) {
+        true => match vm.index(source) {
+            Ok(count) => Some(count),
+            // What has an `__index__` that refuses may still be bytes.
+            Err(_) if vm.clear_if(ExceptionKind::TypeError) => None,
+            Err(raised) => return Err(raised),
+        },
+        false => None,
+    };
+    if let Some(count) = count {
         let Some(count) = count.as_ref().to_i64() else {
             let name = vm.type_name(source);
             return Err(vm.overflow_error(format!("cannot fit '{name}' into an index-sized integer")));
@@ -216,6 +224,19 @@ pub(crate) fn from_arguments(
 pub(crate) fn from_object(vm: &mut Vm, source: &Value, type_name: &str) -> Result<Vec<u8>> {
     if let Some(bytes) = bytes_of(vm, source)? {
         vm.charge(bytes.len())?;
+        return Ok(bytes);
+    }
+    if vm.is_exact(source, TypeId::List)
+        && let Some(list) = source.downcast::<crate::object::types::list::List>()
+    {
+        // An item's `__index__` may change the list.
+        let mut bytes = Vec::new();
+        while let Some(item) = list.get(vm).items.get(bytes.len()).cloned() {
+            if bytes.len() == bytes.capacity() {
+                vm.charge(bytes.len())?;
+            }
+            bytes.push(byte_value(vm, &item, "bytes must be in range(0, 256)")?);
+        }
         return Ok(bytes);
     }
     let items = if source.holds::<Str>() { None } else { super::index::iterable_items(vm, source)? };
@@ -711,7 +732,7 @@ pub(crate) fn maketrans(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 pub(crate) fn hex(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let bytes = data(vm, &args[0]).to_vec();
-    hex_of(vm, &bytes, args.given_some(1), args.given(2))
+    hex_of(vm, &bytes, args.given(1), args.given(2))
 }
 
 /// `hex` of any bytes.

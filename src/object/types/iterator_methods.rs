@@ -146,7 +146,11 @@ fn next_of_any(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     let iterator = sequence_iterator(this);
     let Some(sequence) = iterator.get(vm).sequence.clone() else { return Ok(None) };
     let index = iterator.get(vm).index;
-    match vm.get_item(&sequence, &Value::small(index as i64)) {
+    if index >= isize::MAX as usize {
+        return Err(vm.overflow_error("iter index too large"));
+    }
+    let place = vm.new_int(index as i64);
+    match vm.get_item(&sequence, &place) {
         Ok(item) => {
             iterator.get_mut(vm).index = index + 1;
             Ok(Some(item))
@@ -184,7 +188,8 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         return Ok(vm.new_tuple(vec![iter, arguments]));
     };
     let arguments = vm.new_tuple(vec![sequence]);
-    Ok(vm.new_tuple(vec![iter, arguments, Value::small(index)]))
+    let index = vm.new_int(index);
+    Ok(vm.new_tuple(vec![iter, arguments, index]))
 }
 
 /// The place that a pickle's state names.
@@ -302,6 +307,10 @@ fn call_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
     let Some(callable) = iterator.get(vm).callable.clone() else { return Ok(None) };
     let end = match vm.call(&callable, &[]) {
         Ok(result) => {
+            if iterator.get(vm).callable.is_none() {
+                // The callable has exhausted its own iterator.
+                return Ok(None);
+            }
             let sentinel = iterator.get(vm).sentinel.clone();
             if !vm.equal(&sentinel, &result)? {
                 return Ok(Some(result));

@@ -573,7 +573,7 @@ fn tobytes(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn hex(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let bytes = to_bytes(vm, view(&args[0]))?;
-    hex_of(vm, &bytes, args.given_some(1), args.given(2))
+    hex_of(vm, &bytes, args.given(1), args.given(2))
 }
 
 fn tolist(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
