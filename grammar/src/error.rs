@@ -261,7 +261,9 @@ impl Fault {
             End::Fixed(offset) => (line, offset),
         };
         let text = lines.text(source, line);
-        let text = Some(format!("{text}\n"));
+        // A literal over several lines is shown without the break after its first one.
+        let end = if message.starts_with("unterminated triple-quoted") { "" } else { "\n" };
+        let text = Some(format!("{text}{end}"));
         let Self { kind, message, incomplete, .. } = self;
         SyntaxError { kind, message, line, offset, end_line, end_offset, text, incomplete, warnings: Vec::new() }
     }

@@ -1214,6 +1214,9 @@ impl Checker<'_> {
     fn mapping_keys(&mut self, keys: List<ExprId>, span: Span) {
         let keys = self.ast.list(keys);
         for (index, &key) in keys.iter().enumerate() {
+            if let Expr::JoinedStr { .. } = self.ast.expr(key).kind {
+                self.late("mapping pattern keys may only match literals and attribute lookups", span);
+            }
             let Expr::Constant(constant) = self.ast.expr(key).kind else { continue };
             let repeated =
                 keys[..index].iter().any(|&other| matches!(self.ast.expr(other).kind, Expr::Constant(other) if self.same(constant, other)));
@@ -1240,13 +1243,14 @@ impl Checker<'_> {
     }
 }
 
-/// The value of a small real constant, for which `1`, `1.0` and `True` are one key.
+/// The value of a small real constant, for which `1`, `1.0` and `True` are one key, as are `0` and `0j`.
 fn number(constant: Constant) -> Option<f64> {
     match constant {
         Constant::True => Some(1.0),
         Constant::False => Some(0.0),
         Constant::Int(value) => Some(value as f64),
         Constant::Float(value) => Some(value),
+        Constant::Imaginary(0.0) => Some(0.0),
         _ => None,
     }
 }

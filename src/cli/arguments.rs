@@ -61,7 +61,7 @@ Runs a script in Python 3's syntax, or starts a prompt.
   -B               write no compiled files (__scrcache__) beside the sources
   -E, -P, -I       look at no environment variables; leave the script's folder out of sys.path; both
   -q, -u           no greeting at the prompt; write stdout and stderr at once
-  -X NAME[=VALUE]  an entry of sys._xoptions; int_max_str_digits=N limits the digits of integers
+  -X NAME[=VALUE]  an entry of sys._xoptions; dev checks more, int_max_str_digits=N limits the digits of integers
   -W FILTER        what becomes of warnings: action:message:category:module:line, such as -W error
   --gil-stats      print at the end what the threads did: who held the GIL, who waited for what
   -V, --version    print the version
@@ -143,7 +143,13 @@ impl Arguments {
                 Short('u') => self.flags.is_unbuffered = true,
                 // There is no `site` that these would keep out.
                 Short('s' | 'S') => {}
-                Short('X') => self.x_options.push(parse_x_option(&rest.value()?.string()?)),
+                Short('X') => {
+                    let option = parse_x_option(&rest.value()?.string()?);
+                    if option.0 == "dev" {
+                        self.warnings.insert(0, "default".to_owned());
+                    }
+                    self.x_options.push(option);
+                }
                 Short('W') => self.warnings.push(rest.value()?.string()?),
                 Long("gil-stats") => self.gil_stats = true,
                 Short('V') | Long("version") => self.action = Action::Version,

@@ -38,7 +38,7 @@ impl Compiler<'_> {
         match ast.expr(id).kind {
             Expr::Constant(literal) => Some(self.literal(literal)),
             // The only name among the candidates.
-            Expr::Name { .. } => Some(Constant::Bool(true)),
+            Expr::Name { .. } => Some(Constant::Bool(self.optimize == 0)),
             Expr::UnaryOp { op, operand } => unary(op, &self.fold(operand)?),
             Expr::BinOp { .. } => self.compute_chain(id),
             Expr::Tuple { elts, .. } => {

@@ -334,6 +334,9 @@ impl Compiler<'_> {
 
     /// The docstring of a body, without its indentation.
     pub(super) fn docstring(&self, body: List<StmtId>) -> Option<Constant> {
+        if self.optimize > 1 {
+            return None;
+        }
         let first = *self.ast.list(body).first()?;
         let Stmt::Expr { value } = self.ast.stmt(first).kind else { return None };
         let Expr::Constant(constant @ scrip_grammar::ast::Constant::Str { text, .. }) = self.ast.expr(value).kind else {

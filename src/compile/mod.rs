@@ -44,13 +44,15 @@ pub(crate) struct Options {
     pub future_annotations: bool,
     /// A module's body may await: then its unit is a coroutine's.
     pub top_level_await: bool,
+    /// 1 leaves assertions out and makes `__debug__` false, 2 leaves docstrings out, too.
+    pub optimize: u8,
     /// How many bytes of the native stack the compiler may use.
     pub stack_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { future_annotations: false, top_level_await: false, stack_bytes: 1 << 20 }
+        Self { future_annotations: false, top_level_await: false, optimize: 0, stack_bytes: 1 << 20 }
     }
 }
 
@@ -61,7 +63,9 @@ pub(crate) fn compile(parsed: &Parsed, filename: &str, options: &Options) -> std
     let mut names = Names::new(&parsed.ast);
     let unit = Scopes::new(&parsed.ast, parsed.root, &mut names, options.top_level_await, stack).and_then(|scopes| {
         let future_annotations = parsed.future_annotations || options.future_annotations;
-        Compiler::new(parsed, names, scopes, filename, future_annotations, stack).program(parsed.root)
+        let mut compiler = Compiler::new(parsed, names, scopes, filename, future_annotations, stack);
+        compiler.optimize = options.optimize;
+        compiler.program(parsed.root)
     });
     unit.map_err(|failure| failure.locate(parsed))
 }
@@ -74,6 +78,7 @@ struct Compiler<'a> {
     scopes: Scopes,
     filename: Arc<str>,
     future_annotations: bool,
+    optimize: u8,
     is_interactive: bool,
     stack: StackLimit,
     /// The scope of the code that is being compiled: the unit's, or an inlined comprehension's.
@@ -135,6 +140,7 @@ impl<'a> Compiler<'a> {
             scopes,
             filename: filename.into(),
             future_annotations,
+            optimize: 0,
             is_interactive: false,
             stack,
             scope: ScopeId::ROOT,

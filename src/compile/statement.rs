@@ -461,6 +461,9 @@ impl Compiler<'_> {
     }
 
     fn assert_stmt(&mut self, test: ExprId, msg: Option<ExprId>, span: Span) -> Result {
+        if self.optimize > 0 {
+            return Ok(());
+        }
         let end = self.asm.label();
         self.jump_if(test, true, end)?;
         let base = self.asm.push();

@@ -845,10 +845,12 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Some(flag) => !vm.is_true(flag)?,
         None => true,
     };
-    if let Some(level) = args.given(5) {
-        if !(-1..=2).contains(&vm.index_i64(level)?) {
-            return Err(vm.value_error("compile(): invalid optimize value"));
-        }
+    let optimize = match args.given(5) {
+        Some(level) => vm.index_i64(level)?,
+        None => -1,
+    };
+    if !(-1..=2).contains(&optimize) {
+        return Err(vm.value_error("compile(): invalid optimize value"));
     }
     let mode = match plain(vm, &args[2]).as_str() {
         "exec" => SourceOptions::MODULE,
@@ -871,6 +873,7 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let mut compile_flags = if inherits { inherited(vm, mode) } else { mode };
     compile_flags.future_annotations |= flags & FUTURE_ANNOTATIONS != 0;
     compile_flags.top_level_await = flags & TOP_LEVEL_AWAIT != 0;
+    compile_flags.optimize = optimize.max(0) as u8;
     if args[0].holds::<Code>() {
         return Ok(args[0].clone());
     }

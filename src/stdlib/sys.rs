@@ -27,7 +27,7 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("breakpointhook(*args, **kws)", breakpoint_hook),
         native("getrecursionlimit()", |vm, _| Ok(Value::small(vm.state().recursion_limit as i64))),
         native("setrecursionlimit(limit, /)", set_recursion_limit),
-        native("getrefcount(object, /)", |_, args| Ok(Value::small(i64::from(crate::object::heap::reference_count(&args[0])).max(1)))),
+        native("getrefcount(object, /)", |_, args| Ok(Value::small(reference_count(&args[0])))),
         native("getsizeof(object, default=None)", get_size_of),
         native("intern(string, /)", intern),
         native("_is_interned(string, /)", |_, args| Ok(Value::from_bool(crate::object::intern::is_interned(&args[0])))),
@@ -773,6 +773,16 @@ const STANDARD_MODULES: &[&str] = &[
     "zlib",
     "zoneinfo",
 ];
+
+/// What is never freed has the number that CPython gives to such: singletons, and the integers that it makes at its start.
+fn reference_count(value: &Value) -> i64 {
+    const NEVER_FREED: i64 = 0xFFFF_FFFF;
+    match (crate::object::heap::reference_count(value), value.as_small()) {
+        (0, Some(number)) if !(-5..=256).contains(&number) => 1,
+        (0, _) => NEVER_FREED,
+        (count, _) => i64::from(count),
+    }
+}
 
 /// `sys.breakpointhook`: calls what `PYTHONBREAKPOINT` names, `pdb.set_trace` when it names nothing, and nothing for `0`.
 fn breakpoint_hook(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

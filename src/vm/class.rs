@@ -487,7 +487,7 @@ impl Vm {
         let mut flags = HEAP_TYPE | BASE_TYPE | base_payload.flags() & IS_METACLASS;
         for class in &base_values {
             if let Some(class) = class.downcast::<Type>() {
-                flags |= class.get(self).flags() & (HAS_DICT | HAS_WEAKREFS | MATCH_SEQUENCE | MATCH_MAPPING | MATCH_SELF);
+                flags |= class.get(self).flags() & (HAS_DICT | HAS_WEAKREFS | MATCH_SELF);
             }
         }
         if wants_dict {
@@ -607,7 +607,11 @@ impl Vm {
         // The MRO, by the metaclass's own `mro` if it has one.
         class.get_mut(self).mro = vec![class.clone()];
         let mro = self.compute_mro(&class, &metaclass, &base_values)?;
-        class.get_mut(self).mro = mro;
+        // What patterns take instances for is said by the first base that says it.
+        let kinds = mro.iter().skip(1).map(|base| base.get(self).flags() & (MATCH_SEQUENCE | MATCH_MAPPING)).find(|kinds| *kinds != 0).unwrap_or(0);
+        let payload = class.get_mut(self);
+        payload.mro = mro;
+        payload.set_flag(kinds, true);
         self.class_changed(&class);
         slot_wrapper::update_slots(self, &class);
         self.size_instances(&class)?;
@@ -824,7 +828,7 @@ impl Vm {
         old.layout == new.layout
             && old.fixed_slots == new.fixed_slots
             && old.extra_words() == new.extra_words()
-            && old.has(HAS_DICT) == new.has(HAS_DICT)
+            && old.flags() & (HAS_DICT | HAS_WEAKREFS) == new.flags() & (HAS_DICT | HAS_WEAKREFS)
     }
 
     /// Changes an object's class, after `same_layout`.

@@ -678,6 +678,9 @@ impl Vm {
     /// `ascii(value)`.
     pub(crate) fn ascii(&mut self, value: &Value) -> Result<Value> {
         let repr = self.repr(value)?;
+        if self.text_of(&repr).is_some_and(|text| text.as_ascii().is_some()) {
+            return Ok(repr);
+        }
         let text = self.text_of(&repr).map(crate::text::to_ascii_escaped).unwrap_or_default();
         Ok(self.new_str(text))
     }

@@ -23,15 +23,19 @@ pub(crate) struct SourceOptions {
     pub(crate) future_annotations: bool,
     /// The text of a tree, as `ast` evaluates it: brackets may be nested to any depth.
     pub(crate) is_dump: bool,
+    /// As for [`compile::Options`].
+    pub(crate) optimize: u8,
 }
 
 impl SourceOptions {
     /// A file or module.
-    pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false, is_dump: false };
+    pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false, is_dump: false, optimize: 0 };
     /// One expression.
-    pub(crate) const EXPRESSION: Self = Self { mode: Mode::Expression, top_level_await: false, future_annotations: false, is_dump: false };
+    pub(crate) const EXPRESSION: Self =
+        Self { mode: Mode::Expression, top_level_await: false, future_annotations: false, is_dump: false, optimize: 0 };
     /// One input at a prompt.
-    pub(crate) const INTERACTIVE: Self = Self { mode: Mode::Interactive, top_level_await: false, future_annotations: false, is_dump: false };
+    pub(crate) const INTERACTIVE: Self =
+        Self { mode: Mode::Interactive, top_level_await: false, future_annotations: false, is_dump: false, optimize: 0 };
 }
 
 /// Sources of more bytes are read and compiled in a thread of their own.
@@ -168,8 +172,8 @@ impl Vm {
         for warning in &parsed.warnings {
             self.show_syntax_warning(warning, filename)?;
         }
-        let SourceOptions { future_annotations, top_level_await, .. } = options;
-        let here = compile::Options { future_annotations, top_level_await, stack_bytes: self.native_room().max(1 << 16) };
+        let SourceOptions { future_annotations, top_level_await, optimize, .. } = options;
+        let here = compile::Options { future_annotations, top_level_await, optimize, stack_bytes: self.native_room().max(1 << 16) };
         let mut unit = None;
         if parsed.source.len() <= LONG_SOURCE {
             unit = match compile::compile(&parsed, filename, &here) {
@@ -182,7 +186,7 @@ impl Vm {
             None => {
                 let name = filename.to_owned();
                 let compiled = self.aside(DEEP_STACK, parsed, move |parsed, stack_bytes| {
-                    compile::compile(&parsed, &name, &compile::Options { future_annotations, top_level_await, stack_bytes })
+                    compile::compile(&parsed, &name, &compile::Options { future_annotations, top_level_await, optimize, stack_bytes })
                 })?;
                 compiled.unwrap_or_else(|(parsed, _)| compile::compile(&parsed, filename, &here))
             }

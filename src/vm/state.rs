@@ -223,6 +223,13 @@ pub(crate) struct Options {
     pub(crate) is_quiet: bool,
 }
 
+impl Options {
+    /// More is checked than usual (`-X dev`).
+    pub(crate) fn is_dev(&self) -> bool {
+        self.x_options.iter().any(|(name, _)| name == "dev")
+    }
+}
+
 impl State {
     #[inline(always)]
     pub(crate) fn builtin(&self, kind: TypeId) -> &Ref<Type> {

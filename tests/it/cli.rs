@@ -194,7 +194,23 @@ fn a_module_is_run_by_its_name() {
     run_module(&["-m", "package"]).check("main of the package package\n", "", 0);
     let missing = run_module(&["-m", "no_such_module"]);
     assert_eq!(missing.code(), Some(1));
-    assert!(missing.err.contains("No module named no_such_module"), "{}", missing.err);
+    assert_eq!(missing.err, "scrip: No module named no_such_module\n");
+    for (module, message) in [
+        ("package.none", "No module named package.none"),
+        ("none.x", "Error while finding module specification for 'none.x' (ModuleNotFoundError: No module named 'none')"),
+        ("bare", "No module named bare.__main__; 'bare' is a package and cannot be directly executed"),
+    ] {
+        file(&folder, "bare/__init__.scr", "");
+        run_module(&["-m", module]).check("", &format!("scrip: {message}\n"), 1);
+    }
+    run_module(&["package", "a"]).check("main of the package \n", "", 0);
+    let nothing = folder.join("bare");
+    run_module(&["bare"]).check("", &format!("scrip: can't find '__main__' module in '{}'\n", nothing.display()), 1);
+    run_module(&["-X", "a=b", "-X", "dev", "-c", "import sys; print(sys._xoptions, sys.flags.dev_mode)"]).check(
+        "{'a': 'b', 'dev': True} True\n",
+        "",
+        0,
+    );
 }
 
 #[test]

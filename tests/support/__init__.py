@@ -547,7 +547,7 @@ def get_c_recursion_limit():
     try:
         import _testcapi
     except ImportError:
-        return 10_000
+        return 100_000  # as deep as a native stack of the usual size goes in no implementation
     return _testcapi.Py_C_RECURSION_LIMIT
 
 

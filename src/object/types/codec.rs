@@ -12,6 +12,7 @@ use crate::vm::{ExceptionKind, Raised, Result, Vm};
 
 /// `text.encode(encoding, errors)`: a `bytes`.
 pub(crate) fn encode(vm: &mut Vm, this: &Value, encoding: &str, errors: &str) -> Result<Value> {
+    check_handler(vm, errors)?;
     if let Some(known) = Encoding::from_name(encoding) {
         let bytes = encode_known(vm, this, known, errors)?;
         return Ok(vm.new_bytes(bytes));
@@ -25,8 +26,17 @@ pub(crate) fn encode(vm: &mut Vm, this: &Value, encoding: &str, errors: &str) ->
     Err(vm.type_error(format!("'{encoding}' encoder returned '{name}' instead of 'bytes'; use codecs.encode() to encode to arbitrary types")))
 }
 
+/// With `-X dev` an error handler has to be there, whether it is needed or not.
+fn check_handler(vm: &mut Vm, errors: &str) -> Result<()> {
+    if errors != "strict" && vm.state().options.is_dev() {
+        look_up_error(vm, errors)?;
+    }
+    Ok(())
+}
+
 /// `bytes.decode(encoding, errors)`: a `str`.
 pub(crate) fn decode(vm: &mut Vm, bytes: &[u8], encoding: &str, errors: &str) -> Result<Value> {
+    check_handler(vm, errors)?;
     if let Some(known) = Encoding::from_name(encoding) {
         let decoded = decode_known(vm, bytes, known, errors, true)?;
         return Ok(vm.new_str(decoded.text));

@@ -363,6 +363,17 @@ fn from_keys(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let made = if args[0].is(&vm.builtin(TypeId::Dict)) { vm.new_dict().into_value() } else { vm.call(&args[0], &[])? };
     if vm.is_exact(&made, TypeId::Dict) {
         let dict = dict_of(&made).clone();
+        // Keys of dicts and sets come with their hashes.
+        if let Some(source) = args[1].downcast::<Dict>().filter(|_| vm.is_exact(&args[1], TypeId::Dict)).cloned() {
+            super::set_methods::walk_dict(vm, &source, |vm, key, hash| vm.dict_set_hashed(&dict, &key, hash, value.clone()).map(|()| true))?;
+            return Ok(made);
+        }
+        if let Some(source) =
+            args[1].downcast::<super::set::Set>().filter(|_| vm.is_exact(&args[1], TypeId::Set) || vm.is_exact(&args[1], TypeId::FrozenSet)).cloned()
+        {
+            super::set_methods::walk(vm, &source, |vm, key, hash| vm.dict_set_hashed(&dict, &key, hash, value.clone()).map(|()| true))?;
+            return Ok(made);
+        }
         sequence::for_each(vm, &args[1], |vm, key| vm.dict_set(&dict, &key, value.clone()))?;
     } else {
         sequence::for_each(vm, &args[1], |vm, key| vm.set_item(&made, &key, &value))?;

@@ -322,7 +322,9 @@ pub(crate) fn extend(vm: &mut Vm, list: &Ref<List>, iterable: &Value) -> Result<
     }
     let iterator = vm.iter(iterable)?;
     let hint = vm.length_hint(iterable, 8)?;
-    if hint > 8 {
+    // A hint beyond all lists is a lie that is passed over, as in CPython.
+    let is_credible = hint.checked_add(list.get(vm).items.len()).is_some_and(|total| isize::try_from(total).is_ok());
+    if hint > 8 && is_credible {
         vm.charge(hint.saturating_mul(8))?;
         // A hint is only believed as far as it costs little.
         reserve(vm, list, hint.min(1 << 20))?;

@@ -200,7 +200,7 @@ pub(crate) fn has(vm: &mut Vm, set: &Ref<Set>, key: &Value) -> Result<bool> {
 }
 
 /// Calls `each` with the keys of a set and their hashes; it may change the set.
-fn walk(vm: &mut Vm, set: &Ref<Set>, mut each: impl FnMut(&mut Vm, Value, i64) -> Result<bool>) -> Result<()> {
+pub(super) fn walk(vm: &mut Vm, set: &Ref<Set>, mut each: impl FnMut(&mut Vm, Value, i64) -> Result<bool>) -> Result<()> {
     let mut position = 0;
     while let Some((place, entry)) = set.get(vm).next_from(position) {
         let (key, hash) = (entry.key.clone(), entry.hash);
@@ -253,7 +253,7 @@ fn exact_dict(vm: &Vm, value: &Value) -> Option<Ref<Dict>> {
     if vm.is_exact(value, TypeId::Dict) { value.downcast::<Dict>().cloned() } else { None }
 }
 
-fn walk_dict(vm: &mut Vm, dict: &Ref<Dict>, mut each: impl FnMut(&mut Vm, Value, i64) -> Result<bool>) -> Result<()> {
+pub(super) fn walk_dict(vm: &mut Vm, dict: &Ref<Dict>, mut each: impl FnMut(&mut Vm, Value, i64) -> Result<bool>) -> Result<()> {
     let mut position = 0;
     while let Some((place, entry)) = dict.get(vm).next_entry(position) {
         let (key, hash) = (entry.key.clone(), entry.hash);
@@ -667,9 +667,6 @@ fn intersect_all(vm: &mut Vm, args: &Args<'_>) -> Result<Ref<Set>> {
 }
 
 fn intersection_method(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    if others(vm, &args).is_empty() {
-        return copy_method(vm, args);
-    }
     Ok(intersect_all(vm, &args)?.into_value())
 }
 

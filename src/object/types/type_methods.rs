@@ -597,6 +597,10 @@ fn get_basic_size(vm: &mut Vm, class: &Value) -> Result<Value> {
 
 /// `instance.__dict__`
 pub(crate) fn get_instance_dict(vm: &mut Vm, object: &Value) -> Result<Value> {
+    if object.holds::<Type>() {
+        // A class of the metaclass's bases may have offered its own descriptor.
+        return get_dict(vm, object);
+    }
     match vm.instance_dict(object)? {
         Some(dict) => Ok(dict.into_value()),
         None => {
