@@ -262,7 +262,7 @@ impl Fault {
         };
         let text = lines.text(source, line);
         // A literal over several lines is shown without the break after its first one.
-        let end = if message.starts_with("unterminated triple-quoted") { "" } else { "\n" };
+        let end = if self.message.starts_with("unterminated triple-quoted") { "" } else { "\n" };
         let text = Some(format!("{text}{end}"));
         let Self { kind, message, incomplete, .. } = self;
         SyntaxError { kind, message, line, offset, end_line, end_offset, text, incomplete, warnings: Vec::new() }

@@ -444,7 +444,7 @@ impl Interpreter {
 
     /// Runs the `__main__` module in a folder, which should come first in `sys.path`; `false` when there is none.
     pub fn run_folder(&self, folder: &str) -> Result<bool, Error> {
-        self.run(|vm| crate::vm::import::run_folder(vm, folder).map_err(|_| interpreter_error(vm)))
+        self.request(|vm| crate::vm::import::run_folder(vm, folder).map_err(|_| interpreter_error(vm)))
     }
 
     /// Compiles a program without running it.

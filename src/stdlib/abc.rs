@@ -37,6 +37,9 @@ fn class_number(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 /// `mark_collection(cls, flags)`: its instances and those of its subclasses match sequence patterns (bit 5 of `flags`) or mapping patterns (bit 6).
 fn mark_collection(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let flags = vm.index_i64(&args[1])?;
+    if flags & 0b11 << 5 == 0b11 << 5 {
+        return Err(vm.type_error("__abc_tpflags__ cannot be both Py_TPFLAGS_SEQUENCE and Py_TPFLAGS_MAPPING"));
+    }
     let flag = if flags & 1 << 5 != 0 {
         MATCH_SEQUENCE
     } else if flags & 1 << 6 != 0 {

@@ -32,6 +32,9 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     init: Some(|vm, module| {
         let class = vm.native_type(&ARRAY).into_value();
         vm.set_attr_str(module, "ArrayType", &class)?;
+        let abc = vm.import("collections.abc")?;
+        let sequences = vm.get_attr_str(&abc, "MutableSequence")?;
+        vm.call_method(&sequences, "register", &[class])?;
         let codes = vm.new_str(TYPE_CODES);
         vm.set_attr_str(module, "typecodes", &codes)
     }),

@@ -289,16 +289,26 @@ fn like(vm: &mut Vm, this: &Value, items: VecDeque<Value>) -> Value {
 }
 
 fn deque_copy(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let class = vm.type_of(&args[0]);
+    copied(vm, &args[0])
+}
+
+/// A copy of a deque; that of a subclass's instance is made by calling the class.
+fn copied(vm: &mut Vm, this: &Value) -> Result<Value> {
+    let class = vm.type_of(this);
     if class.is(&vm.native_type(&DEQUE)) {
-        let items = deque_of(&args[0]).get(vm).items.clone();
-        return Ok(like(vm, &args[0], items));
+        let items = deque_of(this).get(vm).items.clone();
+        return Ok(like(vm, this, items));
     }
-    let class = class.into_value();
-    match deque_of(&args[0]).get(vm).max_len {
-        Some(max) => vm.call(&class, &[args[0].clone(), Value::small(max as i64)]),
-        None => vm.call(&class, std::slice::from_ref(&args[0])),
+    let class_value: Value = (*class).clone();
+    let made = match deque_of(this).get(vm).max_len {
+        Some(max) => vm.call(&class_value, &[this.clone(), Value::small(max as i64)])?,
+        None => vm.call(&class_value, std::slice::from_ref(this))?,
+    };
+    if made.holds::<Deque>() {
+        return Ok(made);
     }
+    let message = format!("{}() must return a deque, not {}", vm.class_name(&class), vm.type_name(&made));
+    Err(vm.type_error(message))
 }
 
 fn deque_repr(vm: &mut Vm, this: &Value) -> Result<Value> {
@@ -468,7 +478,9 @@ fn deque_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn deque_add(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
-    let Some(deque) = left.downcast::<Deque>() else { return Ok(Value::NOT_IMPLEMENTED) };
+    if !left.holds::<Deque>() {
+        return Ok(Value::NOT_IMPLEMENTED);
+    }
     let Some(other) = right.downcast::<Deque>() else {
         if vm.type_payload(right).slots.binary[BinaryOperator::Add as usize].is_some() && right.holds::<crate::object::instance::Instance>() {
             return Ok(Value::NOT_IMPLEMENTED);
@@ -476,9 +488,8 @@ fn deque_add(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
         let name = vm.type_name(right);
         return Err(vm.type_error(format!("can only concatenate deque (not \"{name}\") to deque")));
     };
-    let (deque, other) = (deque.clone(), other.clone());
-    let items = deque.get(vm).items.clone();
-    let result = like(vm, left, items);
+    let other = other.clone();
+    let result = copied(vm, left)?;
     extend(vm, deque_of(&result), &other, false)?;
     Ok(result)
 }
@@ -510,8 +521,10 @@ fn deque_multiply(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
         let name = vm.type_name(number);
         return Err(vm.type_error(format!("can't multiply sequence by non-int of type '{name}'")));
     };
-    let items = deque_repeated(vm, deque_of(this), count)?;
-    Ok(like(vm, this, items))
+    let result = copied(vm, this)?;
+    let items = deque_repeated(vm, deque_of(&result), count)?;
+    vm.resize(deque_of(&result), |deque| deque.items = items);
+    Ok(result)
 }
 
 fn deque_in_place_multiply(vm: &mut Vm, this: &Value, number: &Value) -> Result<Value> {

@@ -61,7 +61,10 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             let has = receiver::<Type>(vm, class)?.get(vm).has(HAS_DICT);
             Ok(Value::small(if has { -1 } else { 0 }))
         }),
-        getter("__weakrefoffset__", |_, _| Ok(Value::small(0))),
+        getter("__weakrefoffset__", |vm, class| {
+            let has = receiver::<Type>(vm, class)?.get(vm).has(HAS_WEAKREFS);
+            Ok(Value::small(if has { -32 } else { 0 }))
+        }),
     ],
     ..TypeSpec::DEFAULT
 };
