@@ -786,7 +786,8 @@ fn reference_count(value: &Value) -> i64 {
 
 /// `sys.breakpointhook`: calls what `PYTHONBREAKPOINT` names, `pdb.set_trace` when it names nothing, and nothing for `0`.
 fn breakpoint_hook(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let named = crate::os::process::variable("PYTHONBREAKPOINT").filter(|named| !named.is_empty());
+    let is_asked = !vm.state().options.ignores_environment;
+    let named = crate::os::process::variable("PYTHONBREAKPOINT").filter(|named| is_asked && !named.is_empty());
     let named = named.unwrap_or_else(|| "pdb.set_trace".to_owned());
     if named == "0" {
         return Ok(Value::NONE);
