@@ -21,7 +21,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     name: "_sre",
     doc: "",
     functions: &[
-        native("compile(pattern, flags, error, warn)", compile),
+        native("compile(pattern, flags, error, warn=None)", compile),
         native("template(pattern, template, /)", |vm, args| {
             let Some(pattern) = args[0].downcast::<PatternPayload>().cloned() else {
                 return Err(vm.type_error("template() argument 1 must be a Pattern"));
@@ -275,9 +275,11 @@ fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     match Pattern::compile(source.view(), is_bytes, flags, room) {
         Ok(regex) => {
             vm.charge(regex.heap_size())?;
-            for note in regex.notes() {
-                let note = vm.new_str(note.as_str());
-                vm.call(&args[3], &[note])?;
+            if let Some(warn) = args.given_some(3) {
+                for note in regex.notes() {
+                    let note = vm.new_str(note.as_str());
+                    vm.call(warn, &[note])?;
+                }
             }
             let class = vm.native_type(&PATTERN);
             let payload = PatternPayload { regex, source: args[0].clone(), error: args[2].clone() };

@@ -921,7 +921,7 @@ fn member_get(vm: &mut Vm, value: &Value, instance: Option<&Value>, _: &Value) -
         Some(value) => Ok(value),
         None => {
             let class = vm.type_of(instance);
-            let class = vm.class_full_name(&class);
+            let (class, text) = (vm.class_full_name(&class), plain(vm, &name));
             let message = format!("'{}' object has no attribute '{text}'", class.strip_prefix("__main__.").unwrap_or(&class));
             Err(vm.attribute_error(instance, &name, message))
         }
