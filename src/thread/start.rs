@@ -119,7 +119,7 @@ fn take_start(vm: &mut Vm, thread: u64) -> Option<Start> {
 /// A thread's life, from its first attach to its last detach.
 fn live(state: &StatePointer, thread: &ThreadHandle) {
     let mut vm = state.attached_vm(thread.clone(), crate::os::stack::limit());
-    let vm = &mut vm;
+    let vm = &mut *vm;
     vm.enter();
     let Some(Start { function, args, names, handle, .. }) = take_start(vm, thread.id) else { return };
     if !vm.is_quitting() {

@@ -24,9 +24,11 @@ impl StatePointer {
         Self(vm.state)
     }
 
-    /// The `Vm` of the calling thread, which has attached as `thread`.
-    pub(crate) fn attached_vm(&self, thread: crate::gil::ThreadHandle, stack_limit: usize) -> Vm {
-        Vm::new(self.0, thread, false, stack_limit)
+    /// The `Vm` of the calling thread, which has attached as `thread`. Not on the thread's stack, of which a thread that does little uses two
+    /// pages, and hardly more.
+    #[inline(never)]
+    pub(crate) fn attached_vm(&self, thread: crate::gil::ThreadHandle, stack_limit: usize) -> Box<Vm> {
+        Box::new(Vm::new(self.0, thread, false, stack_limit))
     }
 }
 
