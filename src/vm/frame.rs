@@ -86,6 +86,8 @@ impl FrameStack {
     /// One for a thread that is to start, with its memory; `None` when there is none.
     pub(super) fn for_thread() -> Option<Self> {
         let mut stack = Self::new(false);
+        // What a thread needs that does nothing but wait.
+        stack.records.reserve_exact(6);
         stack.try_allocate().then_some(stack)
     }
 
