@@ -1,5 +1,6 @@
 //! Signals of a host program that gives them to its interpreter: what Ctrl-C does when it cannot be delivered.
 #![cfg(unix)]
+#![allow(clippy::print_stdout, reason = "the test that is run as a program of its own tells the others by it where it is")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
