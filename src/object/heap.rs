@@ -210,7 +210,7 @@ impl Heap {
             free_depth: Cell::new(0),
             growth: Cell::new(0),
             threshold: Cell::new(10_000),
-            account: Account::new(shared.limits().memory),
+            account: Account::new(Some(shared.memory_limit())),
             outside: Cell::new(0),
             shared,
             interned: RefCell::default(),

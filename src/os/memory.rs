@@ -36,8 +36,8 @@ pub(crate) unsafe fn give_back(start: std::ptr::NonNull<u8>, bytes: usize) {
     unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
 }
 
-/// Bytes of main memory, or of those that the process may have (`ulimit -v`) one half, since what grows needs both its old and its new room; what an address can
-/// reach when the system does not tell.
+/// Bytes of main memory, or of the addresses that the process may still take (`ulimit -v`) two fifths, since what grows needs both its old and its new room, and the
+/// system's allocator some beside; what an address can reach when the system does not tell.
 #[cfg(unix)]
 pub(crate) fn total() -> usize {
     // SAFETY: Y1.
@@ -50,8 +50,33 @@ pub(crate) fn total() -> usize {
     // SAFETY: Y1; the structure is ours.
     let is_known = unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) } == 0;
     match usize::try_from(limit.rlim_cur) {
-        Ok(bytes) if is_known && limit.rlim_cur != libc::RLIM_INFINITY => machine.min(bytes / 2),
+        Ok(bytes) if is_known && limit.rlim_cur != libc::RLIM_INFINITY => {
+            share_arenas();
+            machine.min(bytes.saturating_sub(addresses_in_use().saturating_add(ADDRESSES_RESERVED)) / 5 * 2)
+        }
         _ => machine,
+    }
+}
+
+/// Addresses for threads' stacks and the like.
+#[cfg(unix)]
+const ADDRESSES_RESERVED: usize = 16 << 20;
+
+/// Bytes of the addresses that the process has taken; 0 where the system does not tell.
+#[cfg(unix)]
+fn addresses_in_use() -> usize {
+    let sizes = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = sizes.split_whitespace().next().and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0);
+    pages.saturating_mul(4096)
+}
+
+/// One arena for all threads: each other one would take 64 MB of addresses.
+#[cfg(unix)]
+fn share_arenas() {
+    // SAFETY: sets a number of the allocator's.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 

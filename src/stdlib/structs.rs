@@ -286,6 +286,7 @@ fn unpack(vm: &mut Vm, format: &Format, source: &Value) -> Result<Value> {
     if bytes.len() != format.size() {
         return Err(raise(vm, &StructError::BufferSize(format.size())));
     }
+    vm.check_room(bytes.len().saturating_mul(8))?;
     Ok(unpacked(vm, format, &bytes))
 }
 

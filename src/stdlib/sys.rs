@@ -25,7 +25,10 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("displayhook(object, /)", display_hook),
         native("unraisablehook(unraisable, /)", unraisable_hook),
         native("breakpointhook(*args, **kws)", breakpoint_hook),
-        native("getrecursionlimit()", |vm, _| Ok(Value::small(vm.state().recursion_limit as i64))),
+        native("getrecursionlimit()", |vm, _| {
+            let known = vm.state().module_state.get(RECURSION_LIMIT).cloned();
+            Ok(known.unwrap_or_else(|| vm.new_int(vm.state().recursion_limit as i64)))
+        }),
         native("setrecursionlimit(limit, /)", set_recursion_limit),
         native("getrefcount(object, /)", |_, args| Ok(Value::small(reference_count(&args[0])))),
         native("getsizeof(object, default=None)", get_size_of),
@@ -463,6 +466,12 @@ fn unraisable_hook(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 // ---- limits and sizes
 
+/// Bytes that a level of recursion takes, at most, with what is made when an error leaves it.
+const BYTES_PER_LEVEL: usize = 1024;
+
+/// Where the limit is kept that a script has set, which may be more than there is room for.
+const RECURSION_LIMIT: &str = "recursion limit";
+
 fn set_recursion_limit(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let limit = i64::from(vm.c_int(&args[0])?);
     if limit < 1 {
@@ -474,7 +483,10 @@ fn set_recursion_limit(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         return Err(vm.raise(ExceptionKind::RecursionError, message));
     }
     let allowed = vm.state().shared.limits().depth.unwrap_or(usize::MAX);
-    vm.state_mut().recursion_limit = (limit as usize).min(allowed);
+    // Each level takes memory, and as much once more when an error leaves it.
+    let room = (vm.state().shared.memory_limit() / BYTES_PER_LEVEL).max(10_000);
+    vm.state_mut().recursion_limit = (limit as usize).min(allowed).min(room);
+    vm.state_mut().module_state.insert(RECURSION_LIMIT, Value::small(limit));
     Ok(Value::NONE)
 }
 

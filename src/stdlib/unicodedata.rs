@@ -131,6 +131,8 @@ fn form(vm: &mut Vm, args: &Args<'_>, function: &str) -> Result<Form> {
 /// The normal form of a string.
 fn normal(vm: &mut Vm, value: &Value, form: Form) -> Result<Text> {
     let mut is_retry = false;
+    let length = text(vm, value).len();
+    vm.check_room(length.saturating_mul(8))?;
     loop {
         let mut hook = vm.poll_hook(is_retry);
         let source = text(vm, value);

@@ -113,7 +113,9 @@ impl Vm {
     pub(super) fn answer_memory_alarm(&mut self) -> Result<()> {
         let shared = self.state().shared.clone();
         shared.breaker.take(MEMORY);
-        let Some(limit) = shared.limits().memory else { return Ok(()) };
+        // Without a host's limit, what the process may have is one; nothing is stopped for its sake.
+        let given = shared.limits().memory;
+        let limit = given.unwrap_or_else(|| shared.memory_limit());
         crate::object::cycle::collect(self, 2);
         if self.is_stopping() {
             return Err(self.raise_stop());
@@ -131,7 +133,7 @@ impl Vm {
             return Ok(());
         }
         heap.account.set_alarm(used + step);
-        if used > (limit + reserve).max(allowed + step) {
+        if given.is_some() && used > (limit + reserve).max(allowed + step) {
             return Err(self.stop_all(StopReason::Memory(limit as usize)));
         }
         Err(self.memory_error())

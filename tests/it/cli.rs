@@ -422,11 +422,13 @@ fn standard_streams_that_are_closed_are_none() {
 #[test]
 fn a_program_that_fills_the_memory_it_may_have_ends_well() {
     // Millions of containers are left for the collector, which has no memory for lists of them.
-    let command = format!("ulimit -v 250000; exec {} -c 'x = []\nwhile True: x.append(lambda: 0)'", env!("CARGO_BIN_EXE_scrip"));
-    let ended = Command::new("sh").args(["-c", &command]).output().expect("the shell starts");
-    assert_eq!(ended.status.code(), Some(1));
-    let err = String::from_utf8_lossy(&ended.stderr);
-    assert!(err.starts_with("Traceback") && err.ends_with("MemoryError\n"), "{err}");
+    for program in ["x = []\nwhile True: x.append(lambda: 0)", "x = []\nwhile True: x = [x]", "(chr(233) * 10**8).encode(\"utf-32\")"] {
+        let command = format!("ulimit -v 250000; exec {} -c '{program}'", env!("CARGO_BIN_EXE_scrip"));
+        let ended = Command::new("sh").args(["-c", &command]).output().expect("the shell starts");
+        assert_eq!(ended.status.code(), Some(1), "{program}");
+        let err = String::from_utf8_lossy(&ended.stderr);
+        assert!(err.starts_with("Traceback") && err.ends_with("MemoryError\n"), "{err}");
+    }
 }
 
 #[cfg(unix)]

@@ -10,6 +10,9 @@ use crate::text::Text;
 use crate::text::codec::{self, CodecError, Decoded, Encoding, Errors, Failure, Policy, Replacement};
 use crate::vm::{ExceptionKind, Raised, Result, Vm};
 
+/// Texts and bytes of more are asked for what coding them takes at most.
+const LARGE: usize = 1 << 20;
+
 /// `text.encode(encoding, errors)`: a `bytes`.
 pub(crate) fn encode(vm: &mut Vm, this: &Value, encoding: &str, errors: &str) -> Result<Value> {
     check_handler(vm, errors)?;
@@ -123,8 +126,18 @@ pub(crate) fn look_up_error(vm: &mut Vm, name: &str) -> Result<Value> {
 
 /// Encodes with an encoding that `text` knows.
 pub(crate) fn encode_known(vm: &mut Vm, this: &Value, encoding: Encoding, errors: &str) -> Result<Vec<u8>> {
+    let (len, own) = (text(vm, this).len(), text(vm, this).heap_size());
+    vm.charge(len)?;
+    if len > LARGE {
+        // A copy of the text, and the most bytes for each character.
+        let width = match encoding {
+            Encoding::UnicodeEscape | Encoding::RawUnicodeEscape => 10,
+            _ if own <= len + 1 => 2,
+            _ => 5,
+        };
+        vm.check_room(own.saturating_add(len.saturating_mul(width)))?;
+    }
     let source = text(vm, this).clone();
-    vm.charge(source.len())?;
     let result = match Policy::from_name(errors) {
         Some(policy) => vm.paced(source.len(), &[], |_| codec::encode::<Raised>(source.view(), encoding, &mut Errors::new(policy)))?,
         None => {
@@ -138,6 +151,10 @@ pub(crate) fn encode_known(vm: &mut Vm, this: &Value, encoding: Encoding, errors
 /// Decodes with an encoding that `text` knows. Without `last`, an incomplete end is left over.
 pub(crate) fn decode_known(vm: &mut Vm, bytes: &[u8], encoding: Encoding, errors: &str, last: bool) -> Result<Decoded> {
     vm.charge(bytes.len())?;
+    if bytes.len() > LARGE && !bytes.is_ascii() {
+        // The text is made wider on the way.
+        vm.check_room(bytes.len().saturating_mul(4))?;
+    }
     let result = match Policy::from_name(errors) {
         Some(policy) => vm.paced(bytes.len(), &[], |_| codec::decode::<Raised>(bytes, encoding, &mut Errors::new(policy), last))?,
         None => {

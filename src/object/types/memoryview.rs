@@ -578,6 +578,9 @@ fn hex(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 fn tolist(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let this = this(vm, &args[0])?.clone();
+    // Places, items and the list.
+    let count: usize = this.get(vm).shape.iter().product();
+    vm.check_room(count.saturating_mul(24))?;
     let mut flat = items(vm, &this).into_iter();
     let shape = this.get(vm).shape.clone();
     Ok(nested(vm, &shape, &mut flat))
