@@ -199,14 +199,15 @@ pub(crate) fn from_arguments(
     if source.holds::<Str>() {
         return Err(vm.type_error("string argument without an encoding"));
     }
-    let count = match is_index(vm, source) {
-        true => match vm.index(source) {
+    let count = if is_index(vm, source) {
+        match vm.index(source) {
             Ok(count) => Some(count),
             // What has an `__index__` that refuses may still be bytes.
             Err(_) if vm.clear_if(ExceptionKind::TypeError) => None,
             Err(raised) => return Err(raised),
-        },
-        false => None,
+        }
+    } else {
+        None
     };
     if let Some(count) = count {
         let Some(count) = count.as_ref().to_i64() else {

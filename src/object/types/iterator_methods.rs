@@ -362,9 +362,10 @@ fn enumerate_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<V
         let name = sequence::text(vm, name).unwrap_or_default();
         let place = if name == "iterable" { &mut iterable } else { &mut start };
         if place.is_some() || (name != "iterable" && name != "start") {
-            let message = match class.is(&vm.builtin(TypeId::Enumerate)) {
-                true => format!("'{name}' is an invalid keyword argument for enumerate()"),
-                false => format!("enumerate() got an unexpected keyword argument '{name}'"),
+            let message = if class.is(&vm.builtin(TypeId::Enumerate)) {
+                format!("'{name}' is an invalid keyword argument for enumerate()")
+            } else {
+                format!("enumerate() got an unexpected keyword argument '{name}'")
             };
             return Err(vm.type_error(message));
         }
