@@ -43,7 +43,9 @@ pub(crate) fn push_repr(out: &mut TextBuilder, view: TextView<'_>, ascii_only: b
         }
     } else {
         with_units!(view, |units| for piece in pace::pieces(units) {
-            piece.iter().for_each(|unit| push_escaped(out, unit.code(), quote, ascii_only));
+            for unit in piece {
+                push_escaped(out, unit.code(), quote, ascii_only);
+            }
         });
     }
     out.push_code(quote);

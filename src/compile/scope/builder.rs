@@ -2,7 +2,7 @@
 
 use scrip_grammar::ast::{Alias, Arg, Arguments, ArgumentsId, Expr, ExprId, Keyword, List, Root, Span, Stmt, StmtId, TypeParam, TypeParamKind};
 
-use super::*;
+use super::{Builder, Node, Scope, ScopeId, ScopeKind, Symbols, flag};
 use crate::compile::error::{Failure, Result};
 use crate::compile::names::Name;
 

@@ -2,7 +2,7 @@
 
 use scrip_grammar::ast::{Comprehension, Context, Expr, ExprId, List, Pattern, PatternId, Span};
 
-use super::*;
+use super::{Builder, Node, ScopeKind, flag};
 use crate::compile::error::{Failure, Result};
 
 impl<'a> Builder<'a, '_> {

@@ -2,7 +2,7 @@
 
 use scrip_grammar::ast::Span;
 
-use super::*;
+use super::{Place, ScopeId, ScopeKind, Scopes, Symbol, flag};
 use crate::compile::error::{Failure, Result};
 use crate::compile::names::{Name, Names};
 
