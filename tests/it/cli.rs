@@ -195,12 +195,13 @@ fn a_module_is_run_by_its_name() {
     let missing = run_module(&["-m", "no_such_module"]);
     assert_eq!(missing.code(), Some(1));
     assert_eq!(missing.err, "scrip: No module named no_such_module\n");
+    fs::create_dir_all(folder.join("bare")).expect("the package can be made");
+    file(&folder, "bare/__init__.scr", "");
     for (module, message) in [
         ("package.none", "No module named package.none"),
         ("none.x", "Error while finding module specification for 'none.x' (ModuleNotFoundError: No module named 'none')"),
         ("bare", "No module named bare.__main__; 'bare' is a package and cannot be directly executed"),
     ] {
-        file(&folder, "bare/__init__.scr", "");
         run_module(&["-m", module]).check("", &format!("scrip: {message}\n"), 1);
     }
     run_module(&["package", "a"]).check("main of the package \n", "", 0);

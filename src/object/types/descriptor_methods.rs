@@ -91,10 +91,9 @@ fn property_init(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<()> {
     drop(old);
     if !is_plain {
         // A subclass's own `__doc__` hides the attribute of `property`, so each instance gets one.
-        let name = vm.name(crate::vm::state::Name::Doc);
-        if let Err(raised) = vm.set_attr(this, &name, &documentation) {
+        if let Err(raised) = vm.set_attr_str(this, "__doc__", &documentation) {
             // What a getter is documented by must not get lost silently, what was given may.
-            if from_getter || !vm.clear_if(crate::vm::ExceptionKind::AttributeError) {
+            if from_getter || !vm.clear_if(ExceptionKind::AttributeError) {
                 return Err(raised);
             }
         }
