@@ -28,6 +28,13 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// Sees to room for the choices until the next poll, once there are many; `false` when there is no memory for them.
+    fn has_room(&mut self) -> bool {
+        let more = 2 * POLL_EVERY as usize;
+        let choices = &mut self.choices;
+        choices.len() < more || choices.try_reserve(more).is_ok() || choices.try_reserve_exact(more).is_ok()
+    }
+
     /// Gives memory of an unusually deep match back.
     pub(super) fn shrink(&mut self) {
         self.choices.clear();
@@ -162,7 +169,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
         self.budget = POLL_EVERY;
         if (self.poll)() {
             Err(Interrupted::Stopped)
-        } else if self.scratch.choices.len() > MAX_CHOICES {
+        } else if self.scratch.choices.len() > MAX_CHOICES || !self.scratch.has_room() {
             Err(Interrupted::TooLarge)
         } else {
             Ok(())
