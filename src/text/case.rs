@@ -1,6 +1,6 @@
 //! Case of whole texts, and the `is…` predicates of `str`.
 
-use super::builder::TextBuilder;
+use super::builder::{Buffer, TextBuilder};
 use super::pace;
 use super::text::Text;
 use super::unicode::{self, Mapping, map_case};
@@ -78,7 +78,7 @@ fn in_ascii(units: &[u8], map: impl Fn(&u8) -> u8) -> Text {
     for piece in pace::pieces(units) {
         mapped.extend(piece.iter().map(&map));
     }
-    Text::from_ascii(&mapped)
+    Text::from_builder(Buffer::Ascii(mapped))
 }
 
 fn map_all(view: TextView<'_>, mapping: Mapping) -> Text {

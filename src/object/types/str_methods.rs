@@ -545,7 +545,7 @@ fn tested(vm: &mut Vm, args: Args<'_>, test: fn(TextView<'_>) -> bool) -> Result
 /// The text as a function of texts makes it.
 fn mapped(vm: &mut Vm, args: Args<'_>, map: fn(TextView<'_>) -> Text) -> Result<Value> {
     let len = text(vm, &args[0]).len();
-    vm.check_room(len.saturating_mul(if text(vm, &args[0]).is_ascii() { 2 } else { 6 }))?;
+    vm.check_room(len.saturating_mul(if text(vm, &args[0]).is_ascii() { 1 } else { 6 }))?;
     let made = vm.paced(len, &args, |vm| map(view(vm, &args[0])))?;
     Ok(vm.new_str(made))
 }
