@@ -120,7 +120,13 @@ impl<U: Unit + Pod> Matcher<'_, U> {
             None => return Ok(false),
         };
         // Making a searcher costs more than a short subject.
-        let finder = (prefix.len() > 1 && last.saturating_sub(start) > 64).then(|| Finder::new(&prefix));
+        let made;
+        let finder = if prefix.len() > 1 && last.saturating_sub(start) > 64 {
+            made = Finder::new(&prefix);
+            Some(&made)
+        } else {
+            None
+        };
         let single = program.first.filter(|first| !first.wide).and_then(|first| first.low.single());
         let single = single.or(program.prefix.first().copied()).and_then(U::from_code);
         let mut at = start;
@@ -128,7 +134,7 @@ impl<U: Unit + Pod> Matcher<'_, U> {
             let rest = &self.units[at..];
             let skipped = if program.anchored {
                 Some(0)
-            } else if let Some(finder) = &finder {
+            } else if let Some(finder) = finder {
                 finder.find(rest)
             } else if let Some(unit) = single {
                 find_unit(rest, unit)
