@@ -104,14 +104,20 @@ fn deep_nesting_is_an_error_and_no_overflow() {
         assert_eq!(error(&source).kind, SyntaxErrorKind::Recursion);
     }
     assert_eq!(error(&"(".repeat(n)).message, "too many nested parentheses");
-    // Who has the stack may have it deeper.
-    let deep = Options { max_depth: 4000, ..Options::default() };
-    assert!(parse(&("x".to_string() + &".a".repeat(3000)), Mode::Module, deep).is_ok());
-    assert!(parse(&("lambda: ".repeat(3000) + "1"), Mode::Module, deep).is_err());
-    let brackets = Options { any_brackets: true, ..Options::default() };
-    assert!(parse(&("(".repeat(300) + "1" + &")".repeat(300)), Mode::Module, brackets).is_ok());
     // A long sum is not deep.
     assert!(parse(&("1 + ".repeat(n) + "1"), Mode::Module, Options::default()).is_ok());
+}
+
+#[test]
+fn who_has_the_stack_may_have_it_deeper() {
+    let parses = || {
+        let deep = Options { max_depth: 4000, ..Options::default() };
+        assert!(parse(&("x".to_string() + &".a".repeat(3000)), Mode::Module, deep).is_ok());
+        assert!(parse(&("lambda: ".repeat(3000) + "1"), Mode::Module, deep).is_err());
+        let brackets = Options { any_brackets: true, ..Options::default() };
+        assert!(parse(&("(".repeat(300) + "1" + &")".repeat(300)), Mode::Module, brackets).is_ok());
+    };
+    std::thread::Builder::new().stack_size(64 << 20).spawn(parses).expect("a thread can be started").join().expect("it parses");
 }
 
 #[test]
