@@ -10,6 +10,7 @@
 //! - **R3** An unassigned local holds the word `UNBOUND`. Every instruction that reads a local raises
 //!   `UnboundLocalError` when it finds that word, so there is no separate check.
 //! - **R4** When an exception is raised, all temporaries at or above the handler's `depth` are released before the handler runs.
+//!   A handler stands after all that it covers.
 //! - **R5** Sources are consumed before the destination is written: an instruction may write the register it read.
 //! - **R6** Jump offsets count instructions from the one after the jump. A jump backwards looks at the breaker.
 //!

@@ -133,6 +133,10 @@ impl Verifier<'_> {
             if handler.start >= handler.end || handler.end as usize > unit.code.len() {
                 return Err("a handler's range is out of the code".into());
             }
+            // Only jumps backwards look at the breaker: a handler that stands before what it covers would be a loop that nothing ends.
+            if handler.target < handler.end {
+                return Err("a handler stands before what it covers".into());
+            }
             if u32::from(handler.depth) < self.n_locals || u32::from(handler.depth) > self.n_registers {
                 return Err("a handler's depth is no temporary".into());
             }

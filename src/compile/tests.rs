@@ -195,6 +195,17 @@ fn a_forged_file_is_refused_or_verified_but_never_trusted() {
 }
 
 #[test]
+fn a_handler_that_would_catch_what_it_raises_itself_is_refused() {
+    use crate::code::verify::verify;
+
+    let mut unit = std::sync::Arc::unwrap_or_clone(compiled("try:\n    a\nexcept B:\n    c\n"));
+    assert_eq!(verify(&unit), Ok(()));
+    // Nothing on such a way round looks at the breaker.
+    unit.handlers[0].end = unit.handlers[0].target + 1;
+    assert_eq!(verify(&unit), Err("a handler stands before what it covers".to_owned()));
+}
+
+#[test]
 fn a_returned_value_waits_below_the_exit_methods_on_its_way_out() {
     check(
         "def f(a, b):\n    with a:\n        return b()",

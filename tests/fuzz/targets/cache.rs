@@ -56,7 +56,7 @@ impl Folder {
     fn new() -> Self {
         let shared = PathBuf::from("/dev/shm");
         let parent = if shared.is_dir() { shared } else { std::env::temp_dir() };
-        let path = parent.join(format!("scrip-fuzz-{}", std::process::id()));
+        let path = parent.join(format!("scrip-fuzz-{:07}", std::process::id()));
         fs::create_dir_all(&path).expect("a folder is made");
         let mut folder = Self { path, header: Vec::new(), bodies: Vec::new() };
         for program in PROGRAMS {
