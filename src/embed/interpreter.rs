@@ -224,7 +224,17 @@ impl Compiled {
     }
 }
 
-/// A script's value that a host keeps. It may be dropped anywhere.
+/// A script's value that a host keeps. It may be dropped anywhere, and keeps its interpreter from ending.
+///
+/// ```
+/// let interpreter = scrip::Interpreter::new()?;
+/// interpreter.exec("def counter(start, count=[0]):\n    count[0] += 1\n    return start + count[0]")?;
+/// let counter = interpreter.handle("counter")?;
+/// assert_eq!(counter.call::<i64>(10)?, 11);
+/// assert_eq!(counter.call::<i64>((10,))?, 12);
+/// assert_eq!(interpreter.handle("[1, 2]")?.get::<Vec<i64>>()?, [1, 2]);
+/// # Ok::<(), scrip::Error>(())
+/// ```
 pub struct Handle {
     interpreter: Interpreter,
     value: std::mem::ManuallyDrop<Value>,
@@ -234,6 +244,29 @@ pub struct Handle {
 unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
+
+impl Handle {
+    /// The value as Rust has it.
+    ///
+    /// # Errors
+    /// [`Error::Conversion`] when it is of another type.
+    pub fn get<T: FromScript>(&self) -> Result<T, Error> {
+        self.interpreter.request(|vm| convert_out(vm, Value::clone(&self.value)))
+    }
+
+    /// Calls the value. The arguments are a tuple; anything else is one argument.
+    ///
+    /// # Errors
+    /// What the call raises; [`Error::Conversion`] when its result is of another type; [`Error::Stopped`].
+    pub fn call<T: FromScript>(&self, arguments: impl IntoScript) -> Result<T, Error> {
+        self.interpreter.request(|vm| {
+            let Slot(arguments) = arguments.into_script(&mut Context(vm));
+            let arguments = convert::arguments(vm, &arguments);
+            let value = vm.call(&self.value, &arguments).map_err(|_| interpreter_error(vm))?;
+            convert_out(vm, value)
+        })
+    }
+}
 
 impl Drop for Handle {
     fn drop(&mut self) {
@@ -263,22 +296,24 @@ impl Interpreter {
         // Declared before `attached`, so dropped after it.
         let mut leaves_main = None;
         let attached = Attached::new(&self.inner.shared, || self.inner.take_place(&mut leaves_main));
-        self.with_attached(&attached, work)
+        self.with_attached(&attached, |vm, _| work(vm))
     }
 
     /// As `with`, if that needs no waiting for the GIL.
     fn try_with<R>(&self, work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
         let mut leaves_main = None;
         let attached = Attached::try_new(&self.inner.shared, || self.inner.take_place(&mut leaves_main))?;
-        Some(self.with_attached(&attached, work))
+        Some(self.with_attached(&attached, |vm, _| work(vm)))
     }
 
-    fn with_attached<R>(&self, attached: &Attached, work: impl FnOnce(&mut Vm) -> R) -> R {
+    /// `work` is told whether it is part of another host call of the same thread.
+    fn with_attached<R>(&self, attached: &Attached, work: impl FnOnce(&mut Vm, bool) -> R) -> R {
         let inner = &self.inner;
         let is_main = attached.thread().is_main();
         let mut vm = Vm::new(inner.state, attached.thread().clone(), is_main, crate::os::stack::limit());
         // A call from inside a call is part of it.
-        let run = if attached.is_nested { None } else { Some(Run::new(&inner.shared, attached.thread())) };
+        let is_within = attached.is_within();
+        let run = if is_within { None } else { Some(Run::new(&inner.shared, attached.thread())) };
         if run.is_some() {
             vm.grant_memory();
         }
@@ -286,7 +321,7 @@ impl Interpreter {
         if inner.shared.breaker.take(crate::gil::MAILBOX) {
             vm.drain_mailbox();
         }
-        let result = work(&mut vm);
+        let result = work(&mut vm, is_within);
         vm.drain_if_dead();
         vm.give_back_budget();
         vm.uncount_stack();
@@ -296,11 +331,16 @@ impl Interpreter {
 
     /// `with` for what runs scripts: a stop is its error, whatever became of it on the way here.
     fn request<R>(&self, work: impl FnOnce(&mut Vm) -> Result<R, Error>) -> Result<R, Error> {
-        self.with(|vm| {
+        let mut leaves_main = None;
+        let attached = Attached::new(&self.inner.shared, || self.inner.take_place(&mut leaves_main));
+        self.with_attached(&attached, |vm, is_within| {
             let result = work(vm);
             let Some((reason, traceback)) = vm.take_stop() else { return result };
             let error = Error::Stopped(Box::new(Stopped { reason, traceback }));
-            wait_for_stop(vm);
+            // A call from inside another one leaves the stop to be followed by that, too: a script that called the host does not survive it.
+            if !is_within {
+                wait_for_stop(vm);
+            }
             vm.drain_if_dead();
             Err(error)
         })
@@ -328,9 +368,11 @@ impl Interpreter {
     ///
     /// ```
     /// let interpreter = scrip::Interpreter::new()?;
-    /// let own = interpreter.clone();
+    /// let own = interpreter.downgrade();
     /// interpreter.register("wait", move |(): ()| {
-    ///     own.detach(|| std::thread::yield_now());
+    ///     if let Some(interpreter) = own.upgrade() {
+    ///         interpreter.detach(|| std::thread::yield_now());
+    ///     }
     ///     Ok::<_, std::convert::Infallible>(())
     /// })?;
     /// interpreter.exec("wait()")?;
@@ -532,14 +574,27 @@ impl Interpreter {
         self.eval(name)
     }
 
-    /// Offers a Rust function to scripts, as a name of `__main__`. An error it returns is raised as a `RuntimeError`, and so is a panic, which goes no
-    /// further.
+    /// Offers a Rust function to scripts, as a name of `__main__`. It takes `()`, one argument, or a tuple of up to six; keyword arguments, another
+    /// number of arguments and other types are a `TypeError` in the script. An error it returns is raised as a `RuntimeError`, and so is a panic, which
+    /// goes no further. The interpreter keeps the function until it ends: one that needs the interpreter holds what [`Interpreter::downgrade`] gives,
+    /// since with a clone in its hands the interpreter would never end.
+    ///
+    /// The function runs attached, in whatever thread calls it. When it calls the interpreter and is stopped there, the script that called it is
+    /// stopped, too, whatever it makes of that error.
+    ///
+    /// # Errors
+    /// When `__main__` is gone.
     ///
     /// ```
     /// let interpreter = scrip::Interpreter::new()?;
     /// interpreter.register("shout", |text: String| Ok::<_, std::convert::Infallible>(text.to_uppercase()))?;
     /// let text: String = interpreter.eval("shout('hello')")?;
     /// assert_eq!(text, "HELLO");
+    ///
+    /// interpreter.register("repeat", |(text, times): (String, usize)| Ok::<_, std::convert::Infallible>(text.repeat(times)))?;
+    /// let text: String = interpreter.eval("repeat('ab', 3)")?;
+    /// assert_eq!(text, "ababab");
+    /// assert!(interpreter.exec("repeat('ab')").is_err_and(|error| error.is("TypeError")));
     /// # Ok::<(), scrip::Error>(())
     /// ```
     pub fn register<A, R, E, F>(&self, name: &str, function: F) -> Result<(), Error>
@@ -551,18 +606,11 @@ impl Interpreter {
     {
         let label = name.to_owned();
         let host = move |vm: &mut Vm, arguments: CallArgs<'_>| -> VmResult<Value> {
-            let given = arguments.values.len();
-            let argument = match arguments.values {
-                [] => Value::NONE,
-                [one] => one.clone(),
-                many => vm.new_tuple(many.to_vec()),
-            };
-            let type_name = vm.type_name(&argument);
-            let Some(argument) = A::from_script(&mut Context(vm), &Slot(argument)) else {
-                return Err(vm.type_error(format!("{label}() takes a {}, not {type_name} ({given} given)", A::NAME)));
-            };
+            let argument = convert::host_argument::<A>(vm, &label, &arguments)?;
             // A panic must not unwind through the script's frames.
             let called = catch_unwind(AssertUnwindSafe(|| function(argument).map_err(|error| error.to_string())));
+            // What the function's own calls of the interpreter were stopped by ends this script before it sees anything of it.
+            vm.poll()?;
             match called {
                 Ok(Ok(result)) => Ok(result.into_script(&mut Context(vm)).0),
                 Ok(Err(message)) => Err(vm.runtime_error(message)),
@@ -730,6 +778,29 @@ impl Drop for LeavesMain<'_> {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        let closing = Closing { state: self.state, shared: self.shared.clone(), main: self.main.clone() };
+        if crate::gil::is_attached(&self.shared) {
+            // One of the interpreter's own threads had the last handle, in a host function: it has to leave its frames before they can go. Where no
+            // thread can be started, the interpreter stays.
+            let _ = std::thread::Builder::new().spawn(move || closing.end());
+        } else {
+            closing.end();
+        }
+    }
+}
+
+/// An interpreter without handles, on its way to its end.
+struct Closing {
+    state: NonNull<State>,
+    shared: Arc<Shared>,
+    main: crate::gil::ThreadHandle,
+}
+
+// SAFETY: as for `Inner`, whose parts these are.
+unsafe impl Send for Closing {}
+
+impl Closing {
+    fn end(self) {
         // Another interpreter's GIL is given away while this one's is waited for.
         let attached = Attached::closing(&self.shared, &self.main);
         let mut vm = Vm::new(self.state, self.main.clone(), true, crate::os::stack::limit());

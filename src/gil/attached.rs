@@ -41,6 +41,11 @@ fn held() -> Option<Entry> {
     if HELD.with(Cell::get).is_null() { None } else { innermost() }
 }
 
+/// Whether the calling thread is attached to the interpreter, be it without the GIL.
+pub(crate) fn is_attached(shared: &Arc<Shared>) -> bool {
+    known(shared).is_some()
+}
+
 /// The calling thread's place in an interpreter's scheduler, if it is attached further out: it is the same thread that comes back.
 fn known(shared: &Arc<Shared>) -> Option<ThreadHandle> {
     look(|attached| attached.iter().find(|entry| Arc::ptr_eq(&entry.shared, shared)).map(|entry| entry.thread.clone()))
@@ -117,6 +122,11 @@ impl Attached {
     /// Detaches a thread that comes back: the scheduler goes on knowing it.
     pub(crate) fn leave(mut self) {
         self.stays_known = true;
+    }
+
+    /// Whether this attach happens inside of another one to the same interpreter, which may have given the GIL away meanwhile.
+    pub(crate) fn is_within(&self) -> bool {
+        self.is_nested || self.stays_known
     }
 
     /// The thread's place in the scheduler.

@@ -201,10 +201,38 @@ impl Shared {
         thread.stop_number.store(self.meter.stop_number.load(Relaxed), Relaxed);
     }
 
+    /// The thread begins to clean up after the newest stop. The stop ends a host call that was made inside of another one first, then that one:
+    /// all of them have together what `whole` says.
+    pub(crate) fn begin_clean_up(&self, thread: &ThreadHandle, whole: CleanUp) -> CleanUp {
+        let number = self.meter.stop_number.load(Relaxed);
+        match &mut *thread.clean_up.lock() {
+            Some((of, left)) if *of == number => *left,
+            other => {
+                *other = Some((number, whole));
+                whole
+            }
+        }
+    }
+
+    /// One of the thread's host calls has cleaned up, and has left so many instructions.
+    pub(crate) fn end_clean_up(&self, thread: &ThreadHandle, instructions: i64) {
+        if let Some((_, left)) = &mut *thread.clean_up.lock() {
+            left.instructions = left.instructions.min(instructions);
+        }
+    }
+
     /// The interpreter is gone: the timer's thread ends.
     pub(crate) fn end_timer(&self) {
         self.meter.timer.close();
     }
+}
+
+/// What `finally` clauses and exit methods may take once a thread is stopped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CleanUp {
+    pub(crate) instructions: i64,
+    /// Absent where only instructions count, so that the same script ends the same way.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// How long the timer's thread waits for another run before it ends.

@@ -16,8 +16,8 @@ mod sync;
 mod tests;
 mod wait;
 
-pub(crate) use attached::{Attached, Away};
+pub(crate) use attached::{Attached, Away, is_attached};
 pub(crate) use breaker::{COLLECT, DROP, MAILBOX, MEMORY, QUIT, SIGNAL, STOP, TRACE};
-pub(crate) use limits::{Limits, StopReason};
+pub(crate) use limits::{CleanUp, Limits, StopReason};
 pub(crate) use scheduler::{Shared, ThreadHandle};
 pub(crate) use wait::{Activity, Reason, Ticket, Waiter};

@@ -15,7 +15,7 @@ use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed, Ordering::Release}
 use std::time::Duration;
 
 use super::breaker::{Breaker, DROP, QUIT, STOP};
-use super::limits::{IDLE, Limits, Meter};
+use super::limits::{CleanUp, IDLE, Limits, Meter};
 use super::stats::{Cause, Phase, ThreadTimes, Totals};
 use super::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Condvar, Instant, Mutex, MutexGuard};
 use super::wait::{Reason, Ticket, WaitCell};
@@ -56,6 +56,8 @@ pub(crate) struct Thread {
     slice_left: AtomicU64,
     /// The last stop that there was when it started to run: a later one ends it. `IDLE` while it runs nothing.
     pub(super) stop_number: AtomicU64,
+    /// What cleaning up after a stop, given by its number, may still take: host calls inside of each other share it.
+    pub(super) clean_up: Mutex<Option<(u64, CleanUp)>>,
     /// The detach that comes next is for a wait, not for going outside.
     will_block: AtomicBool,
     /// Made when something is noted.
@@ -188,6 +190,7 @@ impl Shared {
             earned_boost: AtomicBool::new(true),
             slice_left: AtomicU64::new(0),
             stop_number: AtomicU64::new(IDLE),
+            clean_up: Mutex::default(),
             will_block: AtomicBool::new(false),
             times: Mutex::default(),
             name: Mutex::default(),

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::vm::{Raised, Result, Vm};
-use crate::gil::{MEMORY, QUIT, STOP, StopReason};
+use crate::gil::{CleanUp, MEMORY, QUIT, STOP, StopReason};
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::value::Value;
 
@@ -73,10 +73,12 @@ impl Vm {
             StopReason::Host(_) | StopReason::WallTime(_) => Instant::now().checked_add(CLEAN_UP_TIME),
             _ => None,
         };
-        let stop = Stopping { exception, reason, is_over: false, is_swallowed: false, deadline };
+        let shared = self.state().shared.clone();
+        let left = shared.begin_clean_up(&self.thread, CleanUp { instructions: CLEAN_UP_INSTRUCTIONS, deadline });
+        let stop = Stopping { exception, reason, is_over: false, is_swallowed: false, deadline: left.deadline };
         self.stop = Some(Box::new(stop));
-        self.state().shared.clone().give_back_instructions(self.budget);
-        self.budget = CLEAN_UP_INSTRUCTIONS;
+        shared.give_back_instructions(self.budget);
+        self.budget = left.instructions;
         self.leave_clean_up_some_memory();
         self.raise_stop()
     }
@@ -177,13 +179,14 @@ impl Vm {
         Ok(())
     }
 
-    /// Ends the stop of this thread, once it has left all frames: why, and the traceback as text.
+    /// Ends the stop of this host call, once it has left all its frames: why, and the traceback as text.
     pub(crate) fn take_stop(&mut self) -> Option<(StopReason, String)> {
         self.end_clean_up_if_stopping();
         let exception = self.stop.as_ref()?.exception.clone();
         let report = super::traceback::report(self, &exception);
         let stop = self.stop.take()?;
-        // Nothing of this thread runs any more, and its slice was given back.
+        self.state().shared.end_clean_up(&self.thread, self.budget);
+        // Nothing of this call runs any more, and its slice was given back.
         self.budget = 0;
         self.raised = None;
         if let Some(payload) = exception.downcast::<Exception>() {

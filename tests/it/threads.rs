@@ -475,3 +475,90 @@ fn handles_are_dropped_while_scripts_run_and_the_interpreter_ends() -> TestResul
     }
     Ok(())
 }
+
+#[test]
+fn a_stop_inside_of_a_host_function_ends_the_script_around_it() -> TestResult {
+    let limits = scrip::Limits::new().instructions(200_000);
+    let interpreter = Interpreter::builder().limits(limits).build()?;
+    let own = interpreter.downgrade();
+    interpreter.register("inner", move |is_away: bool| {
+        let own = own.upgrade().expect("it runs");
+        let run = || own.exec("while True: pass").map_err(|error| error.to_string());
+        if is_away { own.detach(run) } else { run() }
+    })?;
+    for is_away in ["False", "True"] {
+        let source = format!(
+            "caught, cleaned = 0, 0\nwhile True:\n    try:\n        inner({is_away})\n    except BaseException:\n        caught += 1\n    finally:\n        \
+             cleaned += 1\n"
+        );
+        assert!(matches!(interpreter.exec(&source), Err(scrip::Error::Stopped(_))));
+        assert_eq!((interpreter.get::<i64>("caught")?, interpreter.get::<i64>("cleaned")?), (0, 1));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_script_can_be_stopped_after_its_host_function_has_come_back() -> TestResult {
+    let interpreter = Interpreter::new()?;
+    let (own, stopper) = (interpreter.downgrade(), interpreter.stopper());
+    interpreter.register("away_and_back", move |(): ()| {
+        let own = own.upgrade().expect("it runs");
+        own.detach(|| own.eval::<i64>("1 + 1")).map_err(|error| error.to_string())
+    })?;
+    interpreter.register("stop", move |(): ()| {
+        stopper.stop();
+        Ok::<_, std::convert::Infallible>(())
+    })?;
+    assert!(matches!(interpreter.exec("away_and_back()\nstop()\nwhile True: pass"), Err(scrip::Error::Stopped(_))));
+    assert_eq!(interpreter.eval::<i64>("6 * 7")?, 42);
+    Ok(())
+}
+
+#[test]
+fn the_last_handle_may_be_dropped_by_a_script_thread_in_a_host_function() -> TestResult {
+    let interpreter = Interpreter::new()?;
+    let weak = interpreter.downgrade();
+    let (entered, has_entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let (gone, is_gone) = mpsc::channel();
+    let may_leave = Mutex::new(may_leave);
+    interpreter.register("hold", move |(): ()| {
+        let own = weak.upgrade().expect("it runs");
+        entered.send(()).expect("somebody receives");
+        own.detach(|| may_leave.lock().expect("no panic").recv()).map_err(|error| error.to_string())
+    })?;
+    interpreter.register("tell", move |count: i64| gone.send(count).map_err(|error| error.to_string()))?;
+    interpreter.exec(
+        "import threading\nclass Noisy:\n    def __del__(self, tell=tell):\n        tell(7)\ndef run(noisy):\n    hold()\n\
+         threading.Thread(target=run, args=(Noisy(),)).start()",
+    )?;
+    has_entered.recv().expect("it enters");
+    drop(interpreter);
+    leave.send(()).expect("it waits");
+    assert_eq!(is_gone.recv_timeout(std::time::Duration::from_secs(30)), Ok(7));
+    Ok(())
+}
+
+#[test]
+fn a_host_function_says_what_it_takes() -> TestResult {
+    let interpreter = Interpreter::new()?;
+    interpreter.register("nothing", |(): ()| Ok::<_, std::convert::Infallible>(0))?;
+    interpreter.register("number", |number: u64| Ok::<_, std::convert::Infallible>(number))?;
+    interpreter.register("pair", |(text, numbers): (String, Vec<i64>)| Ok::<_, std::convert::Infallible>(format!("{text}{numbers:?}")))?;
+    assert_eq!(interpreter.eval::<u64>("number(2**64 - 1)")?, u64::MAX);
+    assert_eq!(interpreter.eval::<String>("pair('a', (1, 2))")?, "a[1, 2]");
+    assert_eq!(interpreter.eval::<(String, f64, Option<bool>)>("['a', 1, None]")?, ("a".to_owned(), 1.0, None));
+    for (call, message) in [
+        ("nothing(1)", "nothing() takes 0 arguments (1 given)"),
+        ("number(number=1)", "number() takes no keyword arguments"),
+        ("number()", "number() cannot take nothing: it wants u64"),
+        ("number(-1)", "number() cannot take int: it wants u64"),
+        ("pair('a')", "pair() takes 2 arguments (1 given)"),
+        ("pair('a', 'b')", "pair() cannot take str, str: it wants String, Vec<i64>"),
+    ] {
+        let error = interpreter.exec(call).expect_err("it is refused");
+        assert!(error.is("TypeError"));
+        assert_eq!(error.raised().map(scrip::Raised::message), Some(message));
+    }
+    Ok(())
+}
