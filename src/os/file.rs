@@ -142,6 +142,9 @@ pub(crate) fn duplicate_to(from: i32, to: i32, inheritable: bool) -> io::Result<
     check(unsafe { libc::dup3(from, to, libc::O_CLOEXEC) })
 }
 
+/// For `pipe`: child processes do not inherit it.
+pub(crate) const CLOSE_ON_EXEC: i32 = libc::O_CLOEXEC;
+
 /// A pipe: the end to read from and the end to write to.
 pub(crate) fn pipe(flags: i32) -> io::Result<(i32, i32)> {
     let mut ends = [0; 2];

@@ -261,7 +261,7 @@ const FUNCTIONS: [Native; 91] = [
         let (from, to, inheritable) = (int(vm, &args[0])?, int(vm, &args[1])?, flag(vm, args, 2, true)?);
         descriptor(vm, file::duplicate_to(from, to, inheritable)).map(small)
     }),
-    native("pipe()", |vm, _| pipe(vm, 0)),
+    native("pipe()", |vm, _| pipe(vm, file::CLOSE_ON_EXEC)),
     native("pipe2(flags, /)", |vm, args| {
         let flags = int(vm, &args[0])?;
         pipe(vm, flags)

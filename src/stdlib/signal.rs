@@ -7,6 +7,7 @@ use crate::object::types::exception::ExceptionKind;
 use crate::object::types::list::List;
 use crate::object::types::structseq::{self, Fields, item};
 use crate::object::value::{Ref, Value};
+use crate::os::file;
 use crate::os::poll::Polled;
 use crate::os::signal::{self, Action};
 use crate::vm::breaker::SIGNAL_HANDLERS;
@@ -322,6 +323,12 @@ fn set_wakeup(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let descriptor = vm.c_int(&args[0])?;
     if !vm.is_main || !vm.state().shared.handles_signals() {
         return Err(vm.value_error("set_wakeup_fd only works in main thread of the main interpreter"));
+    }
+    if descriptor != -1 {
+        file::is_inheritable(descriptor).map_err(|error| os_error(vm, error))?;
+        if file::is_blocking(descriptor).map_err(|error| os_error(vm, error))? {
+            return Err(vm.value_error(format!("the fd {descriptor} must be in non-blocking mode")));
+        }
     }
     Ok(Value::small(i64::from(signal::set_wakeup(descriptor))))
 }

@@ -45,14 +45,19 @@ fn make(vm: &mut Vm, io: &Value, name: &str, descriptor: i64, mode: &str) -> Res
     let shown = vm.new_str(format!("<{name}>"));
     vm.set_attr_str(&raw, "name", &shown)?;
     let is_terminal = vm.call_method(&raw, "isatty", &[])?;
-    let buffered = vm.get_attr_str(io, if mode == "rb" { "BufferedReader" } else { "BufferedWriter" })?;
-    let buffer = vm.call(&buffered, &[raw])?;
+    let is_unbuffered = vm.state().options.is_unbuffered && mode != "rb";
+    let buffer = if is_unbuffered {
+        raw
+    } else {
+        let buffered = vm.get_attr_str(io, if mode == "rb" { "BufferedReader" } else { "BufferedWriter" })?;
+        vm.call(&buffered, &[raw])?
+    };
     let wrapper = vm.get_attr_str(io, "TextIOWrapper")?;
     let encoding = vm.new_str("utf-8");
     let errors = vm.new_str(if name == "stderr" { "backslashreplace" } else { "strict" });
     let newline = if mode == "rb" { Value::NONE } else { vm.new_str("\n") };
     let line_buffering = if name == "stderr" { Value::TRUE } else { is_terminal };
-    let write_through = Value::from_bool(vm.state().options.is_unbuffered && mode != "rb");
+    let write_through = Value::from_bool(is_unbuffered);
     let named =
         [("encoding", encoding), ("errors", errors), ("newline", newline), ("line_buffering", line_buffering), ("write_through", write_through)];
     let stream = vm.call_named(&wrapper, &[buffer], &named)?;

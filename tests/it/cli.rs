@@ -728,3 +728,14 @@ fn an_error_of_stdout_is_told_once() {
     assert_eq!((told.code(), told.err.matches("OSError").count()), (Some(1), 1), "{}", told.err);
     run_into_full("try:\n    for i in range(100000): print(i)\nexcept OSError: pass").check("", "", 0);
 }
+
+#[test]
+fn unbuffered_output_is_there_at_once() {
+    let mut child = scrip(&["-u", "-c", "print('now', end='')\ninput()"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut said = [0; 3];
+    // The program waits for its input meanwhile.
+    child.stdout.take().expect("a pipe").read_exact(&mut said).expect("it says something");
+    assert_eq!(&said, b"now");
+    drop(child.stdin.take());
+    child.wait().expect("it ends");
+}

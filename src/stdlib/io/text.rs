@@ -53,6 +53,7 @@ pub(crate) struct TextStream {
     /// What the buffer says it can do.
     readable: bool,
     writable: bool,
+    movable: bool,
 }
 
 impl Payload for TextStream {
@@ -88,6 +89,7 @@ fn empty() -> TextStream {
         iterating: false,
         readable: false,
         writable: false,
+        movable: false,
     }
 }
 
@@ -270,6 +272,7 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let mut made = empty();
     made.readable = readable;
     made.writable = writable;
+    made.movable = movable;
     made.buffer = Some(args[1].clone());
     made.encoding_name = name;
     made.known = known;
@@ -407,8 +410,9 @@ pub(crate) fn put(vm: &mut Vm, value: &Value, string: &Value) -> Result<()> {
             encode(vm, value, &string)?
         }
     };
-    let had_ahead = !this(value).get(vm).ahead.is_empty() || !this(value).get(vm).chunk.is_empty();
     let payload = this(value).get_mut(vm);
+    // What was read ahead of a file is read again behind what is written. A connection's two ways have nothing to do with each other.
+    let had_ahead = payload.movable && (!payload.ahead.is_empty() || !payload.chunk.is_empty());
     payload.started = true;
     payload.pending.extend_from_slice(&bytes);
     if had_ahead {
