@@ -497,8 +497,8 @@ enum Found {
 fn find_and_load(vm: &mut Vm, name: &Value, modules: &Ref<Dict>) -> Result<Value> {
     let text = plain(vm, name);
     let (parent, tail) = match text.rsplit_once('.') {
-        Some((parent, tail)) => (Some(parent.to_owned()), tail.to_owned()),
-        None => (None, text.clone()),
+        Some((parent, tail)) if !parent.is_empty() => (Some(parent.to_owned()), tail.to_owned()),
+        _ => (None, text.clone()),
     };
     let mut search: Option<Vec<Value>> = None;
     let mut parent_module = None;
@@ -526,7 +526,8 @@ fn find_and_load(vm: &mut Vm, name: &Value, modules: &Ref<Dict>) -> Result<Value
         if let Some(module) = ask_path_hooks(vm, name, search)? {
             return bind_in_parent(vm, parent_module, &tail, module);
         }
-        let message = format!("No module named {}", crate::text::repr::repr(crate::text::Text::from(text.as_str()).view()));
+        let shown = vm.repr_text(name)?;
+        let message = format!("No module named {shown}");
         return Err(import_error(vm, ExceptionKind::ModuleNotFoundError, message, Some(name), None, None));
     };
     let module = load(vm, name, &text, found, modules)?;
@@ -642,6 +643,9 @@ fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Resu
             None => Vec::new(),
         },
     };
+    // A name is no path: it does not lead out of the folders that are looked in.
+    let is_file_name = !tail.is_empty() && !tail.contains(['/', '.', '\0']);
+    let entries = if is_file_name { entries } else { Vec::new() };
     let mut portions = Vec::new();
     for entry in entries {
         let Some(entry_text) = vm.text_of(&entry).map(ToString::to_string) else { continue };
