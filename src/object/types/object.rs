@@ -284,7 +284,7 @@ fn reduce_ex(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn reduce_new_object(vm: &mut Vm, object: &Value) -> Result<Value> {
     let class = vm.type_of(object);
     if class.get(vm).slots.new.is_none() {
-        let message = format!("cannot pickle '{}' object", vm.class_name(&class));
+        let message = format!("cannot pickle '{}' object", vm.class_message_name(&class));
         return Err(vm.type_error(message));
     }
     let copyreg = vm.import("copyreg")?;
