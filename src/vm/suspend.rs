@@ -797,8 +797,7 @@ impl Vm {
         if self.is_exception(&exception, ExceptionKind::StopAsyncIteration) {
             return Ok(());
         }
-        self.skip_traceback = true;
-        Err(self.reraise(exception))
+        Err(self.reraise_checked(exception))
     }
 
     // ---- the handled exception
@@ -830,8 +829,11 @@ impl Vm {
                 }),
                 None => Value::NONE,
             }
-        } else {
+        } else if previous.downcast::<Exception>().is_some() {
             previous
+        } else {
+            // Nothing; or anything at all, where a compiled file was forged.
+            Value::NONE
         };
         let old = std::mem::replace(&mut self.handled, previous);
         self.leaves_stop_handler(&old)
@@ -851,11 +853,20 @@ impl Vm {
     pub(crate) fn reraise_instruction(&mut self, window: Window, i: Instruction) -> Raised {
         let exception = window.take_temporary(i.a());
         let previous = window.take_temporary(i.b());
-        self.skip_traceback = true;
         if self.restore_handled(previous) || self.leaves_stop_by(&exception) {
             // Nor does one that raises something else.
+            self.skip_traceback = true;
             return self.raise_stop();
         }
+        self.reraise_checked(exception)
+    }
+
+    /// Raises again what a register holds: an exception, unless a compiled file was forged, since the verifier knows no types.
+    fn reraise_checked(&mut self, exception: Value) -> Raised {
+        if exception.downcast::<Exception>().is_none() {
+            return self.raise(ExceptionKind::SystemError, "the compiled file raises what is no exception");
+        }
+        self.skip_traceback = true;
         self.reraise(exception)
     }
 }
