@@ -311,6 +311,10 @@ impl Interpreter {
         let inner = &self.inner;
         let is_main = attached.thread().is_main();
         let mut vm = Vm::new(inner.state, attached.thread().clone(), is_main, crate::os::stack::limit());
+        if !attached.is_nested {
+            // Before the call's limits count.
+            vm.heap().release_set_aside();
+        }
         // A call from inside a call is part of it.
         let is_within = attached.is_within();
         let run = if is_within { None } else { Some(Run::new(&inner.shared, attached.thread())) };

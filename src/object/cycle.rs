@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 
 use rustc_hash::FxHashMap;
 
-use super::heap::{Header, Heap, Object, cell_number, flag, release};
+use super::heap::{Header, Heap, Object, cell_number, flag, release, release_many};
 use super::instance::Instance;
 use super::layout::{LAYOUTS, Layout, Payload};
 use super::type_object::{HAS_DEL, HEAP_TYPE};
@@ -55,6 +55,8 @@ pub(crate) struct Statistics {
 pub(crate) struct Collector {
     pub(crate) is_enabled: bool,
     is_collecting: bool,
+    /// The last collection that was not asked for was abandoned: the next one is by less, else it might never come to an end.
+    was_abandoned: bool,
     pub(crate) debug: i64,
     pub(crate) thresholds: [i64; 3],
     thresholds_were_set: bool,
@@ -74,6 +76,7 @@ impl Default for Collector {
         Self {
             is_enabled: true,
             is_collecting: false,
+            was_abandoned: false,
             debug: 0,
             thresholds: [2000, 10, 10],
             thresholds_were_set: false,
@@ -114,6 +117,37 @@ fn is_container(header: NonNull<Header>) -> bool {
     unsafe { LAYOUTS[usize::from(header.as_ref().layout_id())].is_container && header.as_ref().count() > 0 }
 }
 
+/// How many steps the collector goes between two looks at the breaker.
+const STEPS: u32 = 1 << 14;
+
+/// How long the collector goes on. A stop, or Ctrl-C, ends a collection: as long as it only looks, it has changed nothing but numbers of its own, so that
+/// counts and flags are what they were; and when it clears, what it has not come to is garbage still, whose finalisers have run. The next collection finds
+/// it in either case.
+struct Patience {
+    /// Whether to give up, which is asked now and then.
+    is_to_end: Option<Box<dyn FnMut() -> bool>>,
+    steps: u32,
+    is_over: bool,
+}
+
+impl Patience {
+    /// One more step; whether to go on.
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        self.steps = self.steps.wrapping_add(1);
+        if self.steps.is_multiple_of(STEPS) {
+            self.ask();
+        }
+        !self.is_over
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ask(&mut self) {
+        self.is_over = self.is_over || self.is_to_end.as_mut().is_some_and(|is_to_end| is_to_end());
+    }
+}
+
 /// What a pass over the heap found.
 struct Found {
     /// Each kept by a count of ours (C3). Not all of it where there was no memory to note it: the next pass finds the rest, of which this one may free
@@ -144,7 +178,7 @@ struct Reached {
 
 impl Reached {
     /// Marks a container and all that it leads to. What there is no memory for is marked as not followed, to be found by another walk over the heap.
-    fn follow(&mut self, header: NonNull<Header>) {
+    fn follow(&mut self, header: NonNull<Header>, patience: &mut Patience) {
         self.counts[cell_number(header)] = REACHED;
         let mut next = Some(header);
         while let Some(header) = next {
@@ -153,7 +187,7 @@ impl Reached {
                 traverse(header, &mut |word| {
                     let Some(target) = word.pointer().and_then(NonNull::new) else { return };
                     let count = &mut self.counts[cell_number(target)];
-                    if matches!(*count, UNTRACKED | REACHED | NOT_FOLLOWED) {
+                    if !patience.step() || matches!(*count, UNTRACKED | REACHED | NOT_FOLLOWED) {
                         return;
                     }
                     if self.pending.len() < self.pending.capacity() || self.pending.try_reserve(1).is_ok() {
@@ -165,34 +199,38 @@ impl Reached {
                     }
                 });
             }
-            next = self.pending.pop();
+            next = if patience.is_over { None } else { self.pending.pop() };
         }
     }
 }
 
-/// Finds the containers that nothing outside refers to but `caches`, which must let go of them. `None` when there is no memory to look for them.
-fn find_garbage(heap: &Heap, caches: &[Value]) -> Option<Found> {
+/// Finds the containers that nothing outside refers to but `caches`, which must let go of them. `None` when there is no memory, or no patience, to look for
+/// them.
+fn find_garbage(heap: &Heap, caches: &[Value], patience: &mut Patience) -> Option<Found> {
     let n_cells = heap.number_cells();
     let mut counts = Vec::new();
     counts.try_reserve_exact(n_cells).ok()?;
     counts.resize(n_cells, UNTRACKED);
     let mut n_containers = 0;
-    heap.for_each(|header| {
+    heap.for_each_while(|header| {
         if is_container(header) {
             n_containers += 1;
             // SAFETY: intact (C1).
             let count = unsafe { header.as_ref().count() };
             counts[cell_number(header)] = i32::try_from(count).unwrap_or(i32::MAX);
         }
+        patience.step()
     });
-    heap.for_each(|header| {
+    heap.for_each_while(|header| {
         if counts[cell_number(header)] == UNTRACKED {
-            return;
+            return patience.step();
         }
         // SAFETY: intact (C1).
         unsafe {
             traverse(header, &mut |word| {
-                if let Some(target) = word.pointer().and_then(NonNull::new) {
+                if let Some(target) = word.pointer().and_then(NonNull::new)
+                    && patience.step()
+                {
                     let count = &mut counts[cell_number(target)];
                     if *count != UNTRACKED {
                         *count -= 1;
@@ -201,7 +239,11 @@ fn find_garbage(heap: &Heap, caches: &[Value]) -> Option<Found> {
                 }
             });
         }
+        patience.step()
     });
+    if patience.is_over {
+        return None;
+    }
     for value in caches {
         if let Some(target) = value.word().pointer().and_then(NonNull::new)
             && counts[cell_number(target)] != UNTRACKED
@@ -210,17 +252,22 @@ fn find_garbage(heap: &Heap, caches: &[Value]) -> Option<Found> {
         }
     }
     let mut reached = Reached { counts, pending: Vec::new(), is_short: false };
-    heap.for_each(|header| {
+    heap.for_each_while(|header| {
         if !matches!(reached.counts[cell_number(header)], UNTRACKED | REACHED | NOT_FOLLOWED | 0) {
-            reached.follow(header);
+            reached.follow(header, patience);
         }
+        patience.step()
     });
     while std::mem::take(&mut reached.is_short) {
-        heap.for_each(|header| {
+        heap.for_each_while(|header| {
             if reached.counts[cell_number(header)] == NOT_FOLLOWED {
-                reached.follow(header);
+                reached.follow(header, patience);
             }
+            patience.step()
         });
+    }
+    if patience.is_over {
+        return None;
     }
     let Reached { counts, pending, .. } = reached;
     // What it took is given back before more is asked for.
@@ -231,12 +278,17 @@ fn find_garbage(heap: &Heap, caches: &[Value]) -> Option<Found> {
     while garbage.try_reserve_exact(n_noted).is_err() {
         n_noted /= 2;
     }
-    heap.for_each(|header| {
+    heap.for_each_while(|header| {
         if counts[cell_number(header)] == 0 && garbage.len() < n_noted {
             // SAFETY: it lives: another of them, or a cache, refers to it.
             garbage.push(unsafe { Value::from_borrowed(Word::from_pointer(header)) });
         }
+        patience.step()
     });
+    if patience.is_over {
+        release_many(garbage, false);
+        return None;
+    }
     sort_by_age(heap, &mut garbage);
     Some(Found { garbage, n_garbage, n_containers, counts })
 }
@@ -343,17 +395,40 @@ pub(crate) fn collect_automatically(vm: &mut Vm) {
     if !collector.is_enabled || collector.is_collecting || collector.thresholds[0] == 0 {
         return;
     }
-    collect(vm, 2);
+    let is_retry = collector.was_abandoned;
+    let is_done = collect_patiently(vm, 2, is_retry).is_some();
+    if !is_done {
+        // Due again as soon as something is made.
+        update_threshold(vm);
+    }
+    vm.state_mut().collector.was_abandoned = !is_done;
 }
 
-/// Collects; how many objects were found unreachable. The generation is only counted.
+/// Collects, whatever comes; how many objects were found unreachable. The generation is only counted.
 pub(crate) fn collect(vm: &mut Vm, generation: usize) -> usize {
+    let patience = Patience { is_to_end: None, steps: 0, is_over: false };
+    collect_with(vm, generation, patience).unwrap_or(0)
+}
+
+/// `collect`, abandoned (`None`) when a signal or a stop comes, a retry by Ctrl-C or a stop only: the next check will see to what came.
+pub(crate) fn collect_patiently(vm: &mut Vm, generation: usize, is_retry: bool) -> Option<usize> {
+    let patience = Patience { is_to_end: Some(Box::new(vm.patience(is_retry))), steps: 0, is_over: false };
+    collect_with(vm, generation, patience)
+}
+
+fn collect_with(vm: &mut Vm, generation: usize, mut patience: Patience) -> Option<usize> {
     if vm.state().collector.is_collecting {
-        return 0;
+        return Some(0);
     }
+    vm.heap().release_set_aside();
     vm.state_mut().collector.is_collecting = true;
     call_callbacks(vm, "start", generation, 0, 0);
-    let (collected, uncollectable) = run(vm);
+    let (collected, uncollectable) = run(vm, &mut patience);
+    if patience.is_over {
+        // No callback: what came would be raised in it, and lost.
+        vm.state_mut().collector.is_collecting = false;
+        return None;
+    }
     let state = vm.state_mut();
     let statistics = &mut state.collector.statistics[generation.min(2)];
     statistics.collections += 1;
@@ -364,11 +439,11 @@ pub(crate) fn collect(vm: &mut Vm, generation: usize) -> usize {
     if vm.heap().has_dead() {
         vm.drain_dead();
     }
-    collected + uncollectable
+    Some(collected + uncollectable)
 }
 
-fn run(vm: &mut Vm) -> (usize, usize) {
-    let Some(mut found) = find_garbage(vm.heap(), &vm.state().method_table) else { return (0, 0) };
+fn run(vm: &mut Vm, patience: &mut Patience) -> (usize, usize) {
+    let Some(mut found) = find_garbage(vm.heap(), &vm.state().method_table, patience) else { return (0, 0) };
     let mut garbage = std::mem::take(&mut found.garbage);
     vm.heap().growth.set(0);
     vm.state_mut().collector.live = (found.n_containers - found.n_garbage) as i64;
@@ -427,9 +502,12 @@ fn run(vm: &mut Vm) -> (usize, usize) {
         return (0, n_collected);
     }
     for value in &garbage {
+        if !patience.step() {
+            break;
+        }
         clear(value);
     }
-    drop(garbage);
+    release_many(garbage, false);
     vm.free_dead_shapes();
     vm.forget_dead_locals();
     (n_collected, 0)

@@ -168,6 +168,8 @@ pub(crate) struct Heap {
     dead: RefCell<Vec<NonNull<Header>>>,
     has_dead: Cell<bool>,
     postponed: RefCell<Vec<NonNull<Header>>>,
+    /// What a stop did not wait for (see [`release_many`]).
+    set_aside: RefCell<Vec<Box<dyn Rest>>>,
     free_depth: Cell<u32>,
     /// Containers allocated less those freed since the last collection.
     pub(crate) growth: Cell<i64>,
@@ -207,6 +209,7 @@ impl Heap {
             dead: RefCell::default(),
             has_dead: Cell::new(false),
             postponed: RefCell::default(),
+            set_aside: RefCell::default(),
             free_depth: Cell::new(0),
             growth: Cell::new(0),
             threshold: Cell::new(10_000),
@@ -446,6 +449,50 @@ impl Heap {
         next
     }
 
+    /// Lets go of what was set aside while a stop was on its way, unless one is again.
+    #[inline]
+    pub(crate) fn release_set_aside(&self) {
+        if !self.set_aside.borrow().is_empty() || !self.postponed.borrow().is_empty() {
+            self.release_rests();
+        }
+    }
+
+    #[cold]
+    fn release_rests(&self) {
+        loop {
+            let Some(mut rest) = self.set_aside.borrow_mut().pop() else { break };
+            if !rest.release(self) {
+                self.set_aside.borrow_mut().push(rest);
+                return;
+            }
+        }
+        let first = self.postponed.borrow_mut().pop();
+        if let Some(first) = first {
+            // SAFETY: postponed objects are unreferenced.
+            unsafe { destroy(first.as_ptr()) };
+        }
+    }
+
+    /// Whether a stop is on its way, which frees nothing large.
+    fn is_hurried(&self) -> bool {
+        self.shared.breaker.has(crate::gil::STOP)
+    }
+
+    /// Calls `visit` with every object until it says no; nothing may be allocated or freed meanwhile. Whether it never did.
+    pub(crate) fn for_each_while(&self, mut visit: impl FnMut(NonNull<Header>) -> bool) -> bool {
+        for &page in self.pages.borrow().iter() {
+            for cell in cells(page) {
+                // SAFETY: cells up to `bump` hold a header (H3), and a page is never at address zero.
+                unsafe {
+                    if (*cell).layout.get() != Layout::Free as u16 && !visit(NonNull::new_unchecked(cell)) {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
     /// Calls `visit` with every object; nothing may be allocated or freed meanwhile.
     pub(crate) fn for_each(&self, visit: impl FnMut(NonNull<Header>)) {
         self.for_each_in_cells(0, visit);
@@ -482,6 +529,7 @@ impl Drop for Heap {
             let count = unsafe { &header.as_ref().count };
             count.store(count.load(Relaxed) + 0x4000_0000, Relaxed);
         });
+        self.set_aside.take().clear();
         // Types last: the others' headers point to them.
         for are_types in [false, true] {
             self.for_each(|header| {
@@ -569,9 +617,15 @@ pub(crate) unsafe fn destroy(header: *mut Header) {
     // SAFETY: the caller's promise.
     unsafe { destroy_one(heap, header) };
     if depth == 0 {
+        let mut n_freed = 0_usize;
         loop {
             let next = heap.postponed.borrow_mut().pop();
             let Some(next) = next else { break };
+            if n_freed.is_multiple_of(PIECE) && heap.is_hurried() {
+                heap.postponed.borrow_mut().push(next);
+                break;
+            }
+            n_freed += 1;
             // SAFETY: postponed objects are unreferenced.
             unsafe { destroy_one(heap, next.as_ptr()) };
         }
@@ -620,6 +674,58 @@ unsafe fn drop_contents(header: *mut Header) {
         if (*type_object).payload.flags() & super::type_object::HEAP_TYPE != 0 {
             release(Word::from_pointer(NonNull::new_unchecked(type_object.cast())));
         }
+    }
+}
+
+/// So many values are let go of between two looks at the breaker.
+const PIECE: usize = 1 << 12;
+
+/// Something that owns counts of objects.
+pub(crate) trait Owner: 'static {
+    /// One of the words it owns.
+    fn word(&self) -> Word;
+}
+
+/// What is left of many values that are let go of.
+trait Rest {
+    /// Lets go of them; `false` when a stop came first.
+    fn release(&mut self, heap: &Heap) -> bool;
+}
+
+/// Items, and whether the last goes first.
+struct Items<T>(std::vec::IntoIter<T>, bool);
+
+impl<T: Owner> Rest for Items<T> {
+    fn release(&mut self, heap: &Heap) -> bool {
+        while self.0.len() > 0 {
+            if heap.is_hurried() {
+                return false;
+            }
+            for _ in 0..PIECE {
+                drop(if self.1 { self.0.next_back() } else { self.0.next() });
+            }
+        }
+        true
+    }
+}
+
+/// Whether so many values are better let go of by [`release_many`].
+#[inline(always)]
+pub(crate) fn are_many(count: usize) -> bool {
+    count > PIECE
+}
+
+/// Lets go of many values, the last first if `backwards`. A stop does not wait for that: while one is on its way, what is left is set aside until
+/// the next run of the interpreter begins, or until its end. Nothing is lost, and what has a finaliser is finalised then.
+#[cold]
+#[inline(never)]
+pub(crate) fn release_many<T: Owner>(items: Vec<T>, backwards: bool) {
+    let Some(header) = items.iter().find_map(|item| item.word().pointer()) else { return };
+    // SAFETY: the item owns a count, so its object lives, in a heap that ends after its objects (H1, H3).
+    let heap = unsafe { &*heap_of(header) };
+    let mut rest = Items(items.into_iter(), backwards);
+    if !rest.release(heap) {
+        heap.set_aside.borrow_mut().push(Box::new(rest));
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
 
-use super::heap::reference_count;
+use super::heap::{are_many, reference_count, release_many};
 use super::layout::Payload;
 use super::type_object::{CallArgs, Type, TypeSpec};
 use super::types::TypeId;
@@ -382,7 +382,11 @@ pub(crate) fn iter_self(_: &mut Vm, this: &Value) -> Result<Value> {
 }
 
 /// Drops items from the last to the first, as lists and tuples let go of theirs.
+#[inline]
 pub(crate) fn release_backwards(mut items: Vec<Value>) {
+    if are_many(items.len()) {
+        return release_many(items, true);
+    }
     while items.pop().is_some() {}
 }
 

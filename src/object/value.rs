@@ -161,6 +161,12 @@ impl Value {
     }
 }
 
+impl super::heap::Owner for Value {
+    fn word(&self) -> Word {
+        self.word
+    }
+}
+
 impl Clone for Value {
     #[inline(always)]
     fn clone(&self) -> Self {

@@ -296,8 +296,9 @@ fn deque_copy(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn copied(vm: &mut Vm, this: &Value) -> Result<Value> {
     let class = vm.type_of(this);
     if class.is(&vm.native_type(&DEQUE)) {
-        let items = deque_of(this).get(vm).items.clone();
-        return Ok(like(vm, this, items));
+        let count = deque_of(this).get(vm).items.len();
+        let items = vm.paced_items(count, |vm| crate::text::pace::collected(deque_of(this).get(vm).items.iter().cloned()))?;
+        return Ok(like(vm, this, items.into()));
     }
     let class_value: Value = (*class).clone();
     let made = match deque_of(this).get(vm).max_len {

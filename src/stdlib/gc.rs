@@ -71,8 +71,14 @@ fn collect(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     if !(0..=2).contains(&generation) {
         return Err(vm.value_error("invalid generation"));
     }
-    let found = cycle::collect(vm, generation as usize);
-    Ok(Value::small(found as i64))
+    let mut is_retry = false;
+    loop {
+        if let Some(found) = cycle::collect_patiently(vm, generation as usize, is_retry) {
+            return Ok(Value::small(found as i64));
+        }
+        vm.poll()?;
+        is_retry = true;
+    }
 }
 
 fn set_threshold(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

@@ -211,6 +211,7 @@ pub(crate) fn tear_down(vm: &mut Vm) {
             vm.drain_if_dead();
         }
     }
+    vm.heap().release_set_aside();
     // What only the modules held goes now, with their namespaces still whole for finalisers.
     let n_collected = crate::object::cycle::collect(vm, 2);
     let left = crate::object::cycle::objects_of::<Module>(vm);

@@ -65,6 +65,47 @@ pub(crate) fn pieces_from_end<U>(units: &[U]) -> impl Iterator<Item = &[U]> {
     units.rchunks(PIECE).enumerate().take_while(|(index, _)| *index == 0 || go_on()).map(|(_, piece)| piece)
 }
 
+/// Items in runs of [`MANY`], for work that takes longer with each than with a unit of text; the rest is left out once the watch says no.
+#[inline]
+pub(crate) fn runs<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    items.chunks(MANY).enumerate().take_while(|(index, _)| *index == 0 || go_on()).map(|(_, run)| run)
+}
+
+/// A copy of the items, or of the first of them once the watch says no.
+pub(crate) fn cloned<T: Clone>(items: &[T]) -> Vec<T> {
+    if items.len() <= MANY {
+        return items.to_vec();
+    }
+    let mut copy = Vec::with_capacity(items.len());
+    runs(items).for_each(|run| copy.extend_from_slice(run));
+    copy
+}
+
+/// The items of both, or the first of them once the watch says no.
+pub(crate) fn joined<T: Clone>(left: &[T], right: &[T]) -> Vec<T> {
+    if left.len() + right.len() <= MANY {
+        return [left, right].concat();
+    }
+    let mut copy = Vec::with_capacity(left.len() + right.len());
+    runs(left).for_each(|run| copy.extend_from_slice(run));
+    runs(right).for_each(|run| copy.extend_from_slice(run));
+    copy
+}
+
+/// What the iterator gives, until the watch says no.
+pub(crate) fn collected<T>(mut items: impl ExactSizeIterator<Item = T>) -> Vec<T> {
+    if items.len() <= MANY {
+        return items.collect();
+    }
+    let mut copy = Vec::with_capacity(items.len());
+    loop {
+        copy.extend(items.by_ref().take(MANY));
+        if items.len() == 0 || !go_on() {
+            return copy;
+        }
+    }
+}
+
 /// Where the first unit stands of which `is_it` is true.
 #[inline]
 pub(crate) fn position<U: Copy>(units: &[U], is_it: impl Fn(U) -> bool) -> Option<usize> {
@@ -128,6 +169,8 @@ mod tests {
         assert_eq!(done, None);
         assert_eq!(watched(|| true, || pieces(&units).map(<[u8]>::len).sum()), Some(PIECE * 4));
         assert_eq!(pieces(&units).count(), 4);
+        assert_eq!(watched(|| false, || assert_eq!(cloned(&units).len(), MANY)), None);
+        assert_eq!(cloned(&units), units);
     }
 
     #[test]

@@ -58,6 +58,25 @@ impl Vm {
         Ok(())
     }
 
+    /// The slow path of [`Vm::poll_alone`]: the GIL stays here unless the loop is to end.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn handle_breaker_alone(&mut self) -> Result<()> {
+        if self.is_stopping() {
+            return self.check_clean_up();
+        }
+        if self.budget < 0 {
+            self.refill()?;
+        }
+        let shared = &self.state().shared;
+        let is_to_end = if self.is_main {
+            shared.breaker.has(SIGNAL) && shared.handles_signals() && crate::os::signal::is_pending(crate::os::signal::INTERRUPT)
+        } else {
+            shared.breaker.has(QUIT)
+        };
+        if is_to_end || self.must_stop() { self.handle_breaker() } else { Ok(()) }
+    }
+
     /// The thread is about to let the GIL go: notes where it is, if that is wanted.
     #[inline]
     pub(crate) fn note_hold(&self) {

@@ -116,7 +116,11 @@ impl Vm {
         // Without a host's limit, what the process may have is one; nothing is stopped for its sake.
         let given = shared.limits().memory;
         let limit = given.unwrap_or_else(|| shared.memory_limit());
-        crate::object::cycle::collect(self, 2);
+        if crate::object::cycle::collect_patiently(self, 2, true).is_none() && !self.is_stopping() {
+            // The next check sees first to what came, then to this.
+            shared.breaker.set(MEMORY);
+            return Ok(());
+        }
         if self.is_stopping() {
             return Err(self.raise_stop());
         }

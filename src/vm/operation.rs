@@ -13,6 +13,7 @@ use crate::object::types::iterator::SequenceIterator;
 use crate::object::types::list::List;
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
+use crate::object::types::{list_methods, tuple_methods};
 use crate::object::value::{Ref, Value};
 use crate::text::Text;
 
@@ -573,12 +574,12 @@ impl Vm {
             if let Some(list) = iterable.downcast::<List>() {
                 let size = list.get(self).items.len() * 8;
                 self.charge(size)?;
-                return Ok(list.get(self).items.clone());
+                return list_methods::cloned(self, list);
             }
         }
         if self.is_exact(iterable, TypeId::Tuple) {
             if let Some(tuple) = iterable.downcast::<Tuple>() {
-                return Ok(tuple.get(self).items().to_vec());
+                return tuple_methods::cloned(self, tuple);
             }
         }
         let iterator = self.iter(iterable)?;

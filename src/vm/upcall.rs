@@ -152,10 +152,27 @@ impl Vm {
         Ok(())
     }
 
+    /// `poll` for long native loops in the middle of which no other thread may run, since it could see or change what is half done. It looks only for what
+    /// ends the loop: Ctrl-C, a stop, a limit.
+    #[inline]
+    pub(crate) fn poll_alone(&mut self) -> Result<()> {
+        self.spend(POLL_STEPS);
+        if (self.budget < 0) | self.is_broken() {
+            return self.handle_breaker_alone();
+        }
+        Ok(())
+    }
+
     /// Subtracts native work from the countdown; the next check looks whether it was too much.
     #[inline]
     pub(crate) fn spend(&mut self, steps: usize) {
         self.budget = self.budget.saturating_sub(steps as i64);
+    }
+
+    /// Tells the collector, whose work nobody is charged for, whether to abandon it.
+    pub(crate) fn patience(&self, is_retry: bool) -> impl FnMut() -> bool + 'static {
+        let mut hook = PollHook { left: i64::MAX, ..self.poll_hook(is_retry) };
+        move || hook.poll()
     }
 
     /// A poll callback for the pure layers.
@@ -179,6 +196,13 @@ impl Vm {
         if size <= crate::text::pace::PIECE { Ok(work(self)) } else { self.paced_pieces(operands, work) }
     }
 
+    /// `paced` for work over so many items that goes on in [`crate::text::pace::runs`] of them. What it borrows may be anything, so no other thread runs
+    /// meanwhile.
+    #[inline]
+    pub(crate) fn paced_items<R>(&mut self, count: usize, work: impl Fn(&Vm) -> R) -> Result<R> {
+        if count <= crate::text::pace::MANY { Ok(work(self)) } else { self.paced_whole(false, work) }
+    }
+
     #[cold]
     #[inline(never)]
     fn paced_pieces<R>(&mut self, operands: &[Value], work: impl Fn(&Vm) -> R) -> Result<R> {
@@ -188,6 +212,11 @@ impl Vm {
             operand.holds::<Str>() || operand.holds::<Bytes>() || operand.as_small().is_some() || operand.is_none() || operand.is_unbound()
         };
         let is_sharing = operands.iter().all(lies_still);
+        self.paced_whole(is_sharing, work)
+    }
+
+    #[inline(never)]
+    fn paced_whole<R>(&mut self, is_sharing: bool, work: impl Fn(&Vm) -> R) -> Result<R> {
         let mut is_retry = false;
         loop {
             let hook = std::rc::Rc::new(std::cell::RefCell::new(PollHook { is_sharing, ..self.poll_hook(is_retry) }));

@@ -69,6 +69,102 @@ fn a_stop_ends_a_script_in_any_state() {
     }
 }
 
+/// What natives do for long with many objects is broken off in the middle, and nothing is left half done.
+#[test]
+fn a_stop_breaks_off_work_on_many_objects() {
+    let prepare = "
+import gc, sys, collections, weakref
+gc.disable()
+class Node: pass
+def make_garbage():
+    for _ in range(500):
+        node = Node()
+        node.me = node
+items = [[i] for i in range(50_000)]
+table = {str(i): item for i, item in enumerate(items)}
+keys = set(table)
+queue = collections.deque(items)
+def counts():
+    return [sys.getrefcount(item) for item in items[::997]] + [sys.getrefcount(key) for key in list(table)[::997]]
+";
+    let states = [
+        "while True: gc.collect()",
+        "while True:\n  c = []\n  c.append([c, items])\n  del c\n  gc.collect()",
+        "while True: dict(table)",
+        "while True: table | {1: 2}",
+        "while True: dict.fromkeys(keys)",
+        "while True: table == dict(table)",
+        "while True: set(keys)",
+        "while True: keys & set(table)",
+        "while True: items + items[1:]",
+        "while True: tuple(items)",
+        "while True: queue.copy()",
+        "while True: [].extend(iter(items))",
+    ];
+    for state in states {
+        let interpreter = Interpreter::new().expect("an interpreter is made");
+        interpreter.exec(prepare).expect("it runs");
+        let before = interpreter.eval::<Vec<i64>>("counts()").expect("it runs");
+        interpreter.exec("gc.collect()\nmake_garbage()").expect("it runs");
+        let stopper = interpreter.stopper();
+        for turn in 0..8 {
+            let stopper = stopper.clone();
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let sender = std::sync::Mutex::new(sender);
+            let ready = move |()| sender.lock().map_err(|_| "poisoned")?.send(()).map_err(|_| "nobody listens");
+            interpreter.register("ready", ready).expect("a function is registered");
+            std::thread::scope(|scope| {
+                scope.spawn(move || {
+                    receiver.recv().expect("the script gets ready");
+                    std::thread::sleep(Duration::from_millis(turn * 7));
+                    stopper.stop();
+                });
+                let error = error_of(&interpreter, &format!("ready()\n{state}"));
+                assert!(matches!(error, Error::Stopped(_)), "{error:?}");
+            });
+        }
+        assert_eq!(interpreter.eval::<Vec<i64>>("counts()").expect("it runs"), before, "{state}");
+        if !state.contains("collect") {
+            // What the stops were raised with may be among it.
+            assert!(interpreter.eval::<i64>("gc.collect()").expect("it runs") >= 500, "{state}");
+        }
+        interpreter.exec("make_garbage()").expect("it runs");
+        assert!(interpreter.eval::<i64>("gc.collect()").expect("it runs") >= 500, "{state}");
+        assert_eq!(interpreter.eval::<i64>("sum(type(o) is Node for o in gc.get_objects())").expect("it runs"), 0, "{state}");
+    }
+}
+
+/// A stop does not wait until many objects are freed: the next call begins with that.
+#[test]
+fn what_a_stop_sets_aside_is_freed_by_the_next_call() {
+    let interpreter = limited(Limits::new().instructions(20_000_000));
+    let prepare = "
+import weakref
+log = []
+class C:
+    def __del__(self): log.append(1)
+class Plain: pass
+def f():
+    items = [C() for _ in range(10_000)]
+    table = {i: C() for i in range(10_000)}
+    keys = {C() for i in range(10_000)}
+    row = tuple(C() for i in range(10_000))
+    chain = last = Plain()
+    for _ in range(20_000): chain = (chain,)
+    refs.append(weakref.ref(last))
+    del last
+    while True: pass
+refs = []
+";
+    interpreter.exec(prepare).expect("it runs");
+    error_of(&interpreter, "f()");
+    interpreter.exec("pass").expect("it runs");
+    assert_eq!(interpreter.eval::<i64>("len(log)").expect("it runs"), 40_000);
+    assert!(interpreter.eval::<bool>("refs[0]() is None").expect("it runs"));
+    // Where there is no next call, the end of the interpreter frees it.
+    error_of(&interpreter, "f()");
+}
+
 #[test]
 fn a_stop_is_not_caught_but_runs_what_cleans_up() {
     let interpreter = limited(Limits::new().instructions(200_000));

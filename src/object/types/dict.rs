@@ -7,11 +7,13 @@
 use std::cell::Cell;
 
 use crate::object::account::vec_bytes;
+use crate::object::heap::{Owner, are_many, release_many};
 use crate::object::layout::{Layout, Payload};
 use crate::object::types::str::Str;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
 use crate::object::word::Word;
+use crate::text::pace;
 use crate::vm::{Result, Vm};
 
 use super::super::value::Ref;
@@ -21,6 +23,13 @@ pub(crate) struct Entry {
     pub(crate) hash: i64,
     pub(crate) key: Value,
     pub(crate) value: Value,
+}
+
+impl Owner for Entry {
+    fn word(&self) -> Word {
+        // Keys are often what lies in the word itself.
+        if self.value.word().pointer().is_some() { self.value.word() } else { self.key.word() }
+    }
 }
 
 /// A dict.
@@ -466,32 +475,34 @@ impl Dict {
         }
     }
 
-    /// A copy of the table.
+    /// A copy of the table; something to be dropped, where whoever watches (`pace`) broke it off.
     pub(crate) fn copy(&self) -> Dict {
-        let mut entries = Vec::with_capacity(self.used);
-        let present = self.entries.iter().filter(|entry| !entry.key.is_unbound());
-        entries.extend(present.map(|entry| Entry { hash: entry.hash, key: entry.key.clone(), value: entry.value.clone() }));
         let mut copy = Dict::default();
-        if entries.len() == self.entries.len() {
+        copy.entries.reserve_exact(self.used);
+        for run in pace::runs(&self.entries) {
+            let present = run.iter().filter(|entry| !entry.key.is_unbound());
+            copy.entries.extend(present.map(|entry| Entry { hash: entry.hash, key: entry.key.clone(), value: entry.value.clone() }));
+        }
+        if copy.entries.len() == self.entries.len() {
             // They stand where they stood, so what finds them is the same.
             copy.used = self.used;
             copy.lost = self.lost;
-            copy.entries = entries;
             copy.index = self.index.clone();
-        } else {
+        } else if copy.entries.len() == self.used {
+            let entries = std::mem::take(&mut copy.entries);
             copy.set_all(entries);
         }
         copy
     }
 
     /// Replaces everything by what another table holds.
-    pub(crate) fn take_over(&mut self, other: Dict) {
+    pub(crate) fn take_over(&mut self, mut other: Dict) {
         self.touch();
         self.used = other.used;
         self.first = other.first;
         self.lost = other.lost;
-        self.entries = other.entries;
-        self.index = other.index;
+        self.entries = std::mem::take(&mut other.entries);
+        self.index = std::mem::take(&mut other.index);
     }
 
     /// Bytes the table takes beside the object.
@@ -518,7 +529,22 @@ impl Payload for Dict {
     }
     fn clear(&mut self) {
         self.default_factory = None;
-        drop(self.take_all());
+        release_entries(self.take_all());
+    }
+}
+
+impl Drop for Dict {
+    fn drop(&mut self) {
+        if are_many(self.entries.len()) {
+            release_many(std::mem::take(&mut self.entries), false);
+        }
+    }
+}
+
+/// Lets go of what was taken out of a dict.
+pub(crate) fn release_entries(entries: Vec<Entry>) {
+    if are_many(entries.len()) {
+        release_many(entries, false);
     }
 }
 

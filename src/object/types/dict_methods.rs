@@ -108,8 +108,7 @@ fn merge_dict(vm: &mut Vm, dict: &Ref<Dict>, source: &Ref<Dict>) -> Result<()> {
         return Ok(());
     }
     if dict.get(vm).len() == 0 && dict.get(vm).entries().is_empty() {
-        vm.charge(source.get(vm).heap_size())?;
-        let copy = source.get(vm).copy();
+        let copy = copied_table(vm, source)?;
         vm.resize(dict, |dict| dict.take_over(copy));
         return Ok(());
     }
@@ -118,6 +117,9 @@ fn merge_dict(vm: &mut Vm, dict: &Ref<Dict>, source: &Ref<Dict>) -> Result<()> {
         let (key, hash, value) = (entry.key.clone(), entry.hash, entry.value.clone());
         position = place + 1;
         vm.dict_set_hashed(dict, &key, hash, value)?;
+        if position.is_multiple_of(1024) {
+            vm.poll_alone()?;
+        }
         if source.get(vm).len() != count {
             return Err(vm.runtime_error("dict mutated during update"));
         }
@@ -153,9 +155,15 @@ fn merge_pairs(vm: &mut Vm, dict: &Ref<Dict>, pairs: &Value) -> Result<()> {
 
 /// An exact `dict` with the same items.
 pub(crate) fn copied(vm: &mut Vm, dict: &Ref<Dict>) -> Result<Ref<Dict>> {
-    vm.charge(dict.get(vm).heap_size())?;
-    let copy = dict.get(vm).copy();
+    let copy = copied_table(vm, dict)?;
     Ok(vm.alloc(TypeId::Dict, copy))
+}
+
+/// A copy of the table, charged.
+pub(crate) fn copied_table(vm: &mut Vm, dict: &Ref<Dict>) -> Result<Dict> {
+    vm.charge(dict.get(vm).heap_size())?;
+    let count = dict.get(vm).entries().len();
+    vm.paced_items(count, |vm| dict.get(vm).copy())
 }
 
 fn repr(vm: &mut Vm, this: &Value) -> Result<Value> {
@@ -181,6 +189,9 @@ fn repr_items(vm: &mut Vm, dict: &Ref<Dict>) -> Result<Value> {
             text.push_str(", ");
         }
         position = place + 1;
+        if position.is_multiple_of(1024) {
+            vm.poll_alone()?;
+        }
         let key = vm.repr_text(&key)?;
         text.push_text(&key);
         text.push_str(": ");
@@ -211,6 +222,9 @@ fn equal(vm: &mut Vm, a: &Ref<Dict>, b: &Ref<Dict>) -> Result<bool> {
         position = place + 1;
         let Some(found) = vm.dict_place(b, &key, hash)? else { return Ok(false) };
         let other = b.get(vm).entries()[found].value.clone();
+        if position.is_multiple_of(1024) {
+            vm.poll_alone()?;
+        }
         if !vm.equal(&other, &value)? {
             return Ok(false);
         }
@@ -273,8 +287,7 @@ fn in_place_or(vm: &mut Vm, this: &Value, other: &Value) -> Result<Value> {
 }
 
 fn clear(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let old = vm.resize(dict_of(&args[0]), Dict::take_all);
-    drop(old);
+    super::dict::release_entries(vm.resize(dict_of(&args[0]), Dict::take_all));
     Ok(Value::NONE)
 }
 

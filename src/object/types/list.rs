@@ -1,7 +1,9 @@
 //! `list`: the payload; the methods are in `list_methods`.
 
 use crate::object::account::vec_bytes;
+use crate::object::heap::{are_many, release_many};
 use crate::object::layout::{Layout, Payload};
+use crate::object::sequence::release_backwards;
 use crate::object::value::Value;
 use crate::object::word::Word;
 
@@ -23,13 +25,16 @@ impl Payload for List {
         }
     }
     fn clear(&mut self) {
-        crate::object::sequence::release_backwards(std::mem::take(&mut self.items));
+        release_backwards(std::mem::take(&mut self.items));
     }
 }
 
 impl Drop for List {
     /// The last item goes first, as a script's finalisers can see.
     fn drop(&mut self) {
+        if are_many(self.items.len()) {
+            return release_many(std::mem::take(&mut self.items), true);
+        }
         while self.items.pop().is_some() {}
     }
 }

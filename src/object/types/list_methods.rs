@@ -14,6 +14,7 @@ use crate::object::sort;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, MATCH_SELF, MATCH_SEQUENCE, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::types::TypeId;
 use crate::object::value::{Ref, Value};
+use crate::text::pace;
 use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
@@ -118,10 +119,15 @@ fn len(vm: &mut Vm, this: &Value) -> Result<usize> {
 fn get_item(vm: &mut Vm, this: &Value, key: &Value) -> Result<Value> {
     let list = list_of(this);
     if let Some(slice) = key.downcast::<Slice>() {
-        let span = sequence::span(vm, slice, |vm| list.get(vm).items.len())?;
+        let bounds = sequence::bounds(vm, slice)?;
+        let span = bounds.within(list.get(vm).items.len());
         vm.charge(span.count * 8)?;
-        let items = &list.get(vm).items;
-        let items = if span.step == 1 { items[span.range()].to_vec() } else { span.places().map(|place| items[place].clone()).collect() };
+        let items = vm.paced_items(span.count, |vm| {
+            let items = &list.get(vm).items;
+            // A handler of a signal may have changed the list.
+            let span = bounds.within(items.len());
+            if span.step == 1 { pace::cloned(&items[span.range()]) } else { pace::collected(span.places().map(|place| items[place].clone())) }
+        })?;
         return Ok(vm.new_list(items));
     }
     let index = item_index(vm, key)?;
@@ -236,7 +242,8 @@ fn contains(vm: &mut Vm, this: &Value, value: &Value) -> Result<bool> {
 fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
     let (Some(left), Some(right)) = (left.downcast::<List>(), right.downcast::<List>()) else { return Ok(Value::NOT_IMPLEMENTED) };
     vm.charge((left.get(vm).items.len() + right.get(vm).items.len()) * 8)?;
-    let items = [left.get(vm).items.as_slice(), right.get(vm).items.as_slice()].concat();
+    let count = left.get(vm).items.len() + right.get(vm).items.len();
+    let items = vm.paced_items(count, |vm| pace::joined(&left.get(vm).items, &right.get(vm).items))?;
     Ok(vm.new_list(items))
 }
 
@@ -246,7 +253,7 @@ fn repeat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
         None => (list_of(right), left),
     };
     let Some(count) = sequence::repetitions(vm, number)? else { return Ok(Value::NOT_IMPLEMENTED) };
-    let unit = list.get(vm).items.clone();
+    let unit = cloned(vm, list)?;
     let items = sequence::repeated(vm, &unit, count)?;
     Ok(vm.new_list(items))
 }
@@ -262,7 +269,7 @@ fn in_place_repeat(vm: &mut Vm, this: &Value, number: &Value) -> Result<Value> {
     if count == 1 {
         return Ok(this.clone());
     }
-    let unit = list.get(vm).items.clone();
+    let unit = cloned(vm, list)?;
     let items = sequence::repeated(vm, &unit, count)?;
     let old = vm.resize(list, |list| std::mem::replace(&mut list.items, items));
     release_backwards(old);
@@ -305,12 +312,11 @@ fn append(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 /// Appends what an iterable gives; what it gave before it raised stays.
 pub(crate) fn extend(vm: &mut Vm, list: &Ref<List>, iterable: &Value) -> Result<()> {
     let known = match (iterable.downcast::<List>(), iterable.downcast::<Tuple>()) {
-        (Some(other), _) if vm.is_exact(iterable, TypeId::List) => Some(other.get(vm).items.as_slice()),
-        (_, Some(other)) if vm.is_exact(iterable, TypeId::Tuple) => Some(other.get(vm).items()),
+        (Some(other), _) if vm.is_exact(iterable, TypeId::List) => Some(cloned(vm, other)?),
+        (_, Some(other)) if vm.is_exact(iterable, TypeId::Tuple) => Some(super::tuple_methods::cloned(vm, other)?),
         _ => None,
     };
     if let Some(items) = known {
-        let items = items.to_vec();
         vm.charge(items.len() * 8)?;
         if list.get(vm).items.capacity() == 0 {
             vm.resize(list, |list| list.items = items);
@@ -329,8 +335,13 @@ pub(crate) fn extend(vm: &mut Vm, list: &Ref<List>, iterable: &Value) -> Result<
         // A hint is only believed as far as it costs little.
         reserve(vm, list, hint.min(1 << 20))?;
     }
+    let mut count = 0_usize;
     while let Some(item) = vm.next(&iterator)? {
         push(vm, list, item)?;
+        count += 1;
+        if count.is_multiple_of(1024) {
+            vm.poll_alone()?;
+        }
     }
     Ok(())
 }
@@ -348,8 +359,14 @@ fn clear(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn copy(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let list = this(&args);
     vm.charge(list.get(vm).items.len() * 8)?;
-    let items = list.get(vm).items.clone();
+    let items = cloned(vm, list)?;
     Ok(vm.new_list(items))
+}
+
+/// The items as they are now.
+pub(crate) fn cloned(vm: &mut Vm, list: &Ref<List>) -> Result<Vec<Value>> {
+    let count = list.get(vm).items.len();
+    vm.paced_items(count, |vm| pace::cloned(&list.get(vm).items))
 }
 
 fn count(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

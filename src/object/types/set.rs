@@ -1,9 +1,11 @@
 //! `set` and `frozenset`: the table, which follows CPython's probing and growth so that sets are walked in the same order; the methods are in `set_methods`.
 
 use crate::object::account::vec_bytes;
+use crate::object::heap::{Owner, are_many, release_many};
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
+use crate::text::pace;
 
 /// How many neighbours of a place are looked at before the probe jumps.
 const LINEAR_PROBES: usize = 9;
@@ -208,6 +210,15 @@ impl Set {
         table
     }
 
+    /// As `empty_table`; shorter, where whoever watches (`pace`) broke it off.
+    fn paced_empty_table(size: usize) -> Vec<SetEntry> {
+        let mut table = Vec::with_capacity(size);
+        while table.len() < size && (table.is_empty() || pace::go_on()) {
+            table.resize_with(size.min(table.len() + pace::MANY), || SetEntry::EMPTY);
+        }
+        table
+    }
+
     /// Makes a table with more than `minimum` places, without removed ones.
     fn resize(&mut self, minimum: usize) {
         let size = Self::size_for(minimum);
@@ -252,29 +263,49 @@ impl Set {
         if (self.fill + more) * 5 >= self.mask() * 3 { Self::size_for((self.used + more) * 2) * size_of::<SetEntry>() } else { 0 }
     }
 
-    /// Takes over another set's keys when this one has none yet: no key needs to be compared. Whether it did. `reserve_merge` comes first.
-    pub(crate) fn copy_into_empty(&mut self, other: &Set) -> bool {
-        if self.fill > 0 {
-            return false;
-        }
-        if other.used == 0 {
-            return true;
-        }
-        if self.table.is_empty() {
-            self.table = Self::empty_table(MIN_SIZE);
-        }
-        if self.table.len() == other.table.len() && other.fill == other.used {
-            for (own, entry) in self.table.iter_mut().zip(&other.table) {
-                *own = SetEntry { key: entry.key.clone(), hash: entry.hash };
+    /// How many places the table has, in use or not.
+    pub(crate) fn size(&self) -> usize {
+        self.table.len()
+    }
+
+    /// How many places the table has after `reserve_merge`.
+    pub(crate) fn merge_size(&self, more: usize) -> usize {
+        let size = if (self.fill + more) * 5 >= self.mask() * 3 { Self::size_for((self.used + more) * 2) } else { self.table.len() };
+        size.max(MIN_SIZE)
+    }
+
+    /// Whether no key was put in since the table was made: then no key needs to be compared with what is merged in.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.fill == 0
+    }
+
+    /// A set of the same keys in a table of so many places; something to be dropped, where whoever watches (`pace`) broke it off.
+    pub(crate) fn copy_of_size(&self, size: usize) -> Set {
+        let mut copy = Set::new();
+        if size == self.table.len() && self.fill == self.used {
+            copy.table.reserve_exact(size);
+            for run in pace::runs(&self.table) {
+                copy.table.extend(run.iter().map(|entry| SetEntry { key: entry.key.clone(), hash: entry.hash }));
             }
         } else {
-            for entry in other.entries() {
-                self.insert_clean(SetEntry { key: entry.key.clone(), hash: entry.hash });
+            copy.table = Self::paced_empty_table(size);
+            if copy.table.len() == size {
+                for entry in pace::runs(&self.table).flatten().filter(|entry| entry.is_used()) {
+                    copy.insert_clean(SetEntry { key: entry.key.clone(), hash: entry.hash });
+                }
             }
         }
-        self.used = other.used;
-        self.fill = other.used;
-        true
+        copy.used = self.used;
+        copy.fill = self.used;
+        copy
+    }
+
+    /// Takes over the keys of a copy; this set, which is untouched, keeps no table of its own.
+    pub(crate) fn take_over(&mut self, mut copy: Set) {
+        self.generation = self.generation.wrapping_add(1);
+        self.table = std::mem::take(&mut copy.table);
+        self.used = copy.used;
+        self.fill = copy.fill;
     }
 
     /// Removes the key at a place and gives it back.
@@ -347,7 +378,28 @@ impl Payload for Set {
         }
     }
     fn clear(&mut self) {
-        drop(self.take());
+        release_entries(self.take());
+    }
+}
+
+impl Owner for SetEntry {
+    fn word(&self) -> Word {
+        self.key.word()
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        if are_many(self.table.len()) {
+            release_many(std::mem::take(&mut self.table), false);
+        }
+    }
+}
+
+/// Lets go of what was taken out of a set.
+pub(crate) fn release_entries(entries: Vec<SetEntry>) {
+    if are_many(entries.len()) {
+        release_many(entries, false);
     }
 }
 

@@ -201,16 +201,18 @@ pub(crate) fn has(vm: &mut Vm, set: &Ref<Set>, key: &Value) -> Result<bool> {
 
 /// Calls `each` with the keys of a set and their hashes; it may change the set.
 pub(super) fn walk(vm: &mut Vm, set: &Ref<Set>, mut each: impl FnMut(&mut Vm, Value, i64) -> Result<bool>) -> Result<()> {
-    let mut position = 0;
+    let (mut position, mut n_walked) = (0, 0_usize);
     while let Some((place, entry)) = set.get(vm).next_from(position) {
         let (key, hash) = (entry.key.clone(), entry.hash);
         position = place + 1;
         if !each(vm, key, hash)? {
             break;
         }
-        if position & 0xffff == 0 {
-            vm.poll()?;
+        // Places in use lie anywhere.
+        if n_walked & 0x3ff == 0x3ff {
+            vm.poll_alone()?;
         }
+        n_walked = n_walked.wrapping_add(1);
     }
     Ok(())
 }
@@ -225,12 +227,16 @@ fn merge(vm: &mut Vm, set: &Ref<Set>, other: &Ref<Set>) -> Result<()> {
     }
     let bytes = set.get(vm).merge_bytes(more);
     vm.charge(bytes)?;
-    vm.resize(set, |set| set.reserve_merge(more));
-    if let Some((own, other)) = set.get_pair(other, vm) {
-        if own.copy_into_empty(other) {
+    if set.get(vm).is_untouched() {
+        let (size, count) = (set.get(vm).merge_size(more), other.get(vm).size());
+        let copy = vm.paced_items(count.max(size), |vm| other.get(vm).copy_of_size(size))?;
+        // A handler of a signal may have come before the copy that succeeded, and changed either.
+        if set.get(vm).is_untouched() && other.get(vm).len() == more {
+            vm.resize(set, |set| set.take_over(copy));
             return Ok(());
         }
     }
+    vm.resize(set, |set| set.reserve_merge(more));
     walk(vm, other, |vm, key, hash| add_hashed(vm, set, key, hash).map(|_| true))
 }
 
@@ -260,6 +266,9 @@ pub(super) fn walk_dict(vm: &mut Vm, dict: &Ref<Dict>, mut each: impl FnMut(&mut
         position = place + 1;
         if !each(vm, key, hash)? {
             break;
+        }
+        if position.is_multiple_of(1024) {
+            vm.poll_alone()?;
         }
     }
     Ok(())
@@ -402,8 +411,7 @@ fn is_subset(vm: &mut Vm, set: &Ref<Set>, other: &Ref<Set>) -> Result<bool> {
 }
 
 fn clear(vm: &mut Vm, set: &Ref<Set>) {
-    let old = vm.resize(set, Set::take);
-    drop(old);
+    super::set::release_entries(vm.resize(set, Set::take));
 }
 
 /// Exchanges the keys of two sets.
@@ -482,6 +490,9 @@ fn repr_keys(vm: &mut Vm, keys: &[Value]) -> Result<TextBuilder> {
     for (index, key) in keys.iter().enumerate() {
         if index > 0 {
             text.push_str(", ");
+        }
+        if index.is_multiple_of(1024) {
+            vm.poll_alone()?;
         }
         let key = vm.repr_text(key)?;
         text.push_text(&key);

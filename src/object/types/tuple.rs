@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::object::account::block;
+use crate::object::heap::{are_many, release_many};
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::Value;
 use crate::object::word::Word;
@@ -48,6 +49,9 @@ impl Payload for Tuple {
 impl Drop for Tuple {
     /// The last item goes first, as a script's finalisers can see.
     fn drop(&mut self) {
+        if are_many(self.items.len()) {
+            return release_many(std::mem::take(&mut self.items).into_vec(), true);
+        }
         for item in self.items.iter_mut().rev() {
             drop(std::mem::replace(item, Value::UNBOUND));
         }

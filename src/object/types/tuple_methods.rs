@@ -11,6 +11,7 @@ use crate::object::native::{Args, native};
 use crate::object::sequence;
 use crate::object::type_object::{BASE_TYPE, BinaryOperator, MATCH_SELF, MATCH_SEQUENCE, Slots, Type, TypeSpec, binary, constructor};
 use crate::object::value::{Ref, Value};
+use crate::text::pace;
 use crate::vm::{Result, Vm};
 
 pub(crate) static TYPE: TypeSpec = TypeSpec {
@@ -185,7 +186,7 @@ fn concat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
         return Ok(left.clone());
     }
     vm.charge((a_len + b_len) * 8)?;
-    let items = [a.get(vm).items(), b.get(vm).items()].concat();
+    let items = vm.paced_items(a_len + b_len, |vm| pace::joined(a.get(vm).items(), b.get(vm).items()))?;
     Ok(vm.new_tuple(items))
 }
 
@@ -198,6 +199,12 @@ fn repeat(vm: &mut Vm, left: &Value, right: &Value) -> Result<Value> {
     }
     let items = sequence::repeated(vm, &unit, count)?;
     Ok(vm.new_tuple(items))
+}
+
+/// The items.
+pub(crate) fn cloned(vm: &mut Vm, tuple: &Ref<Tuple>) -> Result<Vec<Value>> {
+    let count = tuple.get(vm).items().len();
+    vm.paced_items(count, |vm| pace::cloned(tuple.get(vm).items()))
 }
 
 fn count(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
