@@ -49,10 +49,15 @@ impl Breaker {
         self.0.load(Ordering::Acquire) & bits != 0
     }
 
-    /// Sets `bits`.
+    /// Sets `bits`. In the one order of all `SeqCst` operations: who then looks for an offer of the GIL, and who then looks for `DROP`, cannot miss each other.
     #[inline]
     pub(crate) fn set(&self, bits: u32) {
-        self.0.fetch_or(bits, Ordering::Release);
+        self.0.fetch_or(bits, Ordering::SeqCst);
+    }
+
+    /// Whether one of `bits` is set, in that order.
+    pub(super) fn has_now(&self, bits: u32) -> bool {
+        self.0.load(Ordering::SeqCst) & bits != 0
     }
 
     /// Clears `bits`.

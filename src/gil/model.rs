@@ -332,6 +332,141 @@ fn threads_that_always_come_back_from_waits_do_not_keep_the_others_out() {
     });
 }
 
+/// Brief calls, some of which wait for a turn of somebody else: neither do two threads ever have the GIL, nor is anybody left behind.
+fn brief_calls_of(n_threads: usize, n_calls: usize, is_boosted: fn(usize) -> bool) {
+    let (shared, count) = (shared(), Arc::new(AtomicUsize::new(0)));
+    let threads: Vec<_> = (0..n_threads)
+        .map(|number| {
+            let (shared, count) = (shared.clone(), count.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                handle.set_boost(is_boosted(number));
+                shared.attach(&handle);
+                for _ in 0..n_calls {
+                    inside(&count, || {});
+                    shared.briefly(&handle, thread::yield_now);
+                    inside(&count, || {});
+                    if shared.breaker.is_set() {
+                        shared.yield_now(&handle);
+                    }
+                }
+                inside(&count, || {});
+                shared.detach(&handle);
+                shared.forget_thread(&handle);
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("it ends");
+    }
+    assert!(shared.is_free());
+    assert_eq!(shared.n_threads(), 0);
+}
+
+#[test]
+fn brief_calls_keep_the_gil_or_lose_it_to_one() {
+    explore(|| brief_calls_of(2, 4, |_| false));
+    explore(|| brief_calls_of(3, 3, |_| false));
+    explore(|| brief_calls_of(3, 3, |number| number > 0));
+}
+
+/// The holder's call, which was to be brief, ends only when others have had the GIL.
+fn an_offer_is_taken_by(boosts: &'static [bool], unwatched: bool) {
+    let (shared, count, turns) = (shared(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let holder = shared.register_thread();
+    shared.attach(&holder);
+    let threads: Vec<_> = boosts
+        .iter()
+        .map(|&is_boosted| {
+            let (shared, count, turns) = (shared.clone(), count.clone(), turns.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                handle.set_boost(is_boosted);
+                shared.attach(&handle);
+                inside(&count, || {});
+                turns.fetch_add(1, SeqCst);
+                shared.detach(&handle);
+            })
+        })
+        .collect();
+    if unwatched {
+        while shared.n_ready() == 0 {
+            thread::yield_now();
+        }
+        // Offers have been looked for, and are no more.
+        shared.briefly(&holder, || {});
+        while shared.offers_are_watched() && shared.n_ready() > 0 {
+            thread::yield_now();
+        }
+    }
+    shared.briefly(&holder, || {
+        while turns.load(SeqCst) < boosts.len() {
+            thread::yield_now();
+        }
+    });
+    inside(&count, || {});
+    shared.detach(&holder);
+    for thread in threads {
+        thread.join().expect("it has had its turn");
+    }
+    assert!(shared.is_free());
+}
+
+#[test]
+fn an_offer_is_taken_when_the_call_is_not_brief() {
+    explore(|| an_offer_is_taken_by(&[false], false));
+    explore(|| an_offer_is_taken_by(&[true], false));
+    explore(|| an_offer_is_taken_by(&[false, true], false));
+    explore(|| an_offer_is_taken_by(&[false, false], false));
+}
+
+#[test]
+fn an_offer_is_taken_after_offers_were_watched_no_more() {
+    explore(|| an_offer_is_taken_by(&[false], true));
+    explore(|| an_offer_is_taken_by(&[false, true], true));
+}
+
+#[test]
+fn closing_and_brief_calls_do_not_meet() {
+    explore(|| {
+        let (shared, count) = (shared(), Arc::new(AtomicUsize::new(0)));
+        let main = shared.register_thread();
+        shared.attach(&main);
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let (shared, count) = (shared.clone(), count.clone());
+                thread::spawn(move || {
+                    let Some(handle) = shared.register_unless_closing() else { return };
+                    shared.attach(&handle);
+                    while !shared.is_closing() {
+                        inside(&count, || {});
+                        shared.briefly(&handle, thread::yield_now);
+                        if shared.breaker.is_set() {
+                            shared.yield_now(&handle);
+                        }
+                    }
+                    shared.detach(&handle);
+                    shared.forget_thread(&handle);
+                })
+            })
+            .collect();
+        for _ in 0..2 {
+            inside(&count, || {});
+            shared.briefly(&main, thread::yield_now);
+        }
+        inside(&count, || {});
+        shared.detach(&main);
+        shared.start_closing();
+        for thread in threads {
+            thread.join().expect("it leaves");
+        }
+        shared.attach(&main);
+        assert_eq!(shared.n_threads(), 1);
+        shared.close();
+        shared.briefly(&main, || {});
+    });
+}
+
 #[test]
 fn host_threads_attach_nested_and_crosswise_and_give_the_gil_away() {
     explore(|| {

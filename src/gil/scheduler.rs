@@ -5,13 +5,16 @@
 //! - **G3** Whenever the GIL is granted, the new head of the queue has an armed deadline, or is woken to arm one.
 //! - **G4** A thread's scheduling fields are touched only under the queue's lock; the hand-over orders what the threads did (or the word's
 //!   acquire and release do, when nobody waits).
+//! - **G5** A thread in a call outside that is brief as a rule offers the GIL: it has it still, but whoever waits may take it, and must have a deadline
+//!   to look whether to. The word names the thread that offers, so it takes back its own offer and no later one. Who asks for the GIL (`DROP`)
+//!   looks for an offer afterwards, and who offers looks afterwards whether somebody has asked, and whether the offer is watched: one of two sees the other.
 //!
 //! Alone, a thread attaches and detaches by one compare-and-swap each, and no clock is read.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed, Ordering::Release, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::breaker::{Breaker, DROP, QUIT, STOP};
@@ -23,12 +26,17 @@ use crate::os::poll::Polled;
 
 /// The main thread's number: it is registered first.
 const MAIN: u64 = 1;
-const LOCKED: u32 = 1;
-const WAITERS: u32 = 2;
+const LOCKED: u64 = 1;
+const WAITERS: u64 = 2;
 /// Set for good by `close`: the main thread has the GIL and keeps it.
-const CLOSED: u32 = 4;
+const CLOSED: u64 = 4;
 /// Set for good by `observe`: every attach and detach goes the slow way, where what the threads do is noted.
-const OBSERVED: u32 = 8;
+const OBSERVED: u64 = 8;
+/// Who has the GIL is in a brief call outside, and whoever waits may take it (G5). Never without `LOCKED` and `WAITERS`.
+const OFFERED: u64 = 16;
+/// From this bit on the word holds the number of the thread that offers the GIL; zero when none does.
+const OFFERER: u32 = 8;
+const FLAGS: u64 = (1 << OFFERER) - 1;
 
 /// The slice that a thread has for sure before a thread that comes back from a wait may preempt it. In nanoseconds.
 const MIN_SLICE: u64 = 100_000;
@@ -36,6 +44,15 @@ const MIN_SLICE: u64 = 100_000;
 const DEFAULT_INTERVAL: u64 = 5_000_000;
 /// No slice is shorter, whatever the script asks for: a switch costs about a tenth of this.
 const INTERVAL_FLOOR: u64 = 100_000;
+
+/// So long is a brief call at most, in nanoseconds: an offer that is older is taken. A hand-over, with the return from it, costs about as much.
+const BRIEF: u64 = 50_000;
+/// How often an offer is looked for while there are any, in nanoseconds.
+const TICK: u64 = 100_000;
+/// When no offer was seen for so long, nobody looks for one any more, in nanoseconds.
+const QUIET: u64 = 300_000;
+/// So many brief calls in turn make up for one that was not.
+const BRIEF_CALLS: u32 = 4;
 
 /// A thread as the scheduler knows it.
 pub(crate) struct Thread {
@@ -52,6 +69,8 @@ pub(crate) struct Thread {
     has_asked: AtomicBool,
     /// It used little of its last slice, so it comes back with priority.
     earned_boost: AtomicBool,
+    /// How many of its calls that were to be brief were so in turn, up to `BRIEF_CALLS`; with fewer it offers nothing.
+    brief_calls: AtomicU32,
     /// What is left of its slice, when it was preempted by an urgent thread; else zero.
     slice_left: AtomicU64,
     /// The last stop that there was when it started to run: a later one ends it. `IDLE` while it runs nothing.
@@ -110,6 +129,8 @@ struct Queue {
     protected: u64,
     /// Since when ordinary threads wait while urgent ones run; zero when they do not.
     starved_since: u64,
+    /// The number of the last offer that was seen, and when it was seen first.
+    seen_offer: (u64, u64),
     /// No thread gets the GIL any more, but the main one.
     is_closed: bool,
     threads: Vec<ThreadHandle>,
@@ -127,7 +148,11 @@ impl Queue {
 /// The word on a cache line of its own.
 #[repr(align(128))]
 struct GilWord {
-    word: AtomicU32,
+    word: AtomicU64,
+    /// How many offers there have been.
+    offers: AtomicU64,
+    /// A waiter looks for offers every `TICK`, or has been woken to. Set under the queue's lock.
+    is_watched: AtomicBool,
     /// When the holder's slice started; zero when nobody has needed to know.
     start: AtomicU64,
 }
@@ -152,7 +177,7 @@ impl Shared {
         let memory_limit = limits.memory.unwrap_or_else(crate::os::memory::total).min(1 << 46);
         Arc::new(Self {
             breaker: Breaker::new(),
-            gil: GilWord { word: AtomicU32::new(0), start: AtomicU64::new(0) },
+            gil: GilWord { word: AtomicU64::new(0), offers: AtomicU64::new(0), is_watched: AtomicBool::new(false), start: AtomicU64::new(0) },
             queue: Mutex::default(),
             base: Instant::now(),
             interval: AtomicU64::new(DEFAULT_INTERVAL),
@@ -188,6 +213,7 @@ impl Shared {
             has_asked: AtomicBool::new(false),
             // One that starts has used nothing yet.
             earned_boost: AtomicBool::new(true),
+            brief_calls: AtomicU32::new(BRIEF_CALLS),
             slice_left: AtomicU64::new(0),
             stop_number: AtomicU64::new(IDLE),
             clean_up: Mutex::default(),
@@ -305,6 +331,18 @@ impl Shared {
     #[cfg(test)]
     pub(crate) fn hand_overs(&self) -> u64 {
         self.queue.lock().hand_overs
+    }
+
+    /// Whether somebody looks for offers of the GIL.
+    #[cfg(all(test, feature = "model"))]
+    pub(crate) fn offers_are_watched(&self) -> bool {
+        self.gil.is_watched.load(Relaxed)
+    }
+
+    /// How many brief calls kept the GIL from those who waited, by the count of offers, and how many lost it.
+    #[cfg(test)]
+    pub(crate) fn offers(&self) -> (u64, u64) {
+        (self.gil.offers.load(Relaxed), self.queue.lock().totals.taken)
     }
 
     /// How many threads wait for the GIL.
@@ -503,6 +541,131 @@ impl Shared {
         }
     }
 
+    /// Runs `call`, which goes outside and is brief as a rule, with the GIL let go if nobody waits for it, else offered: nobody takes it for as long as the call
+    /// is brief, which saves two hand-overs. Where the thread's last calls took long, they are made with the GIL given away.
+    #[inline]
+    pub(crate) fn briefly<R>(&self, thread: &ThreadHandle, call: impl FnOnce() -> R) -> R {
+        if self.try_detach() {
+            let result = call();
+            self.attach_again(thread, true);
+            return result;
+        }
+        if thread.brief_calls.load(Relaxed) >= BRIEF_CALLS
+            && let Some(offered) = self.offer(thread)
+        {
+            let result = call();
+            self.take_back(thread, offered);
+            return result;
+        }
+        self.detach(thread);
+        let start = Instant::now();
+        let result = call();
+        let is_brief = start.elapsed() < Duration::from_nanos(BRIEF);
+        let brief_calls = if is_brief { thread.brief_calls.load(Relaxed) + 1 } else { 0 };
+        thread.brief_calls.store(brief_calls.min(BRIEF_CALLS), Relaxed);
+        self.attach(thread);
+        result
+    }
+
+    /// Offers the GIL to who waits for it: the word to be taken back. `None`: it is to be handed over, since somebody has asked for it.
+    fn offer(&self, thread: &ThreadHandle) -> Option<u64> {
+        let word = self.gil.word.load(Relaxed);
+        if word & !OBSERVED != LOCKED | WAITERS || self.breaker.has(DROP) {
+            return None;
+        }
+        if word & OBSERVED != 0 {
+            let _queue = self.queue.lock();
+            self.change(thread, Phase::Outside, self.now());
+        }
+        // Only who has the GIL counts.
+        self.gil.offers.store(self.gil.offers.load(Relaxed).wrapping_add(1), Relaxed);
+        let offered = word | OFFERED | (thread.id << OFFERER);
+        // Nobody but who has the GIL changes a word with waiters.
+        if self.gil.word.compare_exchange(word, offered, SeqCst, Relaxed).is_err() {
+            return None;
+        }
+        if self.breaker.has_now(DROP) && self.gil.word.compare_exchange(offered, word, SeqCst, Relaxed).is_ok() {
+            return None;
+        }
+        if !self.gil.is_watched.load(SeqCst) {
+            self.watch_offers();
+        }
+        Some(offered)
+    }
+
+    /// Wakes who has a deadline already, so that it looks for offers before that.
+    #[cold]
+    fn watch_offers(&self) {
+        let queue = self.queue.lock();
+        self.gil.is_watched.store(true, SeqCst);
+        let timer = queue.ordinary.iter().find(|thread| thread.is_timer.load(Relaxed));
+        let woken: [Option<ThreadHandle>; 2] = [queue.urgent.front().cloned(), timer.cloned()];
+        drop(queue);
+        for thread in woken.into_iter().flatten() {
+            thread.granted_or_poked.notify_one();
+        }
+    }
+
+    /// Takes the GIL back after an offer; waits for it if it was taken.
+    #[inline]
+    fn take_back(&self, thread: &ThreadHandle, offered: u64) {
+        if self.gil.word.compare_exchange(offered, offered & FLAGS & !OFFERED, Acquire, Relaxed).is_err() {
+            self.attach(thread);
+        } else if offered & OBSERVED != 0 {
+            let mut queue = self.queue.lock();
+            queue.totals.kept += 1;
+            self.change(thread, Phase::Running, self.now());
+        }
+    }
+
+    /// A waiter takes the GIL that is offered, if it is, for the head of the queue, which need not be itself.
+    fn take_offer(&self, queue: &mut MutexGuard<'_, Queue>) -> bool {
+        let word = self.gil.word.load(SeqCst);
+        if word & OFFERED == 0 || self.gil.word.compare_exchange(word, word & FLAGS & !OFFERED, Acquire, Relaxed).is_err() {
+            return false;
+        }
+        let start = self.gil.start.load(Relaxed);
+        let used = if start == 0 { 0 } else { self.now().saturating_sub(start) };
+        if let Some(offerer) = queue.threads.iter().find(|thread| thread.id == word >> OFFERER) {
+            offerer.earned_boost.store(used < self.interval() / 2, Relaxed);
+            offerer.brief_calls.store(0, Relaxed);
+        }
+        queue.totals.taken += 1;
+        let heir = self.grant(queue, Cause::Outside);
+        MutexGuard::unlocked(queue, || {
+            if let Some(heir) = heir {
+                heir.granted_or_poked.notify_one();
+            }
+        });
+        true
+    }
+
+    /// What a waiter does while offers are watched: takes one that is no longer brief; whether it did. Without any for a while, they are watched no more.
+    fn look_for_offer(&self, queue: &mut MutexGuard<'_, Queue>, now: u64) -> bool {
+        let offers = self.gil.offers.load(Relaxed);
+        if queue.seen_offer.0 != offers {
+            queue.seen_offer = (offers, now);
+            return false;
+        }
+        let age = now.saturating_sub(queue.seen_offer.1);
+        let is_offered = self.gil.word.load(SeqCst) & OFFERED != 0;
+        if is_offered {
+            return age >= BRIEF && self.take_offer(queue);
+        }
+        if age >= QUIET {
+            self.gil.is_watched.store(false, SeqCst);
+            if self.gil.word.load(SeqCst) & OFFERED != 0 {
+                self.gil.is_watched.store(true, SeqCst);
+            }
+        }
+        false
+    }
+
+    /// Until when a waiter sleeps that has something to do at `deadline`: not as long while offers are watched.
+    fn next_look(&self, now: u64, deadline: u64) -> Instant {
+        self.at(if self.gil.is_watched.load(SeqCst) { deadline.min(now + TICK) } else { deadline })
+    }
+
     /// Hands the GIL over if somebody waits for it, and queues up again.
     #[cold]
     pub(crate) fn yield_now(&self, thread: &ThreadHandle) {
@@ -597,32 +760,43 @@ impl Shared {
                 thread.granted_or_poked.wait(&mut queue);
                 continue;
             }
+            let now = self.now();
+            let has_deadline = thread.is_urgent.load(Relaxed) || thread.is_timer.load(Relaxed) || !queue.has_timer;
+            if has_deadline && self.gil.is_watched.load(Relaxed) && self.look_for_offer(&mut queue, now) {
+                continue;
+            }
             let start = self.gil.start.load(Relaxed);
             if thread.is_urgent.load(Relaxed) {
                 let deadline = if start == 0 { 0 } else { start + queue.protected };
-                if self.now() >= deadline {
+                if now >= deadline {
                     self.breaker.set(DROP);
+                    if self.take_offer(&mut queue) {
+                        continue;
+                    }
                     thread.has_asked.store(true, Relaxed);
                     thread.granted_or_poked.wait(&mut queue);
                 } else {
-                    thread.granted_or_poked.wait_until(&mut queue, self.at(deadline));
+                    let look = self.next_look(now, deadline);
+                    thread.granted_or_poked.wait_until(&mut queue, look);
                 }
             } else if thread.is_timer.load(Relaxed) || !queue.has_timer {
                 queue.has_timer = true;
                 thread.is_timer.store(true, Relaxed);
-                let now = self.now();
                 if start == 0 {
                     self.gil.start.store(now, Relaxed);
                     queue.slice = self.interval();
                     queue.protected = MIN_SLICE;
                 }
-                let deadline = self.gil.start.load(Relaxed) + queue.slice;
+                let mut deadline = self.gil.start.load(Relaxed) + queue.slice;
                 if now >= deadline {
                     self.breaker.set(DROP);
-                    thread.granted_or_poked.wait_until(&mut queue, self.at(now + self.interval()));
-                } else {
-                    thread.granted_or_poked.wait_until(&mut queue, self.at(deadline));
+                    if self.take_offer(&mut queue) {
+                        continue;
+                    }
+                    deadline = now + self.interval();
                 }
+                let look = self.next_look(now, deadline);
+                thread.granted_or_poked.wait_until(&mut queue, look);
             } else {
                 thread.granted_or_poked.wait(&mut queue);
             }

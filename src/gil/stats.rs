@@ -75,6 +75,10 @@ impl ThreadTimes {
 pub(crate) struct Totals {
     /// By `Cause`.
     pub(super) hand_overs: [u64; 4],
+    /// Brief calls outside in which nobody took the GIL, though somebody waited for it.
+    pub(super) kept: u64,
+    /// Those in which somebody did, since they took long or a slice was over.
+    pub(super) taken: u64,
     /// Waits for locks by the place of the wait: how many, and their nanoseconds.
     pub(super) contended: Vec<(String, u64, u64)>,
     /// Threads that have ended: number, name, times.
@@ -110,6 +114,10 @@ impl Totals {
             text,
             "  hand-overs: {total} ({slice} at the end of a slice, {boost} to a thread back from a wait, {blocked} by waiting, {outside} by going outside)"
         );
+        let (kept, taken) = (self.kept, self.taken);
+        if kept + taken > 0 {
+            let _ = writeln!(text, "  brief calls outside while others waited: {kept} kept the GIL, {taken} lost it");
+        }
         if let Some((number, name, times)) = threads.iter().max_by_key(|(_, _, times)| times.longest_hold) {
             let name = if name.is_empty() { format!("thread {number}") } else { name.clone() };
             let place = if times.longest_place.is_empty() { String::new() } else { format!(", until {}", times.longest_place) };

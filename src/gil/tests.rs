@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -220,4 +220,73 @@ fn a_nested_attach_is_no_second_one_and_another_interpreter_gives_the_first_away
     drop(outer);
     let again = Attached::new(&one, || one.register_thread());
     assert!(!again.is_nested);
+}
+
+/// Threads whose calls outside are brief, some of them not: exclusion holds, and both outcomes occur.
+#[test]
+fn brief_calls_keep_the_gil_while_they_are_brief() {
+    let shared = shared();
+    let (inside, start) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(6)));
+    let threads: Vec<_> = (0..6)
+        .map(|number| {
+            let (shared, inside, start) = (shared.clone(), inside.clone(), start.clone());
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                start.wait();
+                shared.attach(&handle);
+                for turn in 0..2000 {
+                    assert_eq!(inside.fetch_add(1, SeqCst), 0, "two threads have the GIL");
+                    // Long enough for the others to come.
+                    (0..500).for_each(|_| std::hint::spin_loop());
+                    inside.fetch_sub(1, SeqCst);
+                    shared.briefly(&handle, || {
+                        if turn % 500 == number * 50 {
+                            thread::sleep(Duration::from_millis(3));
+                        }
+                    });
+                    if shared.breaker.is_set() {
+                        shared.yield_now(&handle);
+                    }
+                }
+                shared.detach(&handle);
+                shared.forget_thread(&handle);
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("no assertion failed");
+    }
+    let (offers, taken) = shared.offers();
+    assert!(offers > taken && taken > 0, "{offers} offers, {taken} of them taken");
+    assert!(shared.is_free());
+}
+
+/// Who waits gets the GIL while the holder's call, which was to be brief, goes on.
+#[test]
+fn a_slow_call_that_was_to_be_brief_keeps_nobody_waiting() {
+    for is_boosted in [false, true] {
+        let shared = shared();
+        let holder = shared.register_thread();
+        shared.attach(&holder);
+        let waiter = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                let handle = shared.register_thread();
+                handle.set_boost(is_boosted);
+                shared.attach(&handle);
+                let got = Instant::now();
+                shared.detach(&handle);
+                got
+            })
+        };
+        while shared.n_ready() == 0 {
+            thread::yield_now();
+        }
+        let over = shared.briefly(&holder, || {
+            thread::sleep(Duration::from_secs(1));
+            Instant::now()
+        });
+        assert!(waiter.join().expect("it ends") < over);
+        shared.detach(&holder);
+    }
 }

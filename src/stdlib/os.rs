@@ -1,8 +1,8 @@
 //! `_os`: the system calls behind `os`: files by path and by descriptor, folders, the process and its environment.
 //!
-//! What can wait runs with the GIL given away (`os_error::blocking`). `os.scr` shows these functions under their own names.
+//! What can wait runs with the GIL given away (`os_error::blocking`), what is brief as a rule with the GIL offered (`os_error::brief`). `os.scr` shows these functions under their own names.
 
-use super::os_error::{blocking, os_fspath, path_argument, raise, raise_two};
+use super::os_error::{blocking, brief, os_fspath, path_argument, raise, raise_two};
 use crate::object::native::{Args, Native, NativeModule, getter, native};
 use crate::object::type_object::{Slots, TypeSpec};
 use crate::object::types::buffer::buffer;
@@ -38,7 +38,7 @@ const FUNCTIONS: [Native; 91] = [
         let mode = int(vm, &args[1])?;
         let path = in_folder(vm, args, 2, path)?;
         let (effective, follow) = (flag(vm, args, 3, false)?, flag(vm, args, 4, true)?);
-        let allowed = blocking(vm, || file::access(&path, mode, follow, effective))?;
+        let allowed = brief(vm, || file::access(&path, mode, follow, effective))?;
         Ok(Value::from_bool(allowed.unwrap_or(false)))
     }),
     native("open(path, flags, mode=0o777, *, dir_fd=None)", |vm, args| {
@@ -46,14 +46,14 @@ const FUNCTIONS: [Native; 91] = [
         let flags = int(vm, &args[1])?;
         let mode = args.given(2).map_or(Ok(0o777), |mode| int(vm, mode))?;
         let path = in_folder(vm, args, 3, path)?;
-        let fd = blocking(vm, || file::open(&path, flags, mode as u32))?;
+        let fd = brief(vm, || file::open(&path, flags, mode as u32))?;
         raise_for_path(vm, fd, &args[0]).map(small)
     }),
     native("mkdir(path, mode=0o777, *, dir_fd=None)", |vm, args| {
         let (path, _) = path_argument(vm, &args[0], "mkdir: path")?;
         let mode = args.given(1).map_or(Ok(0o777), |mode| int(vm, mode))?;
         let path = in_folder(vm, args, 2, path)?;
-        let done = blocking(vm, || file::make_folder(&path, mode as u32))?;
+        let done = brief(vm, || file::make_folder(&path, mode as u32))?;
         raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("rmdir(path, *, dir_fd=None)", |vm, args| on_path(vm, args, "rmdir", 1, file::remove_folder)),
@@ -61,7 +61,7 @@ const FUNCTIONS: [Native; 91] = [
     native("remove(path, *, dir_fd=None)", |vm, args| on_path(vm, args, "remove", 1, file::unlink)),
     native("chdir(path)", |vm, args| {
         let (path, _) = path_or_number(vm, &args[0], "chdir", "string, bytes, os.PathLike or integer")?;
-        let done = blocking(vm, || file::change_folder(&path))?;
+        let done = brief(vm, || file::change_folder(&path))?;
         raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("rename(src, dst, *, src_dir_fd=None, dst_dir_fd=None)", |vm, args| rename(vm, args, "rename")),
@@ -71,20 +71,20 @@ const FUNCTIONS: [Native; 91] = [
         let (to, _) = path_argument(vm, &args[1], "link: dst")?;
         let (from, to) = (in_folder(vm, args, 2, from)?, in_folder(vm, args, 3, to)?);
         let follow = flag(vm, args, 4, true)?;
-        let done = blocking(vm, || file::link(&from, &to, follow))?;
+        let done = brief(vm, || file::link(&from, &to, follow))?;
         with_paths(vm, done, &args[0], &args[1])
     }),
     native("symlink(src, dst, target_is_directory=False, *, dir_fd=None)", |vm, args| {
         let (from, _) = path_argument(vm, &args[0], "symlink: src")?;
         let (to, _) = path_argument(vm, &args[1], "symlink: dst")?;
         let to = in_folder(vm, args, 3, to)?;
-        let done = blocking(vm, || file::symlink(&from, &to))?;
+        let done = brief(vm, || file::symlink(&from, &to))?;
         with_paths(vm, done, &args[0], &args[1])
     }),
     native("readlink(path, *, dir_fd=None)", |vm, args| {
         let (path, is_bytes) = path_argument(vm, &args[0], "readlink: path")?;
         let path = in_folder(vm, args, 1, path)?;
-        let target = blocking(vm, || file::read_link(&path))?;
+        let target = brief(vm, || file::read_link(&path))?;
         let target = raise_for_path(vm, target, &args[0])?;
         Ok(path_value(vm, &target, is_bytes))
     }),
@@ -99,7 +99,7 @@ const FUNCTIONS: [Native; 91] = [
         }
         let (path, _) = path_or_number(vm, &args[0], "chmod", "string, bytes, os.PathLike or integer")?;
         let path = in_folder(vm, args, 2, path)?;
-        let done = blocking(vm, || file::change_mode(&path, mode))?;
+        let done = brief(vm, || file::change_mode(&path, mode))?;
         raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("fchmod(fd, mode)", |vm, args| {
@@ -126,12 +126,12 @@ const FUNCTIONS: [Native; 91] = [
         let (path, _) = path_argument(vm, &args[0], "mkfifo: path")?;
         let mode = args.given(1).map_or(Ok(0o666), |mode| int(vm, mode))? as u32;
         let path = in_folder(vm, args, 2, path)?;
-        let done = blocking(vm, || file::make_fifo(&path, mode))?;
+        let done = brief(vm, || file::make_fifo(&path, mode))?;
         raise_for_path(vm, done, &args[0]).map(none)
     }),
     native("statvfs(path)", |vm, args| {
         let (path, _) = path_or_number(vm, &args[0], "statvfs", "string, bytes, os.PathLike or integer")?;
-        let numbers = blocking(vm, || file::file_system(&path))?;
+        let numbers = brief(vm, || file::file_system(&path))?;
         let numbers = raise_for_path(vm, numbers, &args[0])?;
         let values = numbers.iter().map(|&number| vm.new_int(number)).collect();
         structseq::make(vm, &STATVFS_RESULT, &STATVFS_FIELDS, values)
@@ -173,7 +173,7 @@ const FUNCTIONS: [Native; 91] = [
     native("close(fd)", |vm, args| {
         let fd = int(vm, &args[0])?;
         super::streams::make_before_close(vm, i64::from(fd)..i64::from(fd) + 1)?;
-        let done = blocking(vm, || file::close(fd))?;
+        let done = brief(vm, || file::close(fd))?;
         descriptor_done(vm, done)
     }),
     native("closerange(fd_low, fd_high, /)", |vm, args| {
@@ -199,7 +199,7 @@ const FUNCTIONS: [Native; 91] = [
         let length = usize::try_from(length).unwrap_or(0);
         vm.charge(length)?;
         let mut buffer = vec![0; length];
-        let count = blocking(vm, || file::read_at(fd, &mut buffer, offset))?;
+        let count = brief(vm, || file::read_at(fd, &mut buffer, offset))?;
         let count = descriptor(vm, count)?;
         buffer.truncate(count);
         Ok(vm.new_bytes(buffer))
@@ -217,7 +217,7 @@ const FUNCTIONS: [Native; 91] = [
         let (fd, offset) = (int(vm, &args[0])?, vm.index_i64(&args[2])?);
         let bytes = buffer(vm, &args[1])?;
         vm.charge_output(fd, bytes.len())?;
-        let count = blocking(vm, || file::write_at(fd, &bytes, offset))?;
+        let count = brief(vm, || file::write_at(fd, &bytes, offset))?;
         descriptor(vm, count).map(|count| Value::small(count as i64))
     }),
     native("lseek(fd, position, whence, /)", |vm, args| {
@@ -227,13 +227,13 @@ const FUNCTIONS: [Native; 91] = [
     }),
     native("fstat(fd)", |vm, args| {
         let fd = int(vm, &args[0])?;
-        let status = blocking(vm, || file::status_of(fd))?;
+        let status = brief(vm, || file::status_of(fd))?;
         let status = descriptor(vm, status)?;
         stat_result(vm, &status)
     }),
     native("fstatvfs(fd, /)", |vm, args| {
         let fd = fd_of(vm, &args[0])?;
-        let numbers = blocking(vm, || file::file_system(format!("/proc/self/fd/{fd}").as_bytes()))?;
+        let numbers = brief(vm, || file::file_system(format!("/proc/self/fd/{fd}").as_bytes()))?;
         let numbers = descriptor(vm, numbers)?;
         let values = numbers.iter().map(|&number| vm.new_int(number)).collect();
         structseq::make(vm, &STATVFS_RESULT, &STATVFS_FIELDS, values)
@@ -737,7 +737,7 @@ pub(super) fn descriptor_done(vm: &mut Vm, result: std::io::Result<()>) -> Resul
 fn on_path(vm: &mut Vm, args: Args<'_>, name: &str, folder: usize, call: fn(&[u8]) -> std::io::Result<()>) -> Result<Value> {
     let (path, _) = path_argument(vm, &args[0], &format!("{name}: path"))?;
     let path = in_folder(vm, args, folder, path)?;
-    let done = blocking(vm, || call(&path))?;
+    let done = brief(vm, || call(&path))?;
     raise_for_path(vm, done, &args[0]).map(none)
 }
 
@@ -745,7 +745,7 @@ fn rename(vm: &mut Vm, args: Args<'_>, name: &str) -> Result<Value> {
     let (from, _) = path_argument(vm, &args[0], &format!("{name}: src"))?;
     let (to, _) = path_argument(vm, &args[1], &format!("{name}: dst"))?;
     let (from, to) = (in_folder(vm, args, 2, from)?, in_folder(vm, args, 3, to)?);
-    let done = blocking(vm, || file::rename(&from, &to))?;
+    let done = brief(vm, || file::rename(&from, &to))?;
     with_paths(vm, done, &args[0], &args[1])
 }
 
@@ -770,14 +770,14 @@ fn chown(vm: &mut Vm, args: Args<'_>, name: &str, follow: bool) -> Result<Value>
     };
     let path = if name == "chown" { in_folder(vm, args, 3, path)? } else { path };
     let (user, group) = (owner(vm, &args[1], "uid")?, owner(vm, &args[2], "gid")?);
-    let done = blocking(vm, || file::change_owner(&path, user, group, follow))?;
+    let done = brief(vm, || file::change_owner(&path, user, group, follow))?;
     raise_for_path(vm, done, &args[0]).map(none)
 }
 
 fn stat(vm: &mut Vm, path: &Value, folder: Option<&Value>, follow: bool, name: &str) -> Result<Value> {
     if is_int(path) && name == "stat" {
         let fd = int(vm, path)?;
-        let status = blocking(vm, || file::status_of(fd))?;
+        let status = brief(vm, || file::status_of(fd))?;
         let status = descriptor(vm, status)?;
         return stat_result(vm, &status);
     }
@@ -787,7 +787,7 @@ fn stat(vm: &mut Vm, path: &Value, folder: Option<&Value>, follow: bool, name: &
     } else {
         path_argument(vm, path, &format!("{name}: path"))?
     };
-    let status = blocking(vm, || file::status_at(folder, &bytes, follow))?;
+    let status = brief(vm, || file::status_at(folder, &bytes, follow))?;
     let status = raise_for_path(vm, status, path)?;
     stat_result(vm, &status)
 }
@@ -857,7 +857,7 @@ fn utime(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             Some((i128::from(vm.index_i64(&pair[0])?), i128::from(vm.index_i64(&pair[1])?)))
         }
     };
-    let done = blocking(vm, || file::set_times(&path, times, follow))?;
+    let done = brief(vm, || file::set_times(&path, times, follow))?;
     raise_for_path(vm, done, &args[0]).map(none)
 }
 
@@ -873,7 +873,7 @@ fn entries(vm: &mut Vm, path: Option<&Value>, name: &str) -> Result<(Vec<file::F
         Some(path) => path_or_number(vm, path, name, "string, bytes, os.PathLike, integer or None")?,
         None => (b".".to_vec(), false),
     };
-    let listed = blocking(vm, || file::list(&bytes))?;
+    let listed = brief(vm, || file::list(&bytes))?;
     let listed = listed.map_err(|error| {
         let shown = match path {
             Some(path) => shown_path(vm, path),

@@ -39,6 +39,11 @@ pub(crate) fn blocking<T: Send>(vm: &mut Vm, mut call: impl FnMut() -> std::io::
     vm.detached_call(&mut call)
 }
 
+/// As `blocking`, for a call that is brief as a rule, such as one that looks at a file or changes a folder.
+pub(crate) fn brief<T: Send>(vm: &mut Vm, mut call: impl FnMut() -> std::io::Result<T> + Send) -> Result<std::io::Result<T>> {
+    vm.brief_call(&mut call)
+}
+
 /// A path argument: its bytes, and whether it was given as `bytes`. `__fspath__` is asked.
 pub(crate) fn path_argument(vm: &mut Vm, value: &Value, function: &str) -> Result<(Vec<u8>, bool)> {
     let path = fs_path(vm, value, function)?;

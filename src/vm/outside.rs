@@ -95,7 +95,7 @@ impl Vm {
                     if file::is_blocking(fd).unwrap_or(false) && !poll::is_ready(fd, poll::READ) {
                         self.wait_on(Activity::Read(fd), &mut [Polled::new(fd, poll::READ)], None)?;
                     }
-                    return self.detached_call(|| file::read(fd, buffer));
+                    return self.brief_call(|| file::read(fd, buffer));
                 }
                 done => return Ok(done),
             }
@@ -138,9 +138,22 @@ impl Vm {
                     if file::is_blocking(fd).unwrap_or(false) && !poll::is_ready(fd, poll::WRITE) {
                         self.wait_on(Activity::Write(fd), &mut [Polled::new(fd, poll::WRITE)], None)?;
                     }
-                    return Ok(self.detached_call(|| file::write(fd, rest))?.map(|count| written + count));
+                    return Ok(self.brief_call(|| file::write(fd, rest))?.map(|count| written + count));
                 }
                 Err(error) => return Ok(if written == 0 { Err(error) } else { Ok(written) }),
+            }
+        }
+    }
+
+    /// Runs a system call that is brief as a rule, as those that only look at files are, again when a signal cut it short. Others get the GIL meanwhile
+    /// only when it takes long.
+    pub(crate) fn brief_call<T: Send>(&mut self, mut call: impl FnMut() -> io::Result<T> + Send) -> Result<io::Result<T>> {
+        let shared = self.state().shared.clone();
+        loop {
+            self.note_hold();
+            match shared.briefly(&self.thread, &mut call) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => self.poll()?,
+                result => return Ok(result),
             }
         }
     }

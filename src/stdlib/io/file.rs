@@ -286,7 +286,7 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
                 None => {
                     let (path, _) = os_error::path_argument(vm, target, "expected str, bytes or os.PathLike object")
                         .map_err(|raised| name_error(vm, raised, target))?;
-                    let outcome = os_error::blocking(vm, || os::open(&path, flags, 0o666))?;
+                    let outcome = os_error::brief(vm, || os::open(&path, flags, 0o666))?;
                     outcome.map_err(|error| os_error::raise(vm, error, Some(target)))?
                 }
             }
@@ -336,7 +336,7 @@ fn close(vm: &mut Vm, value: &Value) -> Result<Value> {
     // `_IOBase.close` calls `flush` of a subclass, and marks the stream as closed.
     let marked = vm.set_attr_str(value, "__IOBase_closed", &Value::TRUE);
     if fd >= 0 && close_fd {
-        let outcome = os_error::blocking(vm, || os::close(fd))?;
+        let outcome = os_error::brief(vm, || os::close(fd))?;
         if let Err(error) = outcome {
             return Err(os_error::raise(vm, error, None));
         }
