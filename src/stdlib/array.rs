@@ -209,11 +209,12 @@ static ITERATOR: TypeSpec = TypeSpec {
                 None => vm.empty_tuple(),
             };
             let arguments = vm.new_tuple(vec![source]);
-            Ok(if exhausted { vm.new_tuple(vec![iter, arguments]) } else { vm.new_tuple(vec![iter, arguments, Value::small(index)]) })
+            Ok(if exhausted { vm.new_tuple(vec![iter, arguments]) } else { vm.new_tuple(vec![iter, arguments, vm.new_int(index)]) })
         }),
         native("__setstate__(self, object, /)", |vm, args| {
             let index = vm.index_i64(&args[1])?.max(0) as usize;
-            iterator_of(&args[0]).get_mut(vm).index = index;
+            let end = iterator_of(&args[0]).get(vm).sequence.as_ref().map_or(0, |array| array_of(array).get(vm).len());
+            iterator_of(&args[0]).get_mut(vm).index = index.min(end);
             Ok(Value::NONE)
         }),
     ],

@@ -159,7 +159,7 @@ pub(crate) static DEQUE: TypeSpec = TypeSpec {
         }),
     ],
     class_methods: &[native("__class_getitem__(cls, object, /)", class_get_item)],
-    getset: &[getter("maxlen", |vm, this| Ok(deque_of(this).get(vm).max_len.map_or(Value::NONE, |max| Value::small(max as i64))))],
+    getset: &[getter("maxlen", |vm, this| Ok(deque_of(this).get(vm).max_len.map_or(Value::NONE, |max| vm.new_int(max as i64))))],
     ..TypeSpec::DEFAULT
 };
 
@@ -302,7 +302,7 @@ fn copied(vm: &mut Vm, this: &Value) -> Result<Value> {
     }
     let class_value: Value = (*class).clone();
     let made = match deque_of(this).get(vm).max_len {
-        Some(max) => vm.call(&class_value, &[this.clone(), Value::small(max as i64)])?,
+        Some(max) => vm.call(&class_value, &[this.clone(), vm.new_int(max as i64)])?,
         None => vm.call(&class_value, std::slice::from_ref(this))?,
     };
     if made.holds::<Deque>() {
@@ -469,7 +469,7 @@ fn deque_rotate(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 fn deque_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let class = vm.type_of(&args[0]).into_value();
     let arguments = match deque_of(&args[0]).get(vm).max_len {
-        Some(max) => vec![vm.empty_tuple(), Value::small(max as i64)],
+        Some(max) => vec![vm.empty_tuple(), vm.new_int(max as i64)],
         None => Vec::new(),
     };
     let arguments = vm.new_tuple(arguments);

@@ -466,7 +466,7 @@ fn lru_call(vm: &mut Vm, this: &Value, args: CallArgs<'_>) -> Result<Value> {
 fn lru_info(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let state = lru_of(&args[0]).get(vm);
     let (hits, misses, info_type) = (state.hits, state.misses, state.info_type.clone());
-    let max = state.max_size.map_or(Value::NONE, |max| Value::small(max as i64));
+    let max = state.max_size.map_or(Value::NONE, |max| vm.new_int(max as i64));
     let size = Value::small(state.cache.get(vm).len() as i64);
     vm.call(&info_type, &[Value::small(hits), Value::small(misses), max, size])
 }

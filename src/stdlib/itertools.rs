@@ -1037,7 +1037,7 @@ fn repeat_repr(vm: &mut Vm, this: &Value) -> Result<Value> {
 
 fn repeat_length_hint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     match of(&args[0]).get(vm) {
-        Itertool::Repeat { left: Some(left), .. } => Ok(Value::small(*left)),
+        Itertool::Repeat { left: Some(left), .. } => Ok(vm.new_int(*left)),
         _ => Err(vm.type_error("len() of unsized object")),
     }
 }

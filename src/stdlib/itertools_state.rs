@@ -64,7 +64,7 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
             (Vec::new(), state.map(|state| vm.new_tuple(state)))
         }
         Itertool::Combinations { pool, indices, started, stopped, r, .. } => {
-            let (pool, indices, r, is_over, has_state) = (pool.clone(), indices.clone(), Value::small(*r as i64), *started && *stopped, *started);
+            let (pool, indices, r, is_over, has_state) = (pool.clone(), indices.clone(), vm.new_int(*r as i64), *started && *stopped, *started);
             if is_over {
                 (vec![vm.empty_tuple(), r], None)
             } else {
@@ -74,7 +74,7 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
         Itertool::Permutations { pool, indices, cycles, started, stopped, r } => {
             let (pool, indices, cycles) = (pool.clone(), indices.clone(), cycles.clone());
-            let (r, is_over, has_state) = (Value::small(*r as i64), *started && *stopped, *started);
+            let (r, is_over, has_state) = (vm.new_int(*r as i64), *started && *stopped, *started);
             if is_over {
                 (vec![vm.empty_tuple(), r], None)
             } else {
@@ -139,9 +139,9 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         }
         Itertool::Islice { iterator, next, stop, step, seen } => {
             let (iterator, next, step, seen) = (iterator.clone(), *next as i64, *step as i64, *seen as i64);
-            let stop = stop.map_or(Value::NONE, |stop| Value::small(stop as i64));
+            let stop = stop.map_or(Value::NONE, |stop| vm.new_int(stop as i64));
             match iterator {
-                Some(iterator) => (vec![iterator, Value::small(next), stop, Value::small(step)], Some(Value::small(seen))),
+                Some(iterator) => (vec![iterator, vm.new_int(next), stop, vm.new_int(step)], Some(vm.new_int(seen))),
                 None => (vec![empty_iterator(vm)?, Value::small(0)], Some(Value::small(0))),
             }
         }

@@ -34,7 +34,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
                 return Err(vm.type_error("widths() argument must be a Pattern"));
             };
             let (least, most) = pattern.get(vm).regex.widths();
-            let pair = vec![Value::small(least as i64), most.map_or(Value::NONE, |most| Value::small(most as i64))];
+            let pair = vec![vm.new_int(least as i64), most.map_or(Value::NONE, |most| vm.new_int(most as i64))];
             Ok(vm.new_tuple(pair))
         }),
         native("getcodesize()", |_, _| Ok(Value::small(4))),

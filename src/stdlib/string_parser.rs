@@ -125,7 +125,7 @@ fn field_name_split(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Err(error) => return Err(format_string_error(vm, error)),
     };
     let first = match first {
-        First::Index(index) => Value::small(index as i64),
+        First::Index(index) => vm.new_int(index as i64),
         First::Automatic => vm.empty_str(),
         First::Name(range) => vm.new_str(name.slice(range.start, range.end)),
     };
@@ -133,7 +133,7 @@ fn field_name_split(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     for accessor in accessors {
         let (is_attribute, key) = match accessor {
             Ok(Accessor::Attribute(range)) => (true, vm.new_str(name.slice(range.start, range.end))),
-            Ok(Accessor::Index(index)) => (false, Value::small(index as i64)),
+            Ok(Accessor::Index(index)) => (false, vm.new_int(index as i64)),
             Ok(Accessor::Key(range)) => (false, vm.new_str(name.slice(range.start, range.end))),
             Err(error) => {
                 failure = Some(error);

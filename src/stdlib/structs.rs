@@ -22,7 +22,7 @@ pub(crate) const MODULE: NativeModule = NativeModule {
     functions: &[
         native("calcsize(format, /)", |vm, args| {
             let format = format_of(vm, &args[0])?;
-            Ok(Value::small(format.size() as i64))
+            Ok(vm.new_int(format.size() as i64))
         }),
         native("pack(format, /, *values)", |vm, args| {
             let format = format_of(vm, &args[0])?;
@@ -120,7 +120,7 @@ static TYPE: TypeSpec = TypeSpec {
     ],
     getset: &[
         getter("format", |vm, value| Ok(this(value).get(vm).text.clone())),
-        getter("size", |vm, value| Ok(Value::small(this(value).get(vm).format.size() as i64))),
+        getter("size", |vm, value| Ok(vm.new_int(this(value).get(vm).format.size() as i64))),
     ],
     ..TypeSpec::DEFAULT
 };

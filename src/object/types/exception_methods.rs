@@ -431,7 +431,8 @@ fn fill_os_error(vm: &mut Vm, exception: &Value, values: &[Value]) -> Result<()>
         let is_blocking = vm.is_exception(exception, ExceptionKind::BlockingIOError);
         if is_blocking && vm.is_int(filename) {
             let written = vm.index_i64(filename)?;
-            return put_field(vm, exception, 4, Value::small(written));
+            let written = vm.new_int(written);
+            return put_field(vm, exception, 4, written);
         }
         put_field(vm, exception, 2, filename.clone())?;
         if let Some(second) = values.get(4).filter(|second| !second.is_none()) {

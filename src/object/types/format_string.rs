@@ -105,7 +105,10 @@ impl Formatter<'_> {
                     let attribute = vm.new_str(name.slice(range.start, range.end));
                     vm.get_attr(&value, &attribute)?
                 }
-                Accessor::Index(index) => vm.get_item(&value, &Value::small(index as i64))?,
+                Accessor::Index(index) => {
+                    let index = vm.new_int(index as i64);
+                    vm.get_item(&value, &index)?
+                }
                 Accessor::Key(range) => {
                     let key = vm.new_str(name.slice(range.start, range.end));
                     vm.get_item(&value, &key)?

@@ -240,7 +240,10 @@ fn reversed_next(vm: &mut Vm, this: &Value) -> Result<Option<Value>> {
         let exact = vm.is_exact(&sequence, TypeId::List) || vm.type_of(this).get(vm).name.is(&vm.intern("list_reverseiterator"));
         let item = match sequence.downcast::<List>() {
             Some(list) if exact => Ok(list.get(vm).items.get(index as usize).cloned()),
-            _ => vm.get_item(&sequence, &Value::small(index)).map(Some),
+            _ => {
+                let index = vm.new_int(index);
+                vm.get_item(&sequence, &index).map(Some)
+            }
         };
         match item {
             Ok(Some(item)) => {
@@ -286,7 +289,7 @@ fn reversed_reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         return Ok(vm.new_tuple(vec![class, arguments]));
     };
     let arguments = vm.new_tuple(vec![sequence]);
-    Ok(vm.new_tuple(vec![class, arguments, Value::small(index)]))
+    Ok(vm.new_tuple(vec![class, arguments, vm.new_int(index)]))
 }
 
 fn reversed_set_state(vm: &mut Vm, args: Args<'_>) -> Result<Value> {

@@ -135,7 +135,7 @@ fn reduce(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     match sequence {
         Some(sequence) => {
             let arguments = vm.new_tuple(vec![sequence]);
-            Ok(vm.new_tuple(vec![iter, arguments, Value::small(index as i64)]))
+            Ok(vm.new_tuple(vec![iter, arguments, vm.new_int(index as i64)]))
         }
         None => {
             let empty = vm.empty_tuple();

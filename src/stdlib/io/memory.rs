@@ -112,7 +112,7 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
         native("seek(self, pos, whence=0, /)", seek),
         native("tell(self, /)", |vm, args| {
             open(vm, &args[0])?;
-            Ok(Value::small(stream(&args[0]).get(vm).position as i64))
+            Ok(vm.new_int(stream(&args[0]).get(vm).position as i64))
         }),
         native("truncate(self, size=None, /)", truncate),
         native("getvalue(self, /)", |vm, args| {
@@ -146,7 +146,7 @@ pub(crate) static BYTES_IO: TypeSpec = TypeSpec {
             let position = stream(&args[0]).get(vm).position;
             let dict = vm.existing_dict(&args[0]).map_or(Value::NONE, Into::into);
             let bytes = vm.new_bytes(bytes);
-            Ok(vm.new_tuple(vec![bytes, Value::small(position as i64), dict]))
+            Ok(vm.new_tuple(vec![bytes, vm.new_int(position as i64), dict]))
         }),
         native("__setstate__(self, object, /)", |vm, args| {
             let items = vm.tuple_items(&args[1]);
@@ -291,9 +291,11 @@ fn seek(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         2 => bytes.get(vm).data.len() as i64,
         _ => return Err(vm.value_error(format!("invalid whence ({whence}, should be 0, 1 or 2)"))),
     };
-    let place = base.saturating_add(place).max(0);
+    let Some(place) = base.checked_add(place).map(|place| place.max(0)) else {
+        return Err(vm.raise(ExceptionKind::OverflowError, "new position too large"));
+    };
     stream(&args[0]).get_mut(vm).position = place as usize;
-    Ok(Value::small(place))
+    Ok(vm.new_int(place))
 }
 
 fn truncate(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -384,7 +386,7 @@ pub(crate) static STRING_IO: TypeSpec = TypeSpec {
         native("seek(self, pos, whence=0, /)", seek_text),
         native("tell(self, /)", |vm, args| {
             open_text(vm, &args[0])?;
-            Ok(Value::small(string_stream(&args[0]).get(vm).position as i64))
+            Ok(vm.new_int(string_stream(&args[0]).get(vm).position as i64))
         }),
         native("truncate(self, pos=None, /)", truncate_text),
         native("getvalue(self, /)", |vm, args| {
@@ -407,7 +409,7 @@ pub(crate) static STRING_IO: TypeSpec = TypeSpec {
             let newline = newline.map_or(Value::NONE, |newline| vm.new_str(newline));
             let dict = vm.existing_dict(&args[0]).map_or(Value::NONE, Into::into);
             let text = vm.new_str(text);
-            Ok(vm.new_tuple(vec![text, newline, Value::small(position as i64), dict]))
+            Ok(vm.new_tuple(vec![text, newline, vm.new_int(position as i64), dict]))
         }),
         native("__setstate__(self, object, /)", |vm, args| {
             let Some(items) = args[1].downcast::<Tuple>().map(|tuple| tuple.get(vm).items().to_vec()) else {
@@ -569,7 +571,7 @@ fn seek_text(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         _ => return Err(vm.value_error(format!("Invalid whence ({whence}, should be 0, 1 or 2)"))),
     };
     string_stream(&args[0]).get_mut(vm).position = place;
-    Ok(Value::small(place as i64))
+    Ok(vm.new_int(place as i64))
 }
 
 fn truncate_text(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
