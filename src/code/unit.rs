@@ -323,6 +323,13 @@ impl LineTable {
         after.checked_sub(1).map_or_else(Position::default, |row| rows[row].1)
     }
 
+    /// The line that the instruction at `pc` belongs to: its own, or for what the compiler added that of what stands before it. 0 when there is none.
+    pub(crate) fn line(&self, pc: u32) -> u32 {
+        let rows = self.rows();
+        let after = rows.partition_point(|(start, _)| *start <= pc);
+        rows[..after].iter().rev().map(|(_, position)| position.line).find(|&line| line != 0).unwrap_or(0)
+    }
+
     /// The table with each position changed.
     pub(crate) fn moved(&self, change: impl Fn(Position) -> Position) -> Self {
         let line = |line: u32| change(Position { line, end_line: line, ..Position::default() }).line;

@@ -142,6 +142,20 @@ pub(crate) fn duplicate_to(from: i32, to: i32, inheritable: bool) -> io::Result<
     check(unsafe { libc::dup3(from, to, libc::O_CLOEXEC) })
 }
 
+/// The bytes of a regular file. Anything else is an error at once: a pipe may never say anything, and a device never end.
+pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    // Not to wait for a pipe's other end.
+    let mut file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// For `pipe`: child processes do not inherit it.
 pub(crate) const CLOSE_ON_EXEC: i32 = libc::O_CLOEXEC;
 

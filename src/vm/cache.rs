@@ -28,7 +28,7 @@ pub(super) fn stamp_of(source: &Path) -> Option<Stamp> {
 
 /// The compiled form that was kept for the source with this stamp.
 pub(super) fn load(source: &Path, stamp: Stamp) -> Option<Arc<Unit>> {
-    let file = std::fs::read(place_of(source)?).ok()?;
+    let file = crate::os::file::read_regular(&place_of(source)?).ok()?;
     let unit = marshal::read(&file, stamp).ok()?;
     // A folder that was moved or copied: tracebacks have to name the file that was run.
     (Path::new(&*unit.filename) == source).then_some(unit)

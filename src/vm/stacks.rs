@@ -64,7 +64,7 @@ impl Vm {
         let Some(payload) = function.downcast::<Function>() else { return Default::default() };
         let code = payload.get(self).code.get(self);
         let text = |value: &Value| value.downcast::<Str>().map(|text| text.get(self).text.to_utf8_lossy().into_owned()).unwrap_or_default();
-        (text(&code.filename), code.unit.positions.position(record.instruction()).line, text(&code.name))
+        (text(&code.filename), code.unit.positions.line(record.instruction()), text(&code.name))
     }
 
     fn write_stack(&self, out: &mut String, records: &[Record]) {

@@ -217,7 +217,7 @@ fn load_source(vm: &mut Vm, filename: &str) -> Option<String> {
     if filename.starts_with('<') && filename.ends_with('>') {
         return None;
     }
-    let bytes = std::fs::read(filename).ok()?;
+    let bytes = crate::os::file::read_regular(std::path::Path::new(filename)).ok()?;
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         // Latin-1 is the one other encoding that sources are seen in.

@@ -92,6 +92,16 @@ fn nothing_is_kept_when_that_is_not_wanted_or_not_possible() {
 }
 
 #[test]
+fn a_pipe_in_the_place_of_a_kept_file_is_not_waited_for() {
+    let project = Project::new("pipe");
+    project.check(&[], "first 2.5\n");
+    fs::remove_file(project.kept()).expect("it was kept");
+    let made = std::process::Command::new("mkfifo").arg(project.kept()).status().expect("there is such a program");
+    assert!(made.success());
+    project.check(&[], "first 2.5\n");
+}
+
+#[test]
 fn an_embedder_s_interpreter_keeps_nothing_unless_it_is_told_to() {
     let project = Project::new("embedded");
     let path = [project.0.to_string_lossy().into_owned()];

@@ -1046,15 +1046,6 @@ impl Vm {
             let class = self.state().exception(ExceptionKind::BaseExceptionGroup).clone();
             let members = self.new_tuple(vec![exception.clone()]);
             let group = new_group(self, &class, CallArgs::positional(&[message, members]))?;
-            // The wrapper is as if it was raised here.
-            if let Some(traceback) = self.traceback_of(exception) {
-                let own = {
-                    let payload = traceback.get(self);
-                    Traceback { frame: payload.frame.clone(), next: None, instruction: payload.instruction, line: payload.line }
-                };
-                let own = self.alloc(TypeId::Traceback, own).into_value();
-                set_traceback(self, &group, Some(&own))?;
-            }
             return Ok((group, Value::NONE));
         }
         if !is_group(self, exception) {

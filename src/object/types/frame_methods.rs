@@ -98,10 +98,14 @@ pub(crate) fn frame_line(vm: &mut Vm, frame: &Ref<Frame>) -> u32 {
     if vm.is_at_start(frame) {
         return unit.first_line;
     }
-    match unit.positions.position(vm.frame_instruction(frame)).line {
-        // What the compiler added stands at the line that was told last.
-        0 if payload.last_line == 0 => unit.first_line,
-        0 => payload.last_line,
+    let place = vm.frame_instruction(frame);
+    match unit.positions.position(place).line {
+        // What the compiler added stands at the line that was told last, if lines are told.
+        0 if payload.last_line != 0 => payload.last_line,
+        0 => match unit.positions.line(place) {
+            0 => unit.first_line,
+            line => line,
+        },
         line => line,
     }
 }
