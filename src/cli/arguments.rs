@@ -144,7 +144,7 @@ impl Arguments {
                 // There is no `site` that these would keep out.
                 Short('s' | 'S') => {}
                 Short('X') => {
-                    let option = parse_x_option(&rest.value()?.string()?);
+                    let option = parse_x_option(&rest.value()?.string()?)?;
                     if option.0 == "dev" {
                         self.warnings.insert(0, "default".to_owned());
                     }
@@ -171,11 +171,17 @@ impl Arguments {
     }
 }
 
-fn parse_x_option(text: &str) -> (String, Option<String>) {
-    match text.split_once('=') {
-        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-        None => (text.to_owned(), None),
+fn parse_x_option(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    // The bounds are those of `sys.set_int_max_str_digits`.
+    let is_limit = |value: &str| value.parse::<u32>().is_ok_and(|digits| digits == 0 || digits >= 640);
+    if name == "int_max_str_digits" && !value.is_some_and(is_limit) {
+        return Err(format!("-X int_max_str_digits must be 0 or at least 640, not '{}'", value.unwrap_or_default()));
     }
+    Ok((name.to_owned(), value.map(str::to_owned)))
 }
 
 fn parse_number(what: &str, text: &str) -> Result<u64, String> {

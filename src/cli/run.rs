@@ -187,7 +187,13 @@ pub(super) fn report(interpreter: &Interpreter, result: Result<(), Error>) -> Ou
 
 fn read(file: &str) -> Result<Vec<u8>, ExitCode> {
     std::fs::read(file).map_err(|error| {
-        write_stderr(&format!("scrip: can't open file '{file}': {error}\n"));
+        let text = error.to_string();
+        // Worded as where a file is run, without Rust's addition.
+        let shown = match (error.raw_os_error(), text.split_once(" (os error")) {
+            (Some(errno), Some((text, _))) => format!("[Errno {errno}] {text}"),
+            _ => text,
+        };
+        write_stderr(&format!("scrip: can't open file '{file}': {shown}\n"));
         ExitCode::from(2)
     })
 }

@@ -739,3 +739,13 @@ fn unbuffered_output_is_there_at_once() {
     drop(child.stdin.take());
     child.wait().expect("it ends");
 }
+
+#[test]
+fn a_limit_of_digits_that_is_none_is_refused() {
+    for value in ["5", "x", "-1", ""] {
+        let run = run(&["-X", &format!("int_max_str_digits={value}"), "-c", "print(1)"]);
+        assert!(run.err.starts_with(&format!("-X int_max_str_digits must be 0 or at least 640, not '{value}'\n")), "{}", run.err);
+        assert_eq!((run.out.as_str(), run.code()), ("", Some(2)));
+    }
+    run(&["-X", "int_max_str_digits=640", "-c", "import sys; print(sys.get_int_max_str_digits())"]).check("640\n", "", 0);
+}
