@@ -33,6 +33,25 @@ use crate::vm::{Result as VmResult, Vm, bootstrap};
 /// assert_eq!(n, 42);
 /// # Ok::<(), scrip::Error>(())
 /// ```
+///
+/// # Errors
+/// What runs a script gives [`Error::Syntax`] for a text that is no program, [`Error::Raised`] for an exception that nothing in the script handled,
+/// [`Error::Stopped`] when a [`Stopper`] or a limit ended it, [`Error::Io`] when its file cannot be read, and [`Error::Conversion`] when its value is
+/// none of the type asked for. After each of them the interpreter can be used as before.
+///
+/// ```
+/// let interpreter = scrip::Interpreter::new()?;
+/// let error = interpreter.exec("{}['key']").unwrap_err();
+/// assert_eq!(error.kind(), scrip::ErrorKind::Raised);
+/// assert!(error.is("KeyError") && error.is("LookupError"));
+/// assert_eq!(error.to_string(), "KeyError: 'key'");
+/// assert!(error.pretty().starts_with("Traceback (most recent call last):\n"));
+/// assert!(matches!(interpreter.eval::<u8>("300"), Err(scrip::Error::Conversion { .. })));
+/// # Ok::<(), scrip::Error>(())
+/// ```
+///
+/// # Panics
+/// Every method attaches the calling thread; one whose thread-local values are being destroyed cannot be attached. (Handles may be dropped there.)
 #[derive(Clone)]
 pub struct Interpreter {
     inner: Arc<Inner>,
@@ -164,6 +183,10 @@ impl Builder {
     }
 
     /// Makes the interpreter.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when signals were asked for and the system refuses, [`Error::Raised`] when the memory limit is too small to begin with or a filter of
+    /// warnings is wrong.
     pub fn build(self) -> Result<Interpreter, Error> {
         let shared = Shared::new(self.limits.limits);
         let seed = self.hash_seed.unwrap_or_else(crate::os::random::seed);

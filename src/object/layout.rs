@@ -37,6 +37,8 @@ pub(crate) struct LayoutInfo {
     pub(crate) owned_bytes: unsafe fn(*mut Header) -> usize,
 }
 
+/// # Safety
+/// The object's layout is `T`'s, and its payload has not been dropped yet.
 unsafe fn drop_payload<T: Payload>(header: *mut Header) {
     // SAFETY: the caller owns the last right to the object (heap.rs) and its layout is `T`'s.
     unsafe {

@@ -1,5 +1,4 @@
 //! Classes: the payload of `type` objects, the slots that operators go through, and the specs by which Rust declares types.
-#![allow(unsafe_code, reason = "none of its own: `flags` and `extra_words` are read by heap.rs through raw type pointers")]
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;

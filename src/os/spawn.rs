@@ -178,6 +178,9 @@ impl Plan<'_> {
     }
 
     /// Descriptors, folder, session and signals.
+    ///
+    /// # Safety
+    /// As for `become_child`.
     unsafe fn prepare(&self) -> Result<(), Stage> {
         let child = self.child;
         let check = |result: i32, stage: Stage| if result < 0 { Err(stage) } else { Ok(result) };

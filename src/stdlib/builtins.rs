@@ -392,29 +392,15 @@ fn sorted(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     };
     let items = vm.collect(iterable)?;
     let list = vm.new_list(items);
-    let (mut names, mut values) = (Vec::new(), Vec::new());
-    if let Some(named) = args[1].downcast::<Dict>() {
-        for (name, value) in named.get(vm).items() {
-            names.push(name.clone());
-            values.push(value.clone());
-        }
-    }
     let sort = vm.get_attr_str(&list, "sort")?;
-    vm.call_args(&sort, CallArgs { values: &values, names: &names })?;
+    vm.call_forwarded(&sort, Vec::new(), &args[1])?;
     Ok(list)
 }
 
 fn breakpoint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let Some(hook) = vm.sys_get("breakpointhook")? else { return Err(lost(vm, "breakpointhook")) };
-    let mut values = vm.tuple_items(&args[0]);
-    let mut names = Vec::new();
-    if let Some(named) = args[1].downcast::<Dict>() {
-        for (name, value) in named.get(vm).items() {
-            names.push(name.clone());
-            values.push(value.clone());
-        }
-    }
-    vm.call_args(&hook, CallArgs { values: &values, names: &names })
+    let positional = vm.tuple_items(&args[0]);
+    vm.call_forwarded(&hook, positional, &args[1])
 }
 
 fn extreme(vm: &mut Vm, args: Args<'_>, comparison: Comparison, name: &str) -> Result<Value> {

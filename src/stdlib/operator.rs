@@ -237,15 +237,8 @@ fn length_hint(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn call(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let mut values = vm.tuple_items(&args[1]);
-    let mut names = Vec::new();
-    if let Some(named) = args[2].downcast::<crate::object::types::dict::Dict>() {
-        for (name, value) in named.get(vm).items() {
-            names.push(name.clone());
-            values.push(value.clone());
-        }
-    }
-    vm.call_args(&args[0], CallArgs { values: &values, names: &names })
+    let positional = vm.tuple_items(&args[1]);
+    vm.call_forwarded(&args[0], positional, &args[2])
 }
 
 // ---- itemgetter and attrgetter

@@ -3,7 +3,6 @@
 use crate::object::native::{Args, NativeModule, native};
 use crate::object::type_object::{CallArgs, Slots, TypeSpec};
 use crate::object::types::TypeId;
-use crate::object::types::dict::Dict;
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::types::module::{LazyRow, Module};
 use crate::object::types::object::plain;
@@ -326,15 +325,11 @@ pub(crate) static SIMPLE_NAMESPACE: TypeSpec = TypeSpec {
     ..TypeSpec::DEFAULT
 };
 
-fn new_namespace(
-    vm: &mut Vm,
-    class: &crate::object::value::Ref<crate::object::type_object::Type>,
-    _: crate::object::type_object::CallArgs<'_>,
-) -> Result<Value> {
+fn new_namespace(vm: &mut Vm, class: &crate::object::value::Ref<crate::object::type_object::Type>, _: CallArgs<'_>) -> Result<Value> {
     Ok(vm.alloc_instance(class))
 }
 
-fn namespace_init(vm: &mut Vm, namespace: &Value, arguments: crate::object::type_object::CallArgs<'_>) -> Result<()> {
+fn namespace_init(vm: &mut Vm, namespace: &Value, arguments: CallArgs<'_>) -> Result<()> {
     let given = arguments.unnamed();
     if given.len() > 1 {
         let class = vm.type_of(namespace);
@@ -819,13 +814,6 @@ fn breakpoint_hook(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         vm.warn(ExceptionKind::RuntimeWarning, &format!("Ignoring unimportable $PYTHONBREAKPOINT: \"{named}\""))?;
         return Ok(Value::NONE);
     };
-    let mut values = vm.tuple_items(&args[0]);
-    let mut names = Vec::new();
-    if let Some(named) = args[1].downcast::<Dict>() {
-        for (name, value) in named.get(vm).items() {
-            names.push(name.clone());
-            values.push(value.clone());
-        }
-    }
-    vm.call_args(&hook, CallArgs { values: &values, names: &names })
+    let positional = vm.tuple_items(&args[0]);
+    vm.call_forwarded(&hook, positional, &args[1])
 }

@@ -174,6 +174,9 @@ impl Vm {
     }
 
     /// `generator.send(value)` and `next(generator)`, where the generator can be resumed: its frame is pushed, and its next item or its end is the call's.
+    ///
+    /// # Safety
+    /// As for `start_call`.
     unsafe fn call_resumption(&mut self, arity: Arity, callable: *mut Word, argc: usize) -> Result<Option<Called>> {
         // SAFETY: the arguments stand behind the callable.
         let (receiver, argument) = unsafe {
@@ -220,6 +223,9 @@ impl Vm {
     }
 
     /// Releases the arguments, and puts the result in the callable's place.
+    ///
+    /// # Safety
+    /// As for `start_call`.
     unsafe fn finish_native(&mut self, callable: *mut Word, argc: usize, result: Result<Value>) -> Result<Called> {
         // SAFETY: the window owns the words.
         unsafe {
@@ -237,6 +243,8 @@ impl Vm {
         Ok(Called::Done)
     }
 
+    /// # Safety
+    /// The `argc` words from `window` on are owned by it, and nothing changes them during the call.
     unsafe fn call_native_window(&mut self, native: &Ref<NativeFunction>, window: *mut Word, argc: usize, names: Option<&Value>) -> Result<Value> {
         // SAFETY: the words stay as they are during the call.
         let values = unsafe { Value::borrow_slice(window, argc) };
@@ -417,6 +425,9 @@ impl Vm {
     }
 
     /// For classes of scripts whose `__new__` is `object`'s and whose `__init__` is a script function: makes the instance and enters `__init__`.
+    ///
+    /// # Safety
+    /// As for `start_call`; `*callable` holds the class.
     unsafe fn try_enter_constructor(&mut self, class: &Ref<Type>, callable: *mut Word, argc: usize, names: Option<&Value>) -> Result<Option<Called>> {
         let payload = class.get(self);
         let is_plain = self.type_ref(class).is(self.state().builtin(TypeId::Type))
@@ -542,6 +553,8 @@ impl Vm {
         Ok(Called::Entered)
     }
 
+    /// # Safety
+    /// The words are owned by the window; afterwards it holds no pointers there.
     unsafe fn drop_arguments(&mut self, window: *mut Word, count: usize) {
         // SAFETY: the window owns them.
         drop(unsafe { take_words(window, count) });
@@ -642,6 +655,9 @@ impl Vm {
     }
 
     /// Binds where the arguments lie, when everything fits; `false`, with nothing changed, leaves it (and the errors) to the general way.
+    ///
+    /// # Safety
+    /// The `argc` words from `window` on are owned by it, and it has room for all of the code's parameters.
     unsafe fn bind_in_place(&mut self, function: &Ref<Function>, code: &Code, window: *mut Word, argc: usize, names: Option<&Value>) -> Result<bool> {
         const MOST: usize = 16;
         let unit = &code.unit;
@@ -876,6 +892,18 @@ impl Vm {
 
     // ---- calls from natives
 
+    /// `function(*positional, **named)` from Rust: what a native with `*args, **kwargs` in its signature passes on. `named` is the dict it was given.
+    pub(crate) fn call_forwarded(&mut self, function: &Value, positional: Vec<Value>, named: &Value) -> Result<Value> {
+        let (mut values, mut names) = (positional, Vec::new());
+        if let Some(named) = named.downcast::<Dict>() {
+            for (name, value) in named.get(self).items() {
+                names.push(name.clone());
+                values.push(value.clone());
+            }
+        }
+        self.call_args(function, CallArgs { values: &values, names: &names })
+    }
+
     /// `function(…)` from Rust: script functions run in a nested dispatch loop.
     pub(crate) fn call_args(&mut self, function: &Value, arguments: CallArgs<'_>) -> Result<Value> {
         if let Some(native) = function.downcast::<NativeFunction>() {
@@ -929,6 +957,9 @@ impl Vm {
     }
 
     /// Runs the frame that was entered from Rust, and takes the result from the callable's place.
+    ///
+    /// # Safety
+    /// `callable` and the `argc` words behind it were written by the caller, and `entered` is what the call of them gave.
     unsafe fn finish_entry(&mut self, callable: *mut Word, argc: usize, entered: Result<Called>) -> Result<Value> {
         // SAFETY: the caller wrote the words; what is left of them is released here.
         unsafe {

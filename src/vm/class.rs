@@ -53,6 +53,14 @@ fn native_new(vm: &mut Vm, class: &Ref<Type>, arguments: CallArgs<'_>) -> Result
     signature.call(vm, native, &Value::NONE, CallArgs { values: &values, names: arguments.names })
 }
 
+/// What a class adds to what its bases' instances have.
+struct DeclaredSlots {
+    /// The names of its `__slots__`, in the order of their places.
+    members: Vec<Value>,
+    wants_dict: bool,
+    wants_weakrefs: bool,
+}
+
 impl Vm {
     fn constructor_signature(&mut self, native: &'static Native) -> Rc<Signature> {
         let key = std::ptr::from_ref(native) as usize;
@@ -432,54 +440,8 @@ impl Vm {
             self.warn(ExceptionKind::RuntimeWarning, &format!("non-string key in the __dict__ of class {name}"))?;
         }
         let bases = self.new_tuple(base_values.clone());
-        let slots_name = self.name(Name::Slots);
-        let own_slots = self.dict_get(&dict, &slots_name)?;
         let any_dict = base_values.iter().any(|base| base.downcast::<Type>().is_some_and(|base| base.get(self).has(HAS_DICT)));
-        let (mut wants_dict, mut wants_weakrefs) = (own_slots.is_none(), own_slots.is_none());
-        if base.get(self).has(IS_METACLASS) {
-            // Classes have a `__dict__` and weak references of their own kind.
-            (wants_dict, wants_weakrefs) = (false, false);
-        }
-        let mut members: Vec<Value> = Vec::new();
-        if let Some(slots) = &own_slots {
-            let names = if slots.holds::<Str>() { vec![slots.clone()] } else { self.collect(slots)? };
-            if !names.is_empty() && matches!(base.get(self).layout, Layout::Int | Layout::Tuple | Layout::Bytes | Layout::Type) {
-                let message = format!("nonempty __slots__ not supported for subtype of '{}'", self.class_name(&base));
-                return Err(self.type_error(message));
-            }
-            for slot in names {
-                let Some(text) = self.text_of(&slot).map(ToString::to_string) else {
-                    let message = format!("__slots__ items must be strings, not '{}'", self.type_name(&slot));
-                    return Err(self.type_error(message));
-                };
-                if !crate::text::is_identifier(&crate::text::Text::from(text.as_str())) {
-                    return Err(self.type_error("__slots__ must be identifiers"));
-                }
-                match text.as_str() {
-                    "__dict__" if wants_dict || any_dict => {
-                        return Err(self.type_error("__dict__ slot disallowed: we already got one"));
-                    }
-                    "__dict__" => wants_dict = true,
-                    "__weakref__" if wants_weakrefs || self.any_base_has_weakrefs(&base_values) => {
-                        return Err(self.type_error("__weakref__ slot disallowed: we already got one"));
-                    }
-                    "__weakref__" => wants_weakrefs = true,
-                    _ => {
-                        let class_name = self.text_of(name).map(ToString::to_string).unwrap_or_default();
-                        let slot = self.intern(&mangle(&class_name, &text));
-                        // These two entries are taken out of the namespace below.
-                        let is_taken = matches!(text.as_str(), "__qualname__" | "__classcell__");
-                        if !is_taken && self.dict_get(&dict, &slot)?.is_some() {
-                            let message = format!("'{text}' in __slots__ conflicts with class variable");
-                            return Err(self.value_error(message));
-                        }
-                        members.push(slot);
-                    }
-                }
-            }
-        }
-        // Classes with the same slots have the same layout, whatever their order.
-        members.sort_by_key(|slot| self.text_of(slot).map(ToString::to_string));
+        let DeclaredSlots { members, wants_dict, mut wants_weakrefs } = self.declared_slots(name, &base, &base_values, any_dict, &dict)?;
         let base_payload = base.get(self);
         let layout = base_payload.layout;
         let base_fixed = base_payload.fixed_slots;
@@ -542,31 +504,9 @@ impl Vm {
         let class: Ref<Type> = self.alloc_for(&metaclass, Type::new(parts));
         let class_value: Value = (*class).clone();
 
-        // The namespace's special entries.
-        let module_name = self.name(Name::Module);
-        if self.dict_get(&dict, &module_name)?.is_none() {
-            if let Some(module) = self.caller_module_name()? {
-                self.dict_set(&dict, &module_name, module)?;
-            }
-        }
-        let new_name = self.name(Name::New);
-        if let Some(function) = self.dict_get(&dict, &new_name)? {
-            if function.holds::<Function>() {
-                let function = crate::object::types::descriptor::new_staticmethod(self, function);
-                self.dict_set(&dict, &new_name, function)?;
-            }
-        }
-        for special in [Name::InitSubclass, Name::ClassGetItem] {
-            let special = self.name(special);
-            if let Some(function) = self.dict_get(&dict, &special)? {
-                if function.holds::<Function>() {
-                    let function = crate::object::types::descriptor::new_classmethod(self, function);
-                    self.dict_set(&dict, &special, function)?;
-                }
-            }
-        }
         let cell_name = self.name(Name::ClassCell);
         let cell = self.dict_remove(&dict, &cell_name)?.map(|(_, cell)| cell);
+        self.complete_functions(&dict)?;
         for (place, member) in members.iter().enumerate() {
             let descriptor = Member { name: member.clone(), owner: class_value.clone(), index: first_member + place as u16 };
             let descriptor = self.alloc(TypeId::MemberDescriptor, descriptor).into_value();
@@ -580,28 +520,9 @@ impl Vm {
             let descriptor = self.weakref_descriptor(&class_value);
             self.set_unless_there(&dict, "__weakref__", descriptor)?;
         }
-        let doc = self.name(Name::Doc);
-        match self.dict_get(&dict, &doc)? {
-            None => self.dict_set(&dict, &doc, Value::NONE)?,
-            Some(text) if text.holds::<Str>() => drop(self.expect_string(&text, "__doc__")?),
-            Some(_) => {}
-        }
-        let eq_name = self.name(Name::Eq);
-        if self.dict_get(&dict, &eq_name)?.is_some() {
-            self.set_unless_there(&dict, "__hash__", Value::NONE)?;
-        }
-
+        self.complete_doc_and_hash(&dict)?;
         if let Some(cell) = cell {
-            match cell.downcast::<CellPayload>() {
-                Some(cell) => {
-                    let old = std::mem::replace(&mut cell.get_mut(self).content, class_value.clone());
-                    drop(old);
-                }
-                None => {
-                    let message = format!("type.__new__(): __classcell__ must be a nonlocal cell, not <class '{}'>", self.type_name(&cell));
-                    return Err(self.type_error(message));
-                }
-            }
+            self.fill_class_cell(&cell, &class_value)?;
         }
 
         // The MRO, by the metaclass's own `mro` if it has one.
@@ -624,6 +545,116 @@ impl Vm {
         self.call_set_names(&class)?;
         self.call_init_subclass(&class, keywords)?;
         Ok(class_value)
+    }
+
+    /// What a class's `__slots__` ask for, beside `bases`, of which `base` says how instances are laid out; without `__slots__`, a `__dict__` and weak
+    /// references. `any_dict`: some base's instances have a `__dict__`.
+    fn declared_slots(&mut self, name: &Value, base: &Ref<Type>, bases: &[Value], any_dict: bool, dict: &Ref<Dict>) -> Result<DeclaredSlots> {
+        let slots_name = self.name(Name::Slots);
+        let own_slots = self.dict_get(dict, &slots_name)?;
+        let (mut wants_dict, mut wants_weakrefs) = (own_slots.is_none(), own_slots.is_none());
+        if base.get(self).has(IS_METACLASS) {
+            // Classes have a `__dict__` and weak references of their own kind.
+            (wants_dict, wants_weakrefs) = (false, false);
+        }
+        let mut members: Vec<Value> = Vec::new();
+        if let Some(slots) = &own_slots {
+            let names = if slots.holds::<Str>() { vec![slots.clone()] } else { self.collect(slots)? };
+            if !names.is_empty() && matches!(base.get(self).layout, Layout::Int | Layout::Tuple | Layout::Bytes | Layout::Type) {
+                let message = format!("nonempty __slots__ not supported for subtype of '{}'", self.class_name(base));
+                return Err(self.type_error(message));
+            }
+            for slot in names {
+                let Some(text) = self.text_of(&slot).map(ToString::to_string) else {
+                    let message = format!("__slots__ items must be strings, not '{}'", self.type_name(&slot));
+                    return Err(self.type_error(message));
+                };
+                if !crate::text::is_identifier(&crate::text::Text::from(text.as_str())) {
+                    return Err(self.type_error("__slots__ must be identifiers"));
+                }
+                match text.as_str() {
+                    "__dict__" if wants_dict || any_dict => {
+                        return Err(self.type_error("__dict__ slot disallowed: we already got one"));
+                    }
+                    "__dict__" => wants_dict = true,
+                    "__weakref__" if wants_weakrefs || self.any_base_has_weakrefs(bases) => {
+                        return Err(self.type_error("__weakref__ slot disallowed: we already got one"));
+                    }
+                    "__weakref__" => wants_weakrefs = true,
+                    _ => {
+                        let class_name = self.text_of(name).map(ToString::to_string).unwrap_or_default();
+                        let slot = self.intern(&mangle(&class_name, &text));
+                        // These two entries are taken out of the namespace below.
+                        let is_taken = matches!(text.as_str(), "__qualname__" | "__classcell__");
+                        if !is_taken && self.dict_get(dict, &slot)?.is_some() {
+                            let message = format!("'{text}' in __slots__ conflicts with class variable");
+                            return Err(self.value_error(message));
+                        }
+                        members.push(slot);
+                    }
+                }
+            }
+        }
+        // Classes with the same slots have the same layout, whatever their order.
+        members.sort_by_key(|slot| self.text_of(slot).map(ToString::to_string));
+        Ok(DeclaredSlots { members, wants_dict, wants_weakrefs })
+    }
+
+    /// A class's `__module__`, and the functions in its namespace that are methods of the class without saying so.
+    fn complete_functions(&mut self, dict: &Ref<Dict>) -> Result<()> {
+        let module_name = self.name(Name::Module);
+        if self.dict_get(dict, &module_name)?.is_none() {
+            if let Some(module) = self.caller_module_name()? {
+                self.dict_set(dict, &module_name, module)?;
+            }
+        }
+        let new_name = self.name(Name::New);
+        if let Some(function) = self.dict_get(dict, &new_name)? {
+            if function.holds::<Function>() {
+                let function = crate::object::types::descriptor::new_staticmethod(self, function);
+                self.dict_set(dict, &new_name, function)?;
+            }
+        }
+        for special in [Name::InitSubclass, Name::ClassGetItem] {
+            let special = self.name(special);
+            if let Some(function) = self.dict_get(dict, &special)? {
+                if function.holds::<Function>() {
+                    let function = crate::object::types::descriptor::new_classmethod(self, function);
+                    self.dict_set(dict, &special, function)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Classes have a `__doc__` always, and no `__hash__` when they have an `__eq__` alone.
+    fn complete_doc_and_hash(&mut self, dict: &Ref<Dict>) -> Result<()> {
+        let doc = self.name(Name::Doc);
+        match self.dict_get(dict, &doc)? {
+            None => self.dict_set(dict, &doc, Value::NONE)?,
+            Some(text) if text.holds::<Str>() => drop(self.expect_string(&text, "__doc__")?),
+            Some(_) => {}
+        }
+        let eq_name = self.name(Name::Eq);
+        if self.dict_get(dict, &eq_name)?.is_some() {
+            self.set_unless_there(dict, "__hash__", Value::NONE)?;
+        }
+        Ok(())
+    }
+
+    /// `__class__` of the class's methods, from now on.
+    fn fill_class_cell(&mut self, cell: &Value, class: &Value) -> Result<()> {
+        match cell.downcast::<CellPayload>() {
+            Some(cell) => {
+                let old = std::mem::replace(&mut cell.get_mut(self).content, class.clone());
+                drop(old);
+            }
+            None => {
+                let message = format!("type.__new__(): __classcell__ must be a nonlocal cell, not <class '{}'>", self.type_name(&cell));
+                return Err(self.type_error(message));
+            }
+        }
+        Ok(())
     }
 
     /// An entry of a class's namespace that the class statement may have made itself.

@@ -46,6 +46,9 @@ pub(crate) enum Outcome {
 const RESUME_COST: i64 = 2;
 
 /// The payload of a word that is a pointer to an object of layout `T`.
+///
+/// # Safety
+/// The word is such a pointer, and the object lives.
 #[inline(always)]
 unsafe fn payload<T>(word: Word) -> *mut T {
     // SAFETY: the caller has checked the layout.
@@ -1653,6 +1656,9 @@ impl Vm {
 }
 
 /// What a module has at the place that `cache` names, if the version of its namespace is the one there; else unbound.
+///
+/// # Safety
+/// The object in the word lives.
 #[inline(always)]
 unsafe fn module_entry(object: Word, cache: u64) -> Word {
     if !is_layout(object, Layout::Module) {
@@ -1666,6 +1672,9 @@ unsafe fn module_entry(object: Word, cache: u64) -> Word {
 }
 
 /// What a class has at the place that `cache` names, if it is the class that the cache was filled for; else unbound.
+///
+/// # Safety
+/// The object in the word lives.
 #[inline(always)]
 unsafe fn class_entry(object: Word, cache: u64) -> Word {
     if !is_layout(object, Layout::Type) {
@@ -1679,6 +1688,9 @@ unsafe fn class_entry(object: Word, cache: u64) -> Word {
 }
 
 /// The entry of a class of the MRO: which class stands in the upper 8 bits, which entry in the lower 24.
+///
+/// # Safety
+/// The class lives, and has not changed since the entry was noted.
 #[inline(always)]
 unsafe fn shared_entry(class: *const Type, entry: u32) -> Word {
     // SAFETY: the caller's cache holds.

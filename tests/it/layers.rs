@@ -39,7 +39,6 @@ const UNSAFE_FILES: &[&str] = &[
     "object/intern.rs",
     "object/layout.rs",
     "object/mailbox.rs",
-    "object/type_object.rs",
     "object/types/dict.rs",
     "object/types/function_methods.rs",
     "object/types/generator.rs",

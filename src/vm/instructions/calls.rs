@@ -200,6 +200,9 @@ impl Vm {
 
     /// Enters a script function with spread arguments, after the receiver if it was bound to one: its frame stands at the stack's top, from where the
     /// result is fetched.
+    ///
+    /// # Safety
+    /// As for `call_spread`, whose words these are.
     unsafe fn enter_spread(
         &mut self,
         callable: *mut Word,

@@ -222,26 +222,19 @@ impl Vm {
 
     #[inline(never)]
     pub(crate) fn load_name(&mut self, window: Window, i: Instruction) -> Result<()> {
-        let name = window.name(i.c());
         let namespace = self.namespace();
-        let value = match self.find_in_namespace(&namespace, &name)? {
-            Some(value) => Some(value),
-            None => self.find_global(window, &name)?,
-        };
-        match value {
-            Some(value) => {
-                window.set(i.a(), value);
-                Ok(())
-            }
-            None => Err(self.undefined_name(&name)),
-        }
+        self.load_from_or_global(window, i, &namespace)
     }
 
     #[inline(never)]
     pub(crate) fn load_mapping_or_global(&mut self, window: Window, i: Instruction) -> Result<()> {
         let mapping = window.take_temporary(i.a());
+        self.load_from_or_global(window, i, &mapping)
+    }
+
+    fn load_from_or_global(&mut self, window: Window, i: Instruction, namespace: &Value) -> Result<()> {
         let name = window.name(i.c());
-        let value = match self.find_in_namespace(&mapping, &name)? {
+        let value = match self.find_in_namespace(namespace, &name)? {
             Some(value) => Some(value),
             None => self.find_global(window, &name)?,
         };
