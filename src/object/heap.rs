@@ -542,7 +542,7 @@ impl Drop for Heap {
             });
         }
         for &block in self.blocks.borrow().iter() {
-            // SAFETY: allocated with this layout in `new_page`.
+            // SAFETY: allocated with this layout in `unused_page`.
             unsafe { dealloc(block, block_layout()) };
         }
     }
@@ -633,6 +633,8 @@ pub(crate) unsafe fn destroy(header: *mut Header) {
     heap.free_depth.set(depth);
 }
 
+/// # Safety
+/// As for [`destroy`]; the object lies in `heap`.
 #[inline(always)]
 unsafe fn destroy_one(heap: &Heap, header: *mut Header) {
     // SAFETY: intact; after `drop_contents` only the cell is left.
@@ -655,6 +657,9 @@ unsafe fn destroy_one(heap: &Heap, header: *mut Header) {
 }
 
 /// Drops payload, extra words and the count of the type.
+///
+/// # Safety
+/// The payload has not been dropped yet, and nobody uses it any more.
 #[inline(always)]
 unsafe fn drop_contents(header: *mut Header) {
     // SAFETY: the header is intact; the layout says which payload follows (H4); types outlive their instances.
