@@ -469,9 +469,10 @@ impl Vm {
             }
         }
         let dict = self.class_dict(class);
-        // A name that no site has is in no inline cache.
+        // A name that no site has is in no inline cache; but a place for it may move the others.
         let is_unknown = !text.starts_with("__") && !crate::object::intern::is_site_name(name);
-        if is_unknown || value.is_some_and(|value| self.is_quiet_change(class, name, value)) {
+        let moves = value.is_some() && dict.get(self).moves_when_grown();
+        if is_unknown && !moves || value.is_some_and(|value| self.is_quiet_change(class, name, value)) {
             self.class_value_changed();
         } else {
             self.class_changed(class);

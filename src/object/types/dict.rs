@@ -309,6 +309,12 @@ impl Dict {
         place == self.entries.capacity() || place >= SMALL && (place + 1 + self.lost as usize) * 3 > self.index.len() * 2
     }
 
+    /// Whether one more key gives the keys that are there other places, because removed ones are squeezed out.
+    pub(crate) fn moves_when_grown(&self) -> bool {
+        let place = self.entries.len();
+        self.used < place && place >= SMALL && (place + 1 + self.lost as usize) * 3 > self.index.len() * 2
+    }
+
     fn push_after_growth(&mut self, key: Value, hash: i64, value: Value) {
         let place = self.entries.len();
         self.entries.push(Entry { hash, key, value });
