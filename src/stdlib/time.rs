@@ -2,7 +2,7 @@
 
 use crate::object::native::{Args, NativeModule, getter, native};
 use crate::object::type_object::{Slots, TypeSpec};
-use crate::object::types::codec::{decode_os, encode_os};
+use crate::object::types::codec::decode_os;
 use crate::object::types::numeric::{float_of, int_of};
 use crate::object::types::str::Str;
 use crate::object::types::str_methods::text;
@@ -10,6 +10,7 @@ use crate::object::types::structseq::{self, Fields, item};
 use crate::object::types::tuple::Tuple;
 use crate::object::value::Value;
 use crate::os::clock::{self, BrokenTime, Clock};
+use crate::text::TextBuilder;
 use crate::vm::{Result, Vm};
 
 pub(crate) const MODULE: NativeModule = NativeModule {
@@ -263,6 +264,10 @@ fn from_tuple(vm: &mut Vm, value: &Value, function: &str) -> Result<BrokenTime> 
     for (number, item) in numbers.iter_mut().zip(&items) {
         *number = vm.parsed_int(item)?.into();
     }
+    // The system's structure counts from 1900 in 32 bits.
+    if numbers[0] < i64::from(i32::MIN) + 1900 {
+        return Err(vm.overflow_error("year out of range"));
+    }
     let mut time = BrokenTime {
         year: numbers[0],
         month: numbers[1] as i32,
@@ -270,7 +275,8 @@ fn from_tuple(vm: &mut Vm, value: &Value, function: &str) -> Result<BrokenTime> 
         hour: numbers[3] as i32,
         minute: numbers[4] as i32,
         second: numbers[5] as i32,
-        weekday: (numbers[6] as i32).rem_euclid(7),
+        // Sunday comes first in that structure: one before Monday is a Sunday, what is before that is none.
+        weekday: if numbers[6] < -1 { -1 } else { (numbers[6] as i32).rem_euclid(7) },
         yearday: numbers[7] as i32,
         dst: numbers[8] as i32,
         ..BrokenTime::default()
@@ -309,6 +315,7 @@ fn checked_calendar(vm: &mut Vm, mut time: BrokenTime) -> Result<BrokenTime> {
     check((0..24).contains(&time.hour), "hour out of range")?;
     check((0..60).contains(&time.minute), "minute out of range")?;
     check((0..=61).contains(&time.second), "seconds out of range")?;
+    check(time.weekday >= 0, "day of week out of range")?;
     check((1..=366).contains(&time.yearday), "day of year out of range")?;
     Ok(time)
 }
@@ -354,315 +361,25 @@ fn strftime(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let name = vm.type_name(&args[0]);
         return Err(vm.type_error(format!("strftime() argument 1 must be str, not {name}")));
     }
-    let format = encode_os(text(vm, &args[0])).unwrap_or_default();
+    let format: Vec<u32> = text(vm, &args[0]).codes().collect();
+    if format.contains(&0) {
+        return Err(vm.value_error("embedded null character"));
+    }
     let time = argument_or_now(vm, args.given(1), "strftime")?;
-    let mut out = Vec::new();
-    for (place, part) in format.split(|&byte| byte == 0).enumerate() {
-        if place > 0 {
-            out.push(0);
-        }
-        if !part.is_empty() {
-            out.extend(clock::format(part, &time));
+    let mut out = TextBuilder::default();
+    // Lone surrogates stay as they are; what is between them goes through the system's function.
+    for part in format.chunk_by(|&left, &right| char::from_u32(left).is_some() == char::from_u32(right).is_some()) {
+        match part.iter().map(|&code| char::from_u32(code)).collect::<Option<String>>() {
+            Some(part) => out.push_text(&decode_os(&clock::format(part.as_bytes(), &time))),
+            None => part.iter().for_each(|&code| out.push_code(code)),
         }
     }
-    Ok(vm.new_str(decode_os(&out)))
+    Ok(vm.new_str(out.finish()))
 }
 
-/// What a format asks of a text, as far as it was read.
-#[derive(Default)]
-struct Parsed {
-    year: Option<i64>,
-    month: Option<i32>,
-    day: Option<i32>,
-    hour: i32,
-    minute: i32,
-    second: i32,
-    afternoon: Option<bool>,
-    weekday: Option<i32>,
-    yearday: Option<i32>,
-    week: Option<(i32, bool)>,
-    zone: Option<(String, i32)>,
-    offset: Option<i64>,
-}
-
+/// Formats are read in script, by what `datetime.strptime` uses too.
 fn strptime(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    for (place, value) in args.iter().take(2).enumerate() {
-        if !value.is_unbound() && !value.holds::<Str>() {
-            let shown = vm.type_of(value);
-            let shown = vm.repr_text(&shown)?;
-            return Err(vm.type_error(format!("strptime() argument {place} must be str, not {shown}")));
-        }
-    }
-    let source = text(vm, &args[0]).to_utf8_lossy().into_owned();
-    let format = match args.given(1) {
-        Some(format) => text(vm, format).to_utf8_lossy().into_owned(),
-        None => "%a %b %d %H:%M:%S %Y".to_owned(),
-    };
-    let chars: Vec<char> = source.chars().collect();
-    let mut parsed = Parsed::default();
-    match parse(&chars, &expanded(&format), &mut parsed) {
-        Ok(end) if end == chars.len() => {}
-        Ok(end) => {
-            let rest: String = chars[end..].iter().collect();
-            return Err(vm.value_error(format!("unconverted data remains: {rest}")));
-        }
-        Err(Mismatch::Data) => {
-            let shown = vm.repr_text(&args[0])?;
-            let wanted = vm.new_str(format);
-            let wanted = vm.repr_text(&wanted)?;
-            return Err(vm.value_error(format!("time data {shown} does not match format {wanted}")));
-        }
-        Err(Mismatch::Directive(letter)) => {
-            let wanted = vm.new_str(format.as_str());
-            let wanted = vm.repr_text(&wanted)?;
-            return Err(vm.value_error(format!("'{letter}' is a bad directive in format {wanted}")));
-        }
-        Err(Mismatch::StrayPercent) => return Err(vm.value_error(format!("stray %% in format '{format}'"))),
-    }
-    let time = finish(parsed);
-    // A leap day without a year is taken for one of 1904.
-    let is_leap = time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0) || time.year == 1900;
-    let days = match time.month {
-        2 if is_leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    if time.day > days {
-        return Err(vm.value_error("day is out of range for month"));
-    }
-    struct_time(vm, &time)
-}
-
-enum Mismatch {
-    Data,
-    Directive(char),
-    StrayPercent,
-}
-
-/// The format with its shorthands written out.
-fn expanded(format: &str) -> Vec<char> {
-    let mut out = Vec::new();
-    let mut chars = format.chars();
-    while let Some(char) = chars.next() {
-        if char != '%' {
-            out.push(char);
-            continue;
-        }
-        let whole = match chars.clone().next() {
-            Some('c') => "%a %b %d %H:%M:%S %Y",
-            Some('x') => "%m/%d/%y",
-            Some('X' | 'T') => "%H:%M:%S",
-            Some('D') => "%m/%d/%y",
-            Some('R') => "%H:%M",
-            _ => {
-                out.push('%');
-                out.extend(chars.next());
-                continue;
-            }
-        };
-        chars.next();
-        out.extend(whole.chars());
-    }
-    out
-}
-
-fn digits(source: &[char], at: &mut usize, most: usize) -> std::result::Result<i64, Mismatch> {
-    let start = *at;
-    let mut value = 0;
-    while *at - start < most
-        && let Some(digit) = source.get(*at).and_then(|char| char.to_digit(10))
-    {
-        value = value * 10 + i64::from(digit);
-        *at += 1;
-    }
-    if *at == start { Err(Mismatch::Data) } else { Ok(value) }
-}
-
-fn ranged(source: &[char], at: &mut usize, most: usize, range: std::ops::RangeInclusive<i64>) -> std::result::Result<i32, Mismatch> {
-    let start = *at;
-    // The longest number that is in range, as a pattern with alternatives finds it.
-    for length in (1..=most).rev() {
-        let mut end = start;
-        if let Ok(value) = digits(source, &mut end, length)
-            && range.contains(&value)
-        {
-            *at = end;
-            return Ok(value as i32);
-        }
-    }
-    Err(Mismatch::Data)
-}
-
-fn named(source: &[char], at: &mut usize, names: &[&str], short: bool) -> std::result::Result<i32, Mismatch> {
-    let rest: String = source[*at..].iter().collect::<String>().to_lowercase();
-    let mut best: Option<(usize, usize)> = None;
-    for (place, name) in names.iter().enumerate() {
-        let name = if short { &name[..3] } else { name }.to_lowercase();
-        if rest.starts_with(&name) && best.is_none_or(|(length, _)| length < name.len()) {
-            best = Some((name.len(), place));
-        }
-    }
-    let (length, place) = best.ok_or(Mismatch::Data)?;
-    *at += length;
-    Ok(place as i32)
-}
-
-fn parse(source: &[char], format: &[char], parsed: &mut Parsed) -> std::result::Result<usize, Mismatch> {
-    let (mut at, mut place) = (0, 0);
-    while place < format.len() {
-        let char = format[place];
-        place += 1;
-        if char.is_whitespace() {
-            while format.get(place).is_some_and(|char| char.is_whitespace()) {
-                place += 1;
-            }
-            let start = at;
-            while source.get(at).is_some_and(|char| char.is_whitespace()) {
-                at += 1;
-            }
-            if at == start {
-                return Err(Mismatch::Data);
-            }
-            continue;
-        }
-        if char != '%' {
-            let same = source.get(at).is_some_and(|&found| found == char || found.to_lowercase().eq(char.to_lowercase()));
-            if !same {
-                return Err(Mismatch::Data);
-            }
-            at += 1;
-            continue;
-        }
-        let Some(&letter) = format.get(place) else { return Err(Mismatch::StrayPercent) };
-        place += 1;
-        match letter {
-            'Y' => {
-                let start = at;
-                parsed.year = Some(digits(source, &mut at, 4)?);
-                if at - start != 4 {
-                    return Err(Mismatch::Data);
-                }
-            }
-            'y' => {
-                let start = at;
-                let year = digits(source, &mut at, 2)?;
-                if at - start != 2 {
-                    return Err(Mismatch::Data);
-                }
-                parsed.year = Some(if year <= 68 { 2000 + year } else { 1900 + year });
-            }
-            'm' => parsed.month = Some(ranged(source, &mut at, 2, 1..=12)?),
-            'd' | 'e' => {
-                if source.get(at) == Some(&' ') {
-                    at += 1;
-                }
-                parsed.day = Some(ranged(source, &mut at, 2, 1..=31)?);
-            }
-            'H' => parsed.hour = ranged(source, &mut at, 2, 0..=23)?,
-            'I' => parsed.hour = ranged(source, &mut at, 2, 1..=12)?,
-            'M' => parsed.minute = ranged(source, &mut at, 2, 0..=59)?,
-            'S' => parsed.second = ranged(source, &mut at, 2, 0..=61)?,
-            'f' => {
-                digits(source, &mut at, 6)?;
-            }
-            'j' => parsed.yearday = Some(ranged(source, &mut at, 3, 1..=366)?),
-            'w' => parsed.weekday = Some((ranged(source, &mut at, 1, 0..=6)? + 6) % 7),
-            'u' => parsed.weekday = Some(ranged(source, &mut at, 1, 1..=7)? - 1),
-            'U' => parsed.week = Some((ranged(source, &mut at, 2, 0..=53)?, true)),
-            'W' => parsed.week = Some((ranged(source, &mut at, 2, 0..=53)?, false)),
-            'a' => parsed.weekday = Some(named(source, &mut at, &DAYS, true)?),
-            'A' => parsed.weekday = Some(named(source, &mut at, &DAYS, false)?),
-            'b' | 'h' => parsed.month = Some(named(source, &mut at, &MONTHS, true)? + 1),
-            'B' => parsed.month = Some(named(source, &mut at, &MONTHS, false)? + 1),
-            'p' => parsed.afternoon = Some(named(source, &mut at, &["am ", "pm "].map(|name| name.trim()), false)? == 1),
-            'z' => parsed.offset = Some(zone_offset(source, &mut at)?),
-            'Z' => {
-                let local = clock::local(Clock::Real.now() / 1_000_000_000).unwrap_or_default();
-                let names = ["UTC", "GMT", local.zone.as_str()];
-                let found = named(source, &mut at, &names, false)?;
-                parsed.zone = Some((names[found as usize].to_owned(), 0));
-            }
-            '%' => {
-                if source.get(at) != Some(&'%') {
-                    return Err(Mismatch::Data);
-                }
-                at += 1;
-            }
-            other => return Err(Mismatch::Directive(other)),
-        }
-    }
-    Ok(at)
-}
-
-fn zone_offset(source: &[char], at: &mut usize) -> std::result::Result<i64, Mismatch> {
-    if source.get(*at) == Some(&'Z') {
-        *at += 1;
-        return Ok(0);
-    }
-    let sign = match source.get(*at) {
-        Some('+') => 1,
-        Some('-') => -1,
-        _ => return Err(Mismatch::Data),
-    };
-    *at += 1;
-    let hours = ranged(source, at, 2, 0..=23)?;
-    if source.get(*at) == Some(&':') {
-        *at += 1;
-    }
-    let minutes = ranged(source, at, 2, 0..=59)?;
-    Ok(sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
-}
-
-/// Days from 1970-01-01 to a day of the proleptic Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-fn month_and_day(year: i64, yearday: i32) -> (i32, i32) {
-    let mut month = 1;
-    while month < 12 && days_from_civil(year, month + 1, 1) - days_from_civil(year, 1, 1) < i64::from(yearday) {
-        month += 1;
-    }
-    let before = days_from_civil(year, month, 1) - days_from_civil(year, 1, 1);
-    (month as i32, yearday - before as i32)
-}
-
-fn finish(parsed: Parsed) -> BrokenTime {
-    let leap_day = parsed.year.is_none() && parsed.month == Some(2) && parsed.day == Some(29);
-    let year = parsed.year.unwrap_or(if leap_day { 1904 } else { 1900 });
-    let mut yearday = parsed.yearday;
-    if let (None, Some((week, from_sunday)), Some(weekday)) = (yearday, parsed.week, parsed.weekday) {
-        let first = (days_from_civil(year, 1, 1) + 3).rem_euclid(7) as i32;
-        let (first, weekday) = if from_sunday { ((first + 1) % 7, (weekday + 1) % 7) } else { (first, weekday) };
-        let week_zero = (7 - first) % 7;
-        yearday = Some(if week == 0 { 1 + weekday - first } else { 1 + week_zero + 7 * (week - 1) + weekday });
-    }
-    let (month, day) = match (parsed.month, parsed.day, yearday) {
-        (None, None, Some(yearday)) => month_and_day(year, yearday),
-        (month, day, _) => (month.unwrap_or(1), day.unwrap_or(1)),
-    };
-    let start = days_from_civil(year, 1, 1);
-    let days = days_from_civil(year, i64::from(month), i64::from(day));
-    let hour = match parsed.afternoon {
-        Some(afternoon) => parsed.hour % 12 + if afternoon { 12 } else { 0 },
-        None => parsed.hour,
-    };
-    BrokenTime {
-        year: if leap_day { 1900 } else { year },
-        month,
-        day,
-        hour,
-        minute: parsed.minute,
-        second: parsed.second,
-        weekday: parsed.weekday.unwrap_or((days + 3).rem_euclid(7) as i32),
-        yearday: yearday.unwrap_or((days - start + 1) as i32),
-        dst: parsed.zone.as_ref().map_or(-1, |zone| zone.1),
-        zone: parsed.zone.map(|zone| zone.0).unwrap_or_default(),
-        offset: parsed.offset.unwrap_or(0),
-    }
+    let module = vm.import("_strptime")?;
+    let given: Vec<Value> = args.iter().filter(|value| !value.is_unbound()).cloned().collect();
+    vm.call_method(&module, "_strptime_time", &given)
 }
