@@ -7,6 +7,7 @@
 use logos::Logos;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::Options;
 use crate::ast::{Ast, Constant, Expr, Span};
 use crate::error::{Fault, Place, Warning};
 use crate::layout::Layout;
@@ -68,6 +69,7 @@ struct Lexer<'s, 'a> {
     layout: Layout,
     brackets: Vec<Bracket>,
     any_brackets: bool,
+    max_int_digits: usize,
     inside: Vec<Inside>,
     /// Whether the fault is one that a fault of the parser before it hides.
     uncertain: bool,
@@ -76,14 +78,15 @@ struct Lexer<'s, 'a> {
 
 /// Lexes the whole of `source`; names and numbers are stored in `ast`. What was found before an
 /// error is kept.
-pub(crate) fn lex(source: &str, ast: &mut Ast, start: Token, any_brackets: bool) -> (Lexed, Option<Box<LexFault>>) {
+pub(crate) fn lex(source: &str, ast: &mut Ast, start: Token, options: Options) -> (Lexed, Option<Box<LexFault>>) {
     let mut lexer = Lexer {
         source,
         raw: Raw::lexer(source),
         ast,
         layout: Layout::default(),
         brackets: Vec::new(),
-        any_brackets,
+        any_brackets: options.any_brackets,
+        max_int_digits: options.max_int_digits.unwrap_or(literal::MAX_DECIMAL_DIGITS),
         inside: Vec::new(),
         uncertain: false,
         out: Lexed::default(),
@@ -318,16 +321,19 @@ impl Lexer<'_, '_> {
         let span = Span::new(start as u32, end as u32);
         let expr = self.ast.add_expr(span, Expr::Constant(constant));
         if let Constant::BigInt { digits, radix: 10 } = constant
-            && digits.len() > literal::MAX_DECIMAL_DIGITS
+            && self.max_int_digits != 0
+            && digits.len() > self.max_int_digits
         {
             let message = format!(
                 "Exceeds the limit ({} digits) for integer string conversion: value has {} digits; \
                  use sys.set_int_max_str_digits() to increase the limit \
                  - Consider hexadecimal for huge integer literals to avoid decimal conversion limits.",
-                literal::MAX_DECIMAL_DIGITS,
+                self.max_int_digits,
                 digits.len()
             );
-            return Err(Fault::new(message, Place::span(span)));
+            // Of this CPython knows the line only.
+            let line_start = self.source[..start].rfind('\n').map_or(0, |newline| newline + 1);
+            return Err(Fault::new(message, Place::cursor(line_start as u32)));
         }
         self.go_to(end);
         self.push(start, Token::Number(expr), end);

@@ -79,6 +79,8 @@ pub struct Options {
     pub max_depth: usize,
     /// Whether brackets may be nested deeper than CPython lets them: for texts that programs write.
     pub any_brackets: bool,
+    /// The most digits of a decimal integer, as in conversions of texts: `None` for the usual bound, zero for none.
+    pub max_int_digits: Option<usize>,
     /// How many bytes of the native stack may be used; zero when there are plenty. What is nested deeper than that is refused as too deep.
     pub stack_bytes: usize,
 }
@@ -249,7 +251,7 @@ fn parse_decoded(source: &str, mode: Mode, options: Options) -> Result<Accepted,
         Mode::Expression => Token::StartExpression,
         Mode::Module | Mode::Interactive => Token::StartModule,
     };
-    let (mut lexed, lex_fault) = lexer::lex(source, &mut ast, start, options.any_brackets);
+    let (mut lexed, lex_fault) = lexer::lex(source, &mut ast, start, options);
     soft::rewrite(&mut lexed.tokens, names);
     let mut tree = Tree::new(ast, source, std::mem::take(&mut lexed.strings));
     let reader = lexed.tokens.iter().map(|&lexeme| Ok(lexeme));

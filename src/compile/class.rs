@@ -126,7 +126,9 @@ impl Compiler<'_> {
         }
         self.body_with_doc(body)?;
         let attributes: Vec<Name> = self.scopes[scope].static_attributes.clone();
-        let items = attributes.into_iter().map(|name| Constant::Str(self.names.shared(name))).collect();
+        let mut names: Vec<_> = attributes.into_iter().map(|name| self.names.shared(name)).collect();
+        names.sort_unstable();
+        let items = names.into_iter().map(Constant::Str).collect();
         self.load_const(Constant::Tuple(items), value, NOWHERE);
         self.store_implicit("__static_attributes__", value, NOWHERE);
         if self.scopes[scope].needs_class_dict

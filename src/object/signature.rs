@@ -357,6 +357,11 @@ impl Signature {
                 return Some(format!("{name}() missing required argument '{}'{position}", parameter.name));
             }
         }
+        // The names after operands that were taken off are counted by themselves.
+        let known = self.parameters.iter().filter(|parameter| parameter.kind.takes_name()).count();
+        if family == Family::Unpacked && self.var_positional.is_some() && self.var_keyword.is_none() && named > known {
+            return Some(format!("{name}() takes at most {known} keyword argument{} ({named} given)", plural(known)));
+        }
         for text in &names {
             match self.named_place(text) {
                 Some(place) if place < (offset + given).min(self.positional) => {

@@ -3,7 +3,10 @@
 use scrip_grammar::Mode;
 
 use crate::object::native::{NativeModule, native};
+use crate::object::type_object::Type;
+use crate::object::types::exception::ExceptionKind;
 use crate::object::types::str::Str;
+use crate::object::value::Value;
 use crate::vm::source::SourceOptions;
 
 pub(crate) const MODULE: NativeModule = NativeModule {
@@ -21,7 +24,23 @@ pub(crate) const MODULE: NativeModule = NativeModule {
         let text = vm.dump_source(&source, mode, &filename)?;
         let options = SourceOptions { is_dump: true, ..SourceOptions::EXPRESSION };
         Ok(vm.compile_text(&text, "<ast>", options)?.into_value())
+    }),
+    // The nodes' classes are made by the script half.
+    native("__getattr__(name, /)", |vm, args| {
+        let name = vm.expect_string(&args[0], "__getattr__() argument 1")?;
+        let nodes = vm.import("ast")?;
+        let base = vm.get_attr_str(&nodes, "AST")?;
+        match vm.get_attr_str(&nodes, &name) {
+            Ok(found) if found.downcast::<Type>().is_some_and(|class| class.get(vm).is_subtype_of(&base)) => Ok(found),
+            Err(raised) if !vm.clear_if(ExceptionKind::AttributeError) => Err(raised),
+            _ => Err(vm.raise(ExceptionKind::AttributeError, format!("module '_ast' has no attribute '{name}'"))),
+        }
     })],
     types: &[],
-    init: None,
+    init: Some(|vm, module| {
+        for (name, flag) in [("ONLY_AST", 0x400), ("OPTIMIZED_AST", 0x8400), ("TYPE_COMMENTS", 0x1000), ("ALLOW_TOP_LEVEL_AWAIT", 0x2000)] {
+            vm.set_attr_str(module, &format!("PyCF_{name}"), &Value::small(flag))?;
+        }
+        Ok(())
+    }),
 };

@@ -797,13 +797,13 @@ fn inherited(vm: &mut Vm, mode: SourceOptions) -> SourceOptions {
 fn compile_source(vm: &mut Vm, source: &(Vec<u8>, bool), filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
     match std::str::from_utf8(&source.0) {
         // A text's own coding comment says nothing.
-        Ok(text) if source.1 => vm.compile_text(text, filename, options),
+        Ok(text) if source.1 => vm.compile_text(text, filename, SourceOptions { is_decoded: true, ..options }),
         _ => vm.compile_bytes(&source.0, filename, options),
     }
 }
 
 fn compile(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
-    let filename = if vm.is_bytes_like(&args[1]) {
+    let filename = if vm.is_kind(&args[1], TypeId::Bytes) {
         String::from_utf8_lossy(&vm.bytes_vec(&args[1])?).into_owned()
     } else if args[1].holds::<Str>() {
         plain(vm, &args[1])

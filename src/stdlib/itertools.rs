@@ -538,6 +538,9 @@ static PRODUCT: TypeSpec = TypeSpec {
 
 fn product_new(vm: &mut Vm, class: &Ref<Type>, args: CallArgs<'_>) -> Result<Value> {
     let mut repeat = 1;
+    if args.names.len() > 1 {
+        return Err(vm.type_error(format!("product() takes at most 1 keyword argument ({} given)", args.names.len())));
+    }
     for (name, value) in args.named() {
         let name = sequence::text(vm, name).unwrap_or_default();
         if name != "repeat" {

@@ -1,7 +1,7 @@
 //! `sys`: the interpreter as scripts see it.
 
-use crate::object::native::{Args, NativeModule, native};
-use crate::object::type_object::{CallArgs, Slots, TypeSpec};
+use crate::object::native::{Args, Native, NativeModule, native};
+use crate::object::type_object::{CallArgs, Slots, Type, TypeSpec};
 use crate::object::types::TypeId;
 use crate::object::types::exception::{Exception, ExceptionKind};
 use crate::object::types::module::{LazyRow, Module};
@@ -84,13 +84,23 @@ pub(crate) static MODULE: NativeModule = NativeModule {
     init: Some(init),
 };
 
+/// The constructor of what there is one of.
+const REFUSED: Option<Native> = Some(
+    native("tuple(*args, **kwargs)", |vm, args| {
+        let class = args[0].downcast::<Type>().expect("the class").clone();
+        let message = format!("cannot create '{}' instances", vm.class_full_name(&class));
+        Err(vm.type_error(message))
+    })
+    .shown(""),
+);
+
 macro_rules! named_tuple {
-    ($spec:ident, $fields:ident, $name:literal, [$($place:literal $field:literal),+ $(,)?]) => {
+    ($spec:ident, $fields:ident, $name:literal, $new:expr, [$($place:literal $field:literal),+ $(,)?]) => {
         static $fields: Fields = Fields { items: &[$($field),+], hidden: &[] };
         static $spec: TypeSpec = structseq::spec(
             $name,
             "",
-            None,
+            $new,
             &$fields,
     &[$(item::<$place>($field)),+],
             Slots { repr: Some(|vm, value| structseq::show(vm, value, $name, &$fields)), ..Slots::NONE },
@@ -98,21 +108,21 @@ macro_rules! named_tuple {
     };
 }
 
-named_tuple!(VERSION_INFO, VERSION_FIELDS, "sys.version_info", [0 "major", 1 "minor", 2 "micro", 3 "releaselevel", 4 "serial"]);
-named_tuple!(FLOAT_INFO, FLOAT_FIELDS, "sys.float_info", [
+named_tuple!(VERSION_INFO, VERSION_FIELDS, "sys.version_info", REFUSED, [0 "major", 1 "minor", 2 "micro", 3 "releaselevel", 4 "serial"]);
+named_tuple!(FLOAT_INFO, FLOAT_FIELDS, "sys.float_info", Some(native("float_info(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &FLOAT_FIELDS, "sys.float_info")).shown("(iterable=(), /)")), [
     0 "max", 1 "max_exp", 2 "max_10_exp", 3 "min", 4 "min_exp", 5 "min_10_exp", 6 "dig", 7 "mant_dig", 8 "epsilon", 9 "radix", 10 "rounds",
 ]);
-named_tuple!(INT_INFO, INT_FIELDS, "sys.int_info", [0 "bits_per_digit", 1 "sizeof_digit", 2 "default_max_str_digits", 3 "str_digits_check_threshold"]);
-named_tuple!(HASH_INFO, HASH_FIELDS, "sys.hash_info", [
+named_tuple!(INT_INFO, INT_FIELDS, "sys.int_info", Some(native("int_info(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &INT_FIELDS, "sys.int_info")).shown("(iterable=(), /)")), [0 "bits_per_digit", 1 "sizeof_digit", 2 "default_max_str_digits", 3 "str_digits_check_threshold"]);
+named_tuple!(HASH_INFO, HASH_FIELDS, "sys.hash_info", Some(native("hash_info(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &HASH_FIELDS, "sys.hash_info")).shown("(iterable=(), /)")), [
     0 "width", 1 "modulus", 2 "inf", 3 "nan", 4 "imag", 5 "algorithm", 6 "hash_bits", 7 "seed_bits", 8 "cutoff",
 ]);
-named_tuple!(THREAD_INFO, THREAD_FIELDS, "sys.thread_info", [0 "name", 1 "lock", 2 "version"]);
-named_tuple!(FLAGS, FLAGS_FIELDS, "sys.flags", [
+named_tuple!(THREAD_INFO, THREAD_FIELDS, "sys.thread_info", Some(native("thread_info(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &THREAD_FIELDS, "sys.thread_info")).shown("(iterable=(), /)")), [0 "name", 1 "lock", 2 "version"]);
+named_tuple!(FLAGS, FLAGS_FIELDS, "sys.flags", REFUSED, [
     0 "debug", 1 "inspect", 2 "interactive", 3 "optimize", 4 "dont_write_bytecode", 5 "no_user_site", 6 "no_site", 7 "ignore_environment", 8 "verbose",
     9 "bytes_warning", 10 "quiet", 11 "hash_randomization", 12 "isolated", 13 "dev_mode", 14 "utf8_mode", 15 "warn_default_encoding", 16 "safe_path",
     17 "int_max_str_digits",
 ]);
-named_tuple!(ASYNC_HOOKS, ASYNC_HOOKS_FIELDS, "sys.asyncgen_hooks", [0 "firstiter", 1 "finalizer"]);
+named_tuple!(ASYNC_HOOKS, ASYNC_HOOKS_FIELDS, "sys.asyncgen_hooks", Some(native("asyncgen_hooks(sequence, dict=None)", |vm, args| structseq::construct(vm, args, &ASYNC_HOOKS_FIELDS, "sys.asyncgen_hooks")).shown("(iterable=(), /)")), [0 "firstiter", 1 "finalizer"]);
 
 fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     let options = vm.state().options.clone();

@@ -14,6 +14,7 @@ use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
 use crate::object::types::function::{BoundMethod, Function};
 use crate::object::types::generator::Generator;
+use crate::object::types::module::Module;
 use crate::object::types::tuple::Tuple;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
@@ -930,10 +931,24 @@ impl Vm {
                 call(self, function, arguments)
             }
             None => {
-                let message = format!("'{}' object is not callable", self.type_name(function));
+                let mut message = format!("'{}' object is not callable", self.type_name(function));
+                // A module that holds something callable of its own name was meant for that.
+                if let Some(name) = self.own_callable(function)? {
+                    message = format!("{message}. Did you mean: '{name}.{name}(...)'?");
+                }
                 Err(self.type_error(message))
             }
         }
+    }
+
+    /// The name of a module that holds something callable of this name.
+    #[cold]
+    fn own_callable(&mut self, module: &Value) -> Result<Option<String>> {
+        let Some(payload) = module.downcast::<Module>() else { return Ok(None) };
+        let dict = payload.get(self).dict.clone();
+        let Some(name) = self.dict_get_str(&dict, "__name__")? else { return Ok(None) };
+        let Some(text) = self.text_of(&name).map(ToString::to_string) else { return Ok(None) };
+        Ok(self.dict_get(&dict, &name)?.filter(|value| self.type_payload(value).slots.call.is_some()).map(|_| text))
     }
 
     fn run_function(&mut self, function: &Value, arguments: CallArgs<'_>) -> Result<Value> {

@@ -23,19 +23,21 @@ pub(crate) struct SourceOptions {
     pub(crate) future_annotations: bool,
     /// The text of a tree, as `ast` evaluates it: brackets may be nested to any depth.
     pub(crate) is_dump: bool,
+    /// The bytes are UTF-8, whatever a comment in them says.
+    pub(crate) is_decoded: bool,
     /// As for [`compile::Options`].
     pub(crate) optimize: u8,
 }
 
 impl SourceOptions {
     /// A file or module.
-    pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false, is_dump: false, optimize: 0 };
+    pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false, is_dump: false, is_decoded: false, optimize: 0 };
     /// One expression.
     pub(crate) const EXPRESSION: Self =
-        Self { mode: Mode::Expression, top_level_await: false, future_annotations: false, is_dump: false, optimize: 0 };
+        Self { mode: Mode::Expression, top_level_await: false, future_annotations: false, is_dump: false, is_decoded: false, optimize: 0 };
     /// One input at a prompt.
     pub(crate) const INTERACTIVE: Self =
-        Self { mode: Mode::Interactive, top_level_await: false, future_annotations: false, is_dump: false, optimize: 0 };
+        Self { mode: Mode::Interactive, top_level_await: false, future_annotations: false, is_dump: false, is_decoded: false, optimize: 0 };
 }
 
 /// Sources of more bytes are read and compiled in a thread of their own.
@@ -111,7 +113,7 @@ impl Vm {
 
     /// The text of a program's tree, as `dump` writes it.
     pub(crate) fn dump_source(&mut self, source: &[u8], mode: Mode, filename: &str) -> Result<String> {
-        let parsed = match self.parse_source(source, mode, Options { tree_only: true, ..Options::default() })? {
+        let parsed = match self.parse_source(source, mode, Options { tree_only: true, max_int_digits: Some(self.state().int_max_str_digits), ..Options::default() })? {
             Ok(parsed) => parsed,
             Err(error) => return Err(self.raise_syntax_error(&error, filename)),
         };
@@ -131,7 +133,13 @@ impl Vm {
     pub(crate) fn compile_bytes(&mut self, source: &[u8], filename: &str, options: SourceOptions) -> Result<Ref<Code>> {
         // Tokens and tree take up to seventy bytes for each byte of dense text.
         self.check_room(source.len().saturating_mul(64))?;
-        let grammar = Options { top_level_await: options.top_level_await, any_brackets: options.is_dump, ..Default::default() };
+        let grammar = Options {
+            top_level_await: options.top_level_await,
+            any_brackets: options.is_dump,
+            is_decoded: options.is_decoded,
+            max_int_digits: Some(if options.is_dump { 0 } else { self.state().int_max_str_digits }),
+            ..Default::default()
+        };
         let parsed = match self.parse_source(source, options.mode, grammar)? {
             Ok(parsed) => parsed,
             Err(error) => match self.decoded_by_codec(source, &error)? {
@@ -217,7 +225,7 @@ impl Vm {
             };
             return Err(self.raise_syntax_error(&error, filename));
         }
-        let grammar = Options { top_level_await: true, ..Default::default() };
+        let grammar = Options { top_level_await: true, max_int_digits: Some(self.state().int_max_str_digits), ..Default::default() };
         match self.parse_source(source, Mode::Module, grammar)? {
             Ok(parsed) => self.compile_parsed(parsed, filename, SourceOptions { top_level_await: true, ..SourceOptions::MODULE }),
             Err(mut error) => {

@@ -205,7 +205,6 @@ impl<'a> Builder<'a, '_> {
             }
             Stmt::Try { body, handlers, orelse, finalbody, .. } => {
                 self.stmts(body)?;
-                self.stmts(orelse)?;
                 for handler in ast.list(handlers) {
                     self.optional(handler.type_)?;
                     if let Some(name) = handler.name {
@@ -213,6 +212,7 @@ impl<'a> Builder<'a, '_> {
                     }
                     self.stmts(handler.body)?;
                 }
+                self.stmts(orelse)?;
                 self.stmts(finalbody)?;
             }
             Stmt::Assert { test, msg } => {

@@ -298,6 +298,11 @@ fn init_stop_iteration(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>) 
 
 /// Puts named arguments into fields; others are refused.
 fn named_fields(vm: &mut Vm, exception: &Value, arguments: CallArgs<'_>, function: &str, rows: &[(&str, usize)]) -> Result<()> {
+    let (most, given) = (rows.len(), arguments.names.len());
+    if given > most {
+        let plural = if most == 1 { "" } else { "s" };
+        return Err(vm.type_error(format!("{function}() takes at most {most} keyword argument{plural} ({given} given)")));
+    }
     for (name, value) in arguments.named() {
         let text = plain(vm, name);
         let Some((_, place)) = rows.iter().find(|(known, _)| *known == text) else {
