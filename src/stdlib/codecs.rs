@@ -379,7 +379,7 @@ fn by_name(vm: &mut Vm, args: Args<'_>, place: i64) -> Result<Value> {
     }
     let info = look_up(vm, &encoding)?;
     let function = vm.get_item(&info, &Value::small(place))?;
-    run(vm, &function, &args[0], &errors, if place == 0 { "encoder" } else { "decoder" })
+    run(vm, &function, &args[0], &errors, if place == 0 { "encoder" } else { "decoder" }, &encoding)
 }
 
 // ---- error handlers as functions

@@ -785,7 +785,8 @@ impl Vm {
         Ok(())
     }
 
-    fn add_note_to_raised(&mut self, note: &str) {
+    /// Adds a note to the exception that was raised.
+    pub(crate) fn add_note_to_raised(&mut self, note: &str) {
         if let Some(exception) = self.raised.take() {
             let note = self.new_str(note);
             let _ = self.call_method(&exception, "add_note", &[note]);

@@ -21,7 +21,7 @@ pub(crate) fn encode(vm: &mut Vm, this: &Value, encoding: &str, errors: &str) ->
         return Ok(vm.new_bytes(bytes));
     }
     let (encoder, _) = text_codec(vm, encoding, "encode()")?;
-    let made = run(vm, &encoder, this, errors, "encoder")?;
+    let made = run(vm, &encoder, this, errors, "encoder", encoding)?;
     if made.holds::<Bytes>() {
         return Ok(made);
     }
@@ -40,13 +40,17 @@ fn check_handler(vm: &mut Vm, errors: &str) -> Result<()> {
 /// `bytes.decode(encoding, errors)`: a `str`.
 pub(crate) fn decode(vm: &mut Vm, bytes: &[u8], encoding: &str, errors: &str) -> Result<Value> {
     check_handler(vm, errors)?;
+    if bytes.is_empty() {
+        // Nothing is nothing in every encoding, there or not.
+        return Ok(vm.empty_str());
+    }
     if let Some(known) = Encoding::from_name(encoding) {
         let decoded = decode_known(vm, bytes, known, errors, true)?;
         return Ok(vm.new_str(decoded.text));
     }
     let (_, decoder) = text_codec(vm, encoding, "decode()")?;
     let object = vm.new_bytes(bytes.to_vec());
-    let made = run(vm, &decoder, &object, errors, "decoder")?;
+    let made = run(vm, &decoder, &object, errors, "decoder", encoding)?;
     if made.holds::<Str>() {
         return Ok(made);
     }
@@ -67,10 +71,17 @@ fn text_codec(vm: &mut Vm, encoding: &str, function: &str) -> Result<(Value, Val
     Ok((vm.get_item(&info, &Value::small(0))?, vm.get_item(&info, &Value::small(1))?))
 }
 
-/// Calls a codec's function; the result without the length.
-pub(crate) fn run(vm: &mut Vm, function: &Value, object: &Value, errors: &str, what: &str) -> Result<Value> {
+/// Calls a codec's function; the result without the length. What it raises gets a note that names the encoding.
+pub(crate) fn run(vm: &mut Vm, function: &Value, object: &Value, errors: &str, what: &str, encoding: &str) -> Result<Value> {
     let errors = vm.new_str(errors);
-    let result = vm.call(function, &[object.clone(), errors])?;
+    let result = match vm.call(function, &[object.clone(), errors]) {
+        Ok(result) => result,
+        Err(raised) => {
+            let doing = if what == "encoder" { "encoding" } else { "decoding" };
+            vm.add_note_to_raised(&format!("{doing} with '{encoding}' codec failed"));
+            return Err(raised);
+        }
+    };
     match result.downcast::<Tuple>().map(|tuple| tuple.get(vm).items()) {
         Some([made, _]) => Ok(made.clone()),
         _ => Err(vm.type_error(format!("{what} must return a tuple (object, integer)"))),
