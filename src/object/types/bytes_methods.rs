@@ -276,8 +276,11 @@ pub(crate) fn byte_value(vm: &mut Vm, value: &Value, message: &str) -> Result<u8
     }
 }
 
-/// Comparison of `bytes` and `bytearray` with anything bytes-like.
+/// Comparison of `bytes` with `bytes` and `bytearray`, and of `bytearray` with anything bytes-like.
 pub(crate) fn compare(vm: &mut Vm, left: &Value, right: &Value, how: Comparison) -> Result<Value> {
+    if !(left.holds::<Bytes>() && right.holds::<Bytes>() || left.holds::<ByteArray>() || right.holds::<ByteArray>()) {
+        return Ok(Value::NOT_IMPLEMENTED);
+    }
     let (Some(first), Some(second)) = (plain_bytes(vm, left), plain_bytes(vm, right)) else {
         if how == Comparison::Equal || how == Comparison::NotEqual {
             // A memoryview compares by its own rules, which know formats.

@@ -8,7 +8,7 @@ use crate::code::instruction::Comparison;
 use crate::object::layout::Layout;
 use crate::object::native::{Args, getter, native};
 use crate::object::sequence;
-use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, NO_NEW, Slots, Type, TypeSpec, binary};
+use crate::object::type_object::{BASE_TYPE, BinaryOperator, CallArgs, HAS_WEAKREFS, NO_NEW, Slots, Type, TypeSpec, binary};
 use crate::object::types::exception::ExceptionKind;
 use crate::object::types::iterator::SequenceIterator;
 use crate::object::value::{Ref, Value};
@@ -19,7 +19,7 @@ pub(crate) static ALIAS: TypeSpec = TypeSpec {
     name: "types.GenericAlias",
     doc: "A generic type with its arguments (PEP 585)\n\nlist[int] has the __origin__ list and the __args__ (int,).",
     layout: Layout::GenericAlias,
-    flags: BASE_TYPE,
+    flags: BASE_TYPE | HAS_WEAKREFS,
     slots: Slots {
         new: Some(alias_new),
         repr: Some(alias_repr),
@@ -422,7 +422,8 @@ fn replace_inner(vm: &mut Vm, argument: &Value, parameters: &[Value], items: &[V
     for parameter in inner {
         match parameters.iter().position(|known| known.is(&parameter)) {
             Some(place) => {
-                let spread = items[place].holds::<Tuple>() && vm.find_attr_str(&parameter, "__typing_is_unpacked_typevartuple__")?.is_some();
+                // Only a TypeVarTuple can be spread.
+                let spread = items[place].holds::<Tuple>() && vm.type_payload(&parameter).slots.iter.is_some();
                 if spread { given.extend(vm.tuple_items(&items[place])) } else { given.push(items[place].clone()) }
             }
             None => given.push(parameter),

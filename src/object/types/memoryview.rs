@@ -11,7 +11,7 @@ use super::str_methods::text;
 use crate::code::instruction::Comparison;
 use crate::object::layout::{Layout, Payload};
 use crate::object::native::{Args, getter, native};
-use crate::object::type_object::{MATCH_SEQUENCE, Slots, TypeSpec, constructor};
+use crate::object::type_object::{HAS_WEAKREFS, MATCH_SEQUENCE, Slots, TypeSpec, constructor};
 use crate::object::types::bytearray::ByteArray;
 use crate::object::types::exception::ExceptionKind;
 use crate::object::types::slice::Slice;
@@ -139,7 +139,7 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     name: "memoryview",
     doc: "memoryview(object)\n\nA window onto the bytes of an object that supports the buffer protocol.",
     layout: Layout::MemoryView,
-    flags: MATCH_SEQUENCE,
+    flags: MATCH_SEQUENCE | HAS_WEAKREFS,
     new: constructor("memoryview(object)", |vm, args| make(vm, &args[1])),
     slots: Slots {
         repr: Some(repr),
@@ -534,7 +534,7 @@ fn set_item(vm: &mut Vm, value: &Value, key: &Value, item: Option<&Value>) -> Re
             Ok(())
         }
         Place::Window(window) => {
-            if !vm.is_bytes_like(item) {
+            if !item.holds::<MemoryView>() && plain_bytes(vm, item).is_none() {
                 let name = vm.type_name(item);
                 return Err(vm.type_error(format!("a bytes-like object is required, not '{name}'")));
             }
@@ -613,7 +613,7 @@ fn cast(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         Some([letter] | [b'@', letter]) => Some(*letter),
         _ => None,
     };
-    let Some((letter, size)) = letter.and_then(|letter| Some((letter, item_size(letter)?))).filter(|pair| pair.0 != b'e') else {
+    let Some((letter, size)) = letter.and_then(|letter| Some((letter, item_size(letter)?))) else {
         return Err(vm.value_error("memoryview: destination format must be a native single character format prefixed with an optional '@'"));
     };
     let shape = match args.given_some(2) {
