@@ -134,7 +134,7 @@ fn run(mut arguments: Arguments) -> ExitCode {
             crate::die_by_interrupt();
             ExitCode::from(130)
         }
-        Outcome::Code(0) if !flushed => ExitCode::from(120),
+        Outcome::Code(_) if !flushed => ExitCode::from(120),
         Outcome::Code(code) => ExitCode::from(code),
     }
 }
@@ -174,7 +174,7 @@ pub(super) fn report(interpreter: &Interpreter, result: Result<(), Error>) -> Ou
     }
     if let Some((text, code)) = error.raised().and_then(crate::Raised::exit_code) {
         if let Some(text) = text {
-            write_stderr(&format!("{text}\n"));
+            interpreter.write_error(&format!("{text}\n"));
         }
         return Outcome::Code(code as u8);
     }

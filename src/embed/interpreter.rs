@@ -665,13 +665,18 @@ impl Interpreter {
     /// Runs what is due at the end of a program: non-daemon threads are joined, `atexit` functions called, output flushed. Whether all went well;
     /// an error when a limit or a stop ended it.
     pub fn finish(&self) -> Result<bool, Error> {
-        self.request(|vm| Ok(crate::stdlib::finish(vm).is_ok()))
+        self.request(|vm| Ok(crate::stdlib::finish(vm).unwrap_or(false)))
     }
 
     /// What the threads have done so far, as text: how long each ran, waited for the GIL, was blocked and was outside; why the GIL was handed over;
     /// the longest hold, and the locks that were waited for most. Empty of figures unless [`Builder::observe_threads`] was asked for.
     pub fn thread_report(&self) -> String {
         self.inner.shared.report()
+    }
+
+    /// Writes a text to `sys.stderr`, after what stands there already.
+    pub(crate) fn write_error(&self, text: &str) {
+        self.with(|vm| crate::stdlib::streams::write_stderr(vm, text));
     }
 
     /// Shows an exception by `sys.excepthook`.

@@ -144,7 +144,7 @@ pub(crate) fn show_uncaught(vm: &mut Vm, text: &str) {
 }
 
 /// Waits for the threads that are no daemons, calls what `atexit` has, flushes the standard streams. An error has been shown already.
-pub(crate) fn finish(vm: &mut Vm) -> Result<()> {
+pub(crate) fn finish(vm: &mut Vm) -> Result<bool> {
     let modules = vm.state().modules.clone();
     if let Some(module) = vm.dict_get_str(&modules, "threading")?
         && let Some(function) = vm.find_attr_str(&module, "_shutdown")?

@@ -253,7 +253,15 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
             let fd = socket(args).get(vm).fd;
             done(vm, os::shutdown(fd, how))
         }),
-        native("__del__(self, /)", |vm, args| close(vm, socket(args))),
+        native("__del__(self, /)", |vm, args| {
+            if socket(args).get(vm).fd >= 0 {
+                let warned = vm.repr_text(&args[0]).and_then(|shown| vm.warn_of_resource(&format!("unclosed {shown}"), &args[0]));
+                if warned.is_err() {
+                    vm.write_unraisable("Exception ignored in: ", &args[0]);
+                }
+            }
+            close(vm, socket(args))
+        }),
     ],
     getset: &[
         getter("family", |vm, this| Ok(Value::small(i64::from(of(this).get(vm).family)))),

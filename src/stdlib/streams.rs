@@ -77,8 +77,9 @@ pub(crate) fn make_before_close(vm: &mut Vm, descriptors: std::ops::Range<i64>) 
     Ok(())
 }
 
-/// Flushes stdout and stderr, as far as they were used.
-pub(crate) fn flush(vm: &mut Vm) -> Result<()> {
+/// Flushes stdout and stderr, as far as they were used. Whether all that was written to them has arrived.
+pub(crate) fn flush(vm: &mut Vm) -> Result<bool> {
+    let mut arrived = true;
     for name in ["stdout", "stderr"] {
         let Some(stream) = vm.sys_peek(name)?.filter(|stream| !stream.is_none()) else { continue };
         let is_closed = match vm.find_attr_str(&stream, "closed")? {
@@ -86,18 +87,20 @@ pub(crate) fn flush(vm: &mut Vm) -> Result<()> {
             None => false,
         };
         if !is_closed {
-            // A script that has met the error knows of it.
-            let was_told = super::io::text::has_failed(vm, &stream);
-            if let Err(raised) = vm.call_method(&stream, "flush", &[]) {
-                if name == "stdout" && !was_told {
+            if super::io::text::has_failed(vm, &stream) {
+                arrived = false;
+            }
+            if vm.call_method(&stream, "flush", &[]).is_err() {
+                arrived = false;
+                if name == "stdout" {
                     vm.write_unraisable("Exception ignored on flushing sys.stdout", &Value::NONE);
-                    return Err(raised);
+                } else {
+                    vm.take_raised();
                 }
-                vm.take_raised();
             }
         }
     }
-    Ok(())
+    Ok(arrived)
 }
 
 /// Writes a text to `sys.stderr`; to the process's own stderr when there is none or it fails.

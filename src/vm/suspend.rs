@@ -599,6 +599,16 @@ impl Vm {
         Ok(())
     }
 
+    /// Shows a `ResourceWarning` about what goes and was not closed.
+    pub(crate) fn warn_of_resource(&mut self, message: &str, source: &Value) -> Result<()> {
+        let warnings = self.import("warnings")?;
+        let class = self.state().exception(ExceptionKind::ResourceWarning).clone().into_value();
+        let message = self.new_str(message);
+        let warn = self.get_attr_str(&warnings, "warn")?;
+        self.call(&warn, &[message, class, Value::small(1), source.clone()])?;
+        Ok(())
+    }
+
     // ---- await and delegation
 
     /// `Send`.

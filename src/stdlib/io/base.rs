@@ -7,6 +7,7 @@ use crate::object::type_object::{BASE_TYPE, CallArgs, HAS_DEL, HAS_DICT, HAS_WEA
 use crate::object::types::buffer::{buffer, writable_length, write_into};
 use crate::object::types::bytearray::ByteArray;
 use crate::object::types::bytes::Bytes;
+use crate::object::types::exception::ExceptionKind;
 use crate::object::types::memoryview;
 use crate::object::value::Value;
 use crate::vm::{Result, Vm};
@@ -321,6 +322,23 @@ pub(crate) fn call_read_into(vm: &mut Vm, raw: &Value, size: usize) -> Result<Op
     }
     let target = target.downcast::<ByteArray>().expect("just made");
     Ok(Some(target.get(vm).data[..count as usize].to_vec()))
+}
+
+/// Warns of a stream that goes and was not closed, if the file under it is its own. Streams over others ask those.
+pub(super) fn warn_unclosed(vm: &mut Vm, under: &Value, stream: &Value) {
+    let name = vm.intern("_dealloc_warn");
+    let warned = match vm.find_attr(under, &name) {
+        Ok(Some(warn)) => vm.call(&warn, std::slice::from_ref(stream)).map(drop),
+        Ok(None) => Ok(()),
+        Err(raised) => Err(raised),
+    };
+    if warned.is_err() {
+        if vm.raised_is(ExceptionKind::Warning) {
+            vm.write_unraisable("Exception ignored in: ", stream);
+        } else {
+            drop(vm.take_raised());
+        }
+    }
 }
 
 /// What `__del__` of a stream does: closes it. An error is shown, unless writing met one before, which was told then.

@@ -124,12 +124,20 @@ macro_rules! common {
             }),
             native("truncate(self, pos=None, /)", truncate),
             native("__del__(self, /)", |vm, args| {
-                if this(&args[0]).get(vm).raw.is_some() && !base::is_closed(vm, &args[0])? {
+                if let Some(raw) = this(&args[0]).get(vm).raw.clone()
+                    && !base::is_closed(vm, &args[0])?
+                {
+                    base::warn_unclosed(vm, &raw, &args[0]);
                     base::close_at_end(vm, &args[0]);
                 }
                 Ok(Value::NONE)
             }),
-            native("_dealloc_warn(self, source, /)", |_, _| Ok(Value::NONE)),
+            native("_dealloc_warn(self, source, /)", |vm, args| {
+                if let Some(raw) = this(&args[0]).get(vm).raw.clone() {
+                    base::warn_unclosed(vm, &raw, &args[1]);
+                }
+                Ok(Value::NONE)
+            }),
             $($more),*
         ]
     };

@@ -103,7 +103,16 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("__del__(self, /)", |vm, args| {
             let this = file(&args[0]).get(vm);
             if this.fd >= 0 && this.close_fd {
+                super::base::warn_unclosed(vm, &args[0], &args[0]);
                 super::base::close_at_end(vm, &args[0]);
+            }
+            Ok(Value::NONE)
+        }),
+        native("_dealloc_warn(self, source, /)", |vm, args| {
+            let this = file(&args[0]).get(vm);
+            if this.fd >= 0 && this.close_fd {
+                let shown = vm.repr_text(&args[1])?;
+                vm.warn_of_resource(&format!("unclosed file {shown}"), &args[1])?;
             }
             Ok(Value::NONE)
         }),

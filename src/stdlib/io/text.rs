@@ -164,7 +164,10 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
         native("writable(self, /)", |vm, args| ask(vm, &args[0], "writable")),
         native("isatty(self, /)", |vm, args| ask(vm, &args[0], "isatty")),
         native("__del__(self, /)", |vm, args| {
-            if this(&args[0]).get(vm).buffer.is_some() && !base::is_closed(vm, &args[0])? {
+            if let Some(buffer) = this(&args[0]).get(vm).buffer.clone()
+                && !base::is_closed(vm, &args[0])?
+            {
+                base::warn_unclosed(vm, &buffer, &args[0]);
                 base::close_at_end(vm, &args[0]);
             }
             Ok(Value::NONE)
