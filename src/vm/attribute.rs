@@ -283,7 +283,11 @@ impl Vm {
         match self.type_payload(object).slots.get_attribute {
             Some(get) => {
                 self.enter_native()?;
-                get(self, object, name)
+                let found = get(self, object, name);
+                if found.is_err() {
+                    self.say_what_was_asked(object, name);
+                }
+                found
             }
             None => self.generic_get_attr(object, name),
         }

@@ -491,18 +491,16 @@ impl Report<'_> {
                 (Some(offset), Some(line)) => {
                     let mut offset = offset;
                     let length = source.chars().count() as i64;
+                    let after = right.chars().count() as i64 + 1;
                     let mut end = if number(self.vm, &end_line) == Some(line) {
-                        number(self.vm, &end_offset).filter(|end| *end != 0).unwrap_or(offset)
+                        number(self.vm, &end_offset).filter(|end| *end != 0).unwrap_or(offset).min(after)
                     } else {
-                        right.chars().count() as i64 + 1
+                        after
                     };
                     if !source.is_empty() && offset > length {
-                        offset = length;
+                        offset = after;
                     }
-                    if !source.is_empty() && end > length {
-                        end = length;
-                    }
-                    if offset >= end || end < 0 {
+                    if offset >= end {
                         end = offset + 1;
                     }
                     let (column, end_column) = (offset - 1 - spaces, end - 1 - spaces);
@@ -847,7 +845,7 @@ fn shows_carets(all: &[Vec<char>], start: usize, end: usize, has_anchors: bool) 
 /// What reading a few lines again may use of the native stack: tracebacks are made where little is left, too.
 const SMALL_STACK: usize = 128 * 1024;
 
-/// Whether the position is the call of a name that is returned, or a call whose result is assigned, and nothing else: then carets would tell nothing.
+/// Whether the position is the call of a name that is returned, or a call whose result is given one name, and nothing else: then carets would tell nothing.
 fn is_whole_call(all: &[Vec<char>], start: usize, end: usize) -> bool {
     // Inside a function, so that `return` and `await` may stand there.
     let mut source = String::from("async def _():\n");
@@ -868,7 +866,10 @@ fn is_whole_call(all: &[Vec<char>], start: usize, end: usize) -> bool {
             Expr::Call { func, .. } if matches!(parsed.ast.expr(func).kind, Expr::Name { .. }) => value,
             _ => return false,
         },
-        Stmt::Assign { value, .. } if matches!(parsed.ast.expr(value).kind, Expr::Call { .. }) => value,
+        Stmt::Assign { targets, value } if matches!(parsed.ast.expr(value).kind, Expr::Call { .. }) => match parsed.ast.list(targets) {
+            [target] if matches!(parsed.ast.expr(*target).kind, Expr::Name { .. }) => value,
+            _ => return false,
+        },
         _ => return false,
     };
     let span = parsed.ast.expr(value).span;
