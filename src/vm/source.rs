@@ -29,6 +29,33 @@ pub(crate) struct SourceOptions {
     pub(crate) optimize: u8,
 }
 
+/// The error of an expression or input, where the last line of its text has no line break: CPython adds none to show it, and what is missing at
+/// the end stands in no column.
+fn without_last_break(source: &[u8], mode: Mode, mut error: SyntaxError) -> SyntaxError {
+    let last_line = source.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    if mode == Mode::Module || source.ends_with(b"\n") || error.line as usize != last_line {
+        return error;
+    }
+    let Some(text) = error.text.as_mut() else { return error };
+    if !text.ends_with('\n') {
+        return error;
+    }
+    text.pop();
+    let width = text.chars().count() as i32;
+    if error.offset == width + 1 {
+        match error.message.as_str() {
+            "invalid syntax" => (error.offset, error.end_offset) = (0, 0),
+            "unexpected EOF while parsing" if text.ends_with('\\') => {
+                error.message = "unexpected character after line continuation character".to_owned();
+                (error.offset, error.end_offset) = (width, 0);
+            }
+            message if message.starts_with("expected ") => (error.offset, error.end_offset) = (width, -1),
+            _ => {}
+        }
+    }
+    error
+}
+
 impl SourceOptions {
     /// A file or module.
     pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false, is_dump: false, is_decoded: false, optimize: 0 };
@@ -147,7 +174,10 @@ impl Vm {
                     Ok(parsed) => parsed,
                     Err(error) => return Err(self.raise_syntax_error(&error, filename)),
                 },
-                None => return Err(self.raise_syntax_error(&error, filename)),
+                None => {
+                    let error = if options.is_dump { error } else { without_last_break(source, options.mode, error) };
+                    return Err(self.raise_syntax_error(&error, filename));
+                }
             },
         };
         self.compile_parsed(parsed, filename, options)
