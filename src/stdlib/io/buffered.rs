@@ -14,7 +14,7 @@ use crate::object::types::bytes::Bytes;
 use crate::object::types::memoryview;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
-use crate::vm::{ExceptionKind, Result, Vm};
+use crate::vm::{ExceptionKind, Raised, Result, Vm};
 
 /// A buffer in front of a raw stream.
 pub(crate) struct Buffered {
@@ -337,6 +337,16 @@ fn raw_tell(vm: &mut Vm, raw: &Value) -> Result<i64> {
     Ok(place)
 }
 
+/// The error of a stream that could take only so many bytes without waiting.
+fn would_block(vm: &mut Vm, taken: usize) -> Raised {
+    let class = vm.state().exception(ExceptionKind::BlockingIOError).clone().into_value();
+    let arguments = [Value::small(11), vm.new_str("write could not complete without blocking"), Value::small(taken as i64)];
+    match vm.call(&class, &arguments) {
+        Ok(exception) => vm.raise_value(exception),
+        Err(raised) => raised,
+    }
+}
+
 /// Writes what is pending.
 pub(crate) fn flush_pending(vm: &mut Vm, value: &Value) -> Result<()> {
     loop {
@@ -362,10 +372,7 @@ pub(crate) fn flush_pending(vm: &mut Vm, value: &Value) -> Result<()> {
         match failure {
             None => {}
             Some(Some(raised)) => return Err(raised),
-            Some(None) => {
-                let arguments = vec![Value::small(11), vm.new_str("write could not complete without blocking"), Value::small(0)];
-                return Err(vm.raise_new(ExceptionKind::BlockingIOError, arguments));
-            }
+            Some(None) => return Err(would_block(vm, 0)),
         }
     }
 }
@@ -645,11 +652,29 @@ pub(crate) fn put(vm: &mut Vm, value: &Value, bytes: &[u8]) -> Result<()> {
         rewind(vm, value)?;
     }
     let payload = this(value).get(vm);
-    if payload.pending.len() + bytes.len() > payload.size {
-        flush_pending(vm, value)?;
-        if bytes.len() > this(value).get(vm).size {
+    let size = payload.size;
+    if payload.pending.len() + bytes.len() > size {
+        let mut begun = 0;
+        let mut done = flush_pending(vm, value);
+        if done.is_ok() && bytes.len() > size {
+            begun = bytes.len();
             this(value).get_mut(vm).pending = bytes.to_vec();
-            return flush_pending(vm, value);
+            done = flush_pending(vm, value);
+            if done.is_ok() {
+                return Ok(());
+            }
+        }
+        if let Err(raised) = done {
+            if !vm.raised_is(ExceptionKind::BlockingIOError) {
+                return Err(raised);
+            }
+            // The file would have to be waited for: the buffer takes what it has room for, and the caller is told how much that was.
+            let pending = &mut this(value).get_mut(vm).pending;
+            pending.extend_from_slice(&bytes[begun..]);
+            let excess = pending.len().saturating_sub(size).min(bytes.len());
+            pending.truncate(pending.len() - excess);
+            drop(vm.take_raised());
+            return if excess == 0 { Ok(()) } else { Err(would_block(vm, bytes.len() - excess)) };
         }
     }
     this(value).get_mut(vm).pending.extend_from_slice(bytes);

@@ -356,7 +356,7 @@ fn repr(vm: &mut Vm, value: &Value) -> Result<Value> {
 }
 
 fn show(vm: &mut Vm, value: &Value) -> Result<Value> {
-    let mut shown = String::from("<_io.TextIOWrapper");
+    let mut shown = format!("<{}", vm.type_name(value));
     for attribute in ["name", "mode"] {
         match vm.find_attr_str(value, attribute) {
             Ok(Some(found)) => {
