@@ -211,7 +211,7 @@ fn b2a_qp(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         let quoted = byte > 126
             || byte == b'='
             || (header && byte == b'_')
-            || (byte == b'.' && column == 0 && (at_end || next == Some(0)))
+            || (byte == b'.' && column == 0 && (at_end || matches!(next, Some(0 | b'\n' | b'\r'))))
             || (!is_text && (byte == b'\r' || byte == b'\n'))
             || (matches!(byte, b'\t' | b' ') && next.is_none())
             || (byte < 33 && byte != b'\r' && byte != b'\n' && (quote_tabs || !matches!(byte, b'\t' | b' ')));

@@ -171,7 +171,10 @@ fn new(vm: &mut Vm, args: Args<'_>, is_b: bool) -> Result<Value> {
     let person = bytes(vm, args.given(5), salt_size, salt_size, "person")?;
     let fanout = number(vm, args.given(6), 1, 0..=255, "fanout must be between 0 and 255")?;
     let depth = number(vm, args.given(7), 1, 1..=255, "depth must be between 1 and 255")?;
-    let leaf_size = number(vm, args.given(8), 0, 0..=u64::from(u32::MAX), "leaf_size is too large")?;
+    let leaf_size = number(vm, args.given(8), 0, 0..=u64::MAX, "leaf_size is too large")?;
+    let Ok(leaf_size) = u32::try_from(leaf_size) else {
+        return Err(vm.overflow_error("leaf_size is too large"));
+    };
     let node_offset = number(vm, args.given(9), 0, 0..=offset_limit, "node_offset is too large")?;
     let node_depth = number(vm, args.given(10), 0, 0..=255, "node_depth must be between 0 and 255")?;
     let inner_size = number(vm, args.given(11), 0, 0..=size as u64, &format!("inner_size must be between 0 and is {size}"))?;
@@ -187,7 +190,7 @@ fn new(vm: &mut Vm, args: Args<'_>, is_b: bool) -> Result<Value> {
                 .personal(&person)
                 .fanout(fanout as u8)
                 .max_depth(depth as u8)
-                .max_leaf_length(leaf_size as u32)
+                .max_leaf_length(leaf_size)
                 .node_offset(node_offset)
                 .node_depth(node_depth as u8)
                 .inner_hash_length(inner_size as usize)

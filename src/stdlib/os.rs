@@ -234,6 +234,8 @@ const FUNCTIONS: [Native; 91] = [
     native("fstatvfs(fd, /)", |vm, args| {
         let fd = fd_of(vm, &args[0])?;
         let numbers = brief(vm, || file::file_system(format!("/proc/self/fd/{fd}").as_bytes()))?;
+        // No such entry is no such descriptor.
+        let numbers = numbers.map_err(|error| if error.kind() == std::io::ErrorKind::NotFound { std::io::Error::from_raw_os_error(9) } else { error });
         let numbers = descriptor(vm, numbers)?;
         let values = numbers.iter().map(|&number| vm.new_int(number)).collect();
         structseq::make(vm, &STATVFS_RESULT, &STATVFS_FIELDS, values)
@@ -802,7 +804,11 @@ pub(super) fn path_or_number(vm: &mut Vm, path: &Value, name: &str, kinds: &str)
         if path.holds::<Str>() || !vm.raised_is(ExceptionKind::TypeError) {
             return raised;
         }
-        vm.take_raised();
+        // What `__fspath__` gives is told of by itself.
+        let raised = vm.take_raised();
+        if matches!(vm.find_special(path, "__fspath__"), Ok(Some(method)) if !method.is_none()) {
+            return vm.raise_value(raised);
+        }
         let given = vm.type_name(path);
         vm.type_error(format!("{name}: path should be {kinds}, not {given}"))
     })
@@ -918,6 +924,9 @@ pub(super) fn variables(vm: &mut Vm, environment: &Value) -> Result<Vec<Vec<u8>>
     for key in vm.collect(&keys)? {
         let value = vm.get_item(environment, &key)?;
         let mut pair = variable(vm, &key)?;
+        if pair.is_empty() || pair[1..].contains(&b'=') {
+            return Err(vm.value_error("illegal environment variable name"));
+        }
         pair.push(b'=');
         pair.extend(variable(vm, &value)?);
         pairs.push(pair);
@@ -983,6 +992,9 @@ fn execute(vm: &mut Vm, path: &Value, arguments: &Value, environment: Option<&Va
     let items = vm.collect(arguments)?;
     if items.is_empty() {
         return Err(vm.value_error(format!("{name}() arg 2 must not be empty")));
+    }
+    if vm.len(&items[0]).is_ok_and(|length| length == 0) {
+        return Err(vm.value_error(format!("{name}() arg 2 first element cannot be empty")));
     }
     let mut strings = Vec::with_capacity(items.len());
     for item in &items {

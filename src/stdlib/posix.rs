@@ -376,7 +376,11 @@ const FUNCTIONS: [Native; 83] = [
         Ok(vm.new_big(u64::from_ne_bytes(buffer).into()))
     }),
     native("eventfd_write(fd, value)", |vm, args| {
-        let (fd, value) = (fd_of(vm, &args[0])?, vm.index_i64(&args[1])? as u64);
+        let fd = fd_of(vm, &args[0])?;
+        let number = vm.index(&args[1])?;
+        let Some(value) = number.as_ref().to_u64() else {
+            return Err(vm.overflow_error("int too big to convert"));
+        };
         let written = blocking(vm, || crate::os::file::write(fd, &value.to_ne_bytes()))?;
         descriptor(vm, written)?;
         Ok(Value::NONE)

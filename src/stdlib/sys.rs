@@ -32,7 +32,10 @@ pub(crate) static MODULE: NativeModule = NativeModule {
         native("getrefcount(object, /)", |_, args| Ok(Value::small(reference_count(&args[0])))),
         native("getsizeof(object, default=None)", get_size_of),
         native("intern(string, /)", intern),
-        native("_is_interned(string, /)", |_, args| Ok(Value::from_bool(crate::object::intern::is_interned(&args[0])))),
+        native("_is_interned(string, /)", |vm, args| {
+            vm.expect_str(&args[0], "_is_interned() argument")?;
+            Ok(Value::from_bool(crate::object::intern::is_interned(&args[0])))
+        }),
         native("_getframe(depth=0, /)", get_frame),
         native("_getframemodulename(depth=0)", get_frame_module_name),
         native("_current_frames()", current_frames),
@@ -148,6 +151,7 @@ fn init(vm: &mut Vm, module: &Value) -> Result<()> {
     rows.push(("dont_write_bytecode", Value::from_bool(!options.write_cache)));
     let executable = vm.new_str(options.executable.as_str());
     rows.push(("executable", executable.clone()));
+    rows.push(("_base_executable", executable.clone()));
     let prefix = vm.new_str("/usr/local");
     for name in ["prefix", "exec_prefix", "base_prefix", "base_exec_prefix"] {
         rows.push((name, prefix.clone()));

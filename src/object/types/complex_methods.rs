@@ -100,6 +100,12 @@ fn made(vm: &Vm, value: Complex) -> Value {
 
 fn new(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let class = args[0].downcast::<Type>().expect("the class");
+    if let (Some(given), None) = (args.given(1), args.given(2))
+        && class.is(vm.state().builtin(TypeId::Complex))
+        && vm.is_exact(given, TypeId::Complex)
+    {
+        return Ok(given.clone());
+    }
     let value = match (args.given(1), args.given(2)) {
         (None, None) => Complex::new(0.0, 0.0),
         (Some(real), None) => of_one(vm, real)?,
