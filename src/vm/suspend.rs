@@ -192,10 +192,15 @@ impl Vm {
             GeneratorState::Suspended => {}
         }
         let pending = if raise { self.raised.take() } else { None };
+        let is_handling = generator.get(self).is_handling;
         self.push_generator(generator, if raise { Value::UNBOUND } else { value }, ENTRY)?;
         if let Some(thrown) = pending {
-            // What the generator was handling is its context.
-            let _: Raised = self.raise_value(thrown);
+            // What the generator itself was handling is its context; what its caller handles is not.
+            if is_handling {
+                let _: Raised = self.raise_value(thrown);
+            } else {
+                self.raised = Some(thrown);
+            }
         }
         // SAFETY: the record has just been pushed.
         match unsafe { self.run_from(raise) }? {

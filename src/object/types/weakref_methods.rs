@@ -127,8 +127,9 @@ fn compare(vm: &mut Vm, left: &Value, right: &Value, operation: Comparison) -> R
 fn repr(vm: &mut Vm, this: &Value) -> Result<Value> {
     let address = this.address();
     let Some(target) = target(vm, this) else { return Ok(vm.new_str(format!("<weakref at {address:#x}; dead>"))) };
-    let (class, at) = (vm.type_name(&target), target.address());
-    let name = match vm.find_attr_str(&target, "__name__")? {
+    let (class, at) = (shown_class(vm, &target), target.address());
+    // Only of what has a name by its type: functions and classes.
+    let name = match vm.find_special(&target, "__name__")? {
         Some(name) => sequence::text(vm, &name),
         None => None,
     };
@@ -136,6 +137,13 @@ fn repr(vm: &mut Vm, this: &Value) -> Result<Value> {
         Some(name) => format!("<weakref at {address:#x}; to '{class}' at {at:#x} ({name})>"),
         None => format!("<weakref at {address:#x}; to '{class}' at {at:#x}>"),
     }))
+}
+
+/// The name of an object's class, with its module where that is neither the program nor `builtins`.
+fn shown_class(vm: &mut Vm, object: &Value) -> String {
+    let class = vm.type_of(object);
+    let name = vm.class_full_name(&class);
+    name.strip_prefix("__main__.").map_or(name.clone(), str::to_owned)
 }
 
 // ---- proxies
@@ -190,7 +198,7 @@ const PROXY_SLOTS: Slots = Slots {
             let address = this.address();
             return Ok(vm.new_str(format!("<weakproxy at {address:#x}; dead>")));
         };
-        let (class, at) = (vm.type_name(&target), target.address());
+        let (class, at) = (shown_class(vm, &target), target.address());
         Ok(vm.new_str(format!("<weakproxy at {address:#x}; to '{class}' at {at:#x}>")))
     }),
     str: forwarded!(str),
