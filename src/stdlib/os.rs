@@ -235,7 +235,8 @@ const FUNCTIONS: [Native; 91] = [
         let fd = fd_of(vm, &args[0])?;
         let numbers = brief(vm, || file::file_system(format!("/proc/self/fd/{fd}").as_bytes()))?;
         // No such entry is no such descriptor.
-        let numbers = numbers.map_err(|error| if error.kind() == std::io::ErrorKind::NotFound { std::io::Error::from_raw_os_error(9) } else { error });
+        let numbers =
+            numbers.map_err(|error| if error.kind() == std::io::ErrorKind::NotFound { std::io::Error::from_raw_os_error(9) } else { error });
         let numbers = descriptor(vm, numbers)?;
         let values = numbers.iter().map(|&number| vm.new_int(number)).collect();
         structseq::make(vm, &STATVFS_RESULT, &STATVFS_FIELDS, values)

@@ -58,7 +58,8 @@ fn without_last_break(source: &[u8], mode: Mode, mut error: SyntaxError) -> Synt
 
 impl SourceOptions {
     /// A file or module.
-    pub(crate) const MODULE: Self = Self { mode: Mode::Module, top_level_await: false, future_annotations: false, is_dump: false, is_decoded: false, optimize: 0 };
+    pub(crate) const MODULE: Self =
+        Self { mode: Mode::Module, top_level_await: false, future_annotations: false, is_dump: false, is_decoded: false, optimize: 0 };
     /// One expression.
     pub(crate) const EXPRESSION: Self =
         Self { mode: Mode::Expression, top_level_await: false, future_annotations: false, is_dump: false, is_decoded: false, optimize: 0 };
@@ -140,7 +141,11 @@ impl Vm {
 
     /// The text of a program's tree, as `dump` writes it.
     pub(crate) fn dump_source(&mut self, source: &[u8], mode: Mode, filename: &str) -> Result<String> {
-        let parsed = match self.parse_source(source, mode, Options { tree_only: true, max_int_digits: Some(self.state().int_max_str_digits), ..Options::default() })? {
+        let parsed = match self.parse_source(
+            source,
+            mode,
+            Options { tree_only: true, max_int_digits: Some(self.state().int_max_str_digits), ..Options::default() },
+        )? {
             Ok(parsed) => parsed,
             Err(error) => return Err(self.raise_syntax_error(&error, filename)),
         };

@@ -253,7 +253,9 @@ impl<'a> Report<'a> {
     /// A report that begins with `out`.
     fn new(vm: &'a mut Vm, out: String) -> Result<Self> {
         let limit = match vm.sys_peek("tracebacklimit")? {
-            Some(limit) => vm.int_ref(&limit).map_or(usize::MAX, |limit| limit.to_i64().map_or(if limit.is_negative() { 0 } else { usize::MAX }, |limit| limit.max(0) as usize)),
+            Some(limit) => vm
+                .int_ref(&limit)
+                .map_or(usize::MAX, |limit| limit.to_i64().map_or(if limit.is_negative() { 0 } else { usize::MAX }, |limit| limit.max(0) as usize)),
             None => usize::MAX,
         };
         Ok(Self { vm, out, sources: Sources::default(), depth: 0, need_close: false, has_carets: true, limit })
