@@ -627,7 +627,7 @@ mod tests {
     /// The tokens between the first and the last, as debug text, or the message of the fault.
     fn check(source: &str, expected: &str) {
         let mut ast = Ast::default();
-        let (lexed, fault) = lex(source, &mut ast, Token::StartModule, false);
+        let (lexed, fault) = lex(source, &mut ast, Token::StartModule, Options::default());
         let text = if let Some(fault) = fault {
             fault.fault.message
         } else {
