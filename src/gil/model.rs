@@ -25,6 +25,7 @@ mod wait;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
+use shuttle::rand::Rng;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize};
 use shuttle::thread;
 
@@ -37,6 +38,12 @@ use self::wait::{Activity, Reason, Waiter};
 fn explore(body: fn()) {
     shuttle::check_random(body, 300);
     shuttle::check_pct(body, 300, 3);
+}
+
+/// As `explore`, more often, for what goes wrong only when several things meet.
+fn explore_more(body: fn()) {
+    shuttle::check_random(body, 2000);
+    shuttle::check_pct(body, 1000, 3);
 }
 
 fn shared() -> Arc<Shared> {
@@ -332,10 +339,10 @@ fn threads_that_always_come_back_from_waits_do_not_keep_the_others_out() {
     });
 }
 
-/// Brief calls, some of which wait for a turn of somebody else: neither do two threads ever have the GIL, nor is anybody left behind.
-fn brief_calls_of(n_threads: usize, n_calls: usize, is_boosted: fn(usize) -> bool) {
+/// Calls that are brief, or not quite: neither do two threads ever have the GIL, nor is anybody left behind.
+fn brief_calls_of(n_calls: usize, lengths: &'static [usize], is_boosted: fn(usize) -> bool) {
     let (shared, count) = (shared(), Arc::new(AtomicUsize::new(0)));
-    let threads: Vec<_> = (0..n_threads)
+    let threads: Vec<_> = (0..lengths.len())
         .map(|number| {
             let (shared, count) = (shared.clone(), count.clone());
             thread::spawn(move || {
@@ -344,7 +351,9 @@ fn brief_calls_of(n_threads: usize, n_calls: usize, is_boosted: fn(usize) -> boo
                 shared.attach(&handle);
                 for _ in 0..n_calls {
                     inside(&count, || {});
-                    shared.briefly(&handle, thread::yield_now);
+                    // However long the last ones took.
+                    handle.set_brief();
+                    shared.briefly(&handle, || (0..lengths[number]).for_each(|_| thread::yield_now()));
                     inside(&count, || {});
                     if shared.breaker.is_set() {
                         shared.yield_now(&handle);
@@ -365,14 +374,29 @@ fn brief_calls_of(n_threads: usize, n_calls: usize, is_boosted: fn(usize) -> boo
 
 #[test]
 fn brief_calls_keep_the_gil_or_lose_it_to_one() {
-    explore(|| brief_calls_of(2, 4, |_| false));
-    explore(|| brief_calls_of(3, 3, |_| false));
-    explore(|| brief_calls_of(3, 3, |number| number > 0));
+    explore(|| brief_calls_of(4, &[1, 1], |_| false));
+    explore(|| brief_calls_of(3, &[1, 1, 1], |number| number > 0));
+    explore_more(|| brief_calls_of(2, &[200, 60, 60], |_| false));
+    explore(|| brief_calls_of(2, &[60, 60, 60], |number| number > 0));
 }
 
-/// The holder's call, which was to be brief, ends only when others have had the GIL.
-fn an_offer_is_taken_by(boosts: &'static [bool], unwatched: bool) {
+/// What the holder does before its call that is not brief.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing: nobody looks for offers yet.
+    Nothing,
+    /// Brief calls: somebody does.
+    Calls,
+    /// Brief calls, and nothing for so long that nobody looks for offers any more.
+    Rest,
+    /// Brief calls, and nothing for so long that somebody may be about to look no more.
+    Pause,
+}
+
+/// The holder's call, which was to be brief, ends only when others have had the GIL. No slice ends of itself, so that somebody has to look for the offer.
+fn an_offer_is_taken_by(boosts: &'static [bool], before: Before) {
     let (shared, count, turns) = (shared(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    shared.set_switch_interval(sync::FAR);
     let holder = shared.register_thread();
     shared.attach(&holder);
     let threads: Vec<_> = boosts
@@ -389,16 +413,25 @@ fn an_offer_is_taken_by(boosts: &'static [bool], unwatched: bool) {
             })
         })
         .collect();
-    if unwatched {
+    if before != Before::Nothing {
         while shared.n_ready() == 0 {
             thread::yield_now();
         }
-        // Offers have been looked for, and are no more.
-        shared.briefly(&holder, || {});
+        for _ in 0..3 {
+            shared.briefly(&holder, || {});
+        }
+    }
+    if before == Before::Rest {
         while shared.offers_are_watched() && shared.n_ready() > 0 {
             thread::yield_now();
         }
     }
+    if before == Before::Pause {
+        for _ in 0..shuttle::rand::thread_rng().gen_range(0..150) {
+            thread::yield_now();
+        }
+    }
+    holder.set_brief();
     shared.briefly(&holder, || {
         while turns.load(SeqCst) < boosts.len() {
             thread::yield_now();
@@ -414,16 +447,24 @@ fn an_offer_is_taken_by(boosts: &'static [bool], unwatched: bool) {
 
 #[test]
 fn an_offer_is_taken_when_the_call_is_not_brief() {
-    explore(|| an_offer_is_taken_by(&[false], false));
-    explore(|| an_offer_is_taken_by(&[true], false));
-    explore(|| an_offer_is_taken_by(&[false, true], false));
-    explore(|| an_offer_is_taken_by(&[false, false], false));
+    explore(|| an_offer_is_taken_by(&[false], Before::Nothing));
+    explore(|| an_offer_is_taken_by(&[true], Before::Nothing));
+    explore(|| an_offer_is_taken_by(&[false, true], Before::Nothing));
+    explore(|| an_offer_is_taken_by(&[false, false], Before::Nothing));
+}
+
+#[test]
+fn an_offer_is_taken_while_offers_are_watched() {
+    explore(|| an_offer_is_taken_by(&[false], Before::Calls));
+    explore_more(|| an_offer_is_taken_by(&[true], Before::Calls));
+    explore(|| an_offer_is_taken_by(&[false, true], Before::Calls));
 }
 
 #[test]
 fn an_offer_is_taken_after_offers_were_watched_no_more() {
-    explore(|| an_offer_is_taken_by(&[false], true));
-    explore(|| an_offer_is_taken_by(&[false, true], true));
+    explore(|| an_offer_is_taken_by(&[false], Before::Rest));
+    explore(|| an_offer_is_taken_by(&[false, true], Before::Rest));
+    explore_more(|| an_offer_is_taken_by(&[false], Before::Pause));
 }
 
 #[test]

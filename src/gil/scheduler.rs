@@ -96,6 +96,12 @@ impl Thread {
         self.earned_boost.store(earned, Relaxed);
     }
 
+    /// The thread's calls are taken for brief from now on.
+    #[cfg(all(test, feature = "model"))]
+    pub(crate) fn set_brief(&self) {
+        self.brief_calls.store(BRIEF_CALLS, Relaxed);
+    }
+
     /// What scripts call it.
     pub(crate) fn name(&self) -> String {
         self.name.lock().to_string()

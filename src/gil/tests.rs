@@ -266,6 +266,8 @@ fn brief_calls_keep_the_gil_while_they_are_brief() {
 fn a_slow_call_that_was_to_be_brief_keeps_nobody_waiting() {
     for is_boosted in [false, true] {
         let shared = shared();
+        // The end of a slice is not what it waits for.
+        shared.set_switch_interval(60_000_000_000);
         let holder = shared.register_thread();
         shared.attach(&holder);
         let waiter = {
