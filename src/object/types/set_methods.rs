@@ -249,6 +249,14 @@ pub(crate) fn update(vm: &mut Vm, set: &Ref<Set>, other: &Value) -> Result<()> {
         let more = dict.get(vm).len();
         let bytes = set.get(vm).merge_bytes(more);
         vm.charge(bytes)?;
+        let size = set.get(vm).merge_size(more);
+        if set.get(vm).is_untouched() && size > set.get(vm).size() {
+            // The table alone of a few million takes a while.
+            let empty = vm.paced_items(size, |_| Set::new().copy_of_size(size))?;
+            if set.get(vm).is_untouched() {
+                vm.resize(set, |set| set.take_over(empty));
+            }
+        }
         vm.resize(set, |set| set.reserve_merge(more));
         return walk_dict(vm, &dict, |vm, key, hash| add_hashed(vm, set, key, hash).map(|_| true));
     }
