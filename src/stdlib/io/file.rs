@@ -10,7 +10,7 @@ use crate::object::types::numeric::int_of;
 use crate::object::value::{Ref, Value};
 use crate::os::file as os;
 use crate::stdlib::os_error;
-use crate::vm::{Raised, Result, Vm};
+use crate::vm::{ExceptionKind, Raised, Result, Vm};
 
 /// A descriptor; -1 when closed.
 pub(crate) struct File {
@@ -264,6 +264,9 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         None => true,
     };
     let target = &args[1];
+    if target.as_bool().is_some() {
+        vm.warn(ExceptionKind::RuntimeWarning, "bool is used as a file descriptor")?;
+    }
     let given_fd = match int_of(vm, target) {
         Some(number) => match number.as_ref().to_i64().and_then(|number| i32::try_from(number).ok()) {
             Some(fd) if fd >= 0 => Some(fd),
@@ -330,7 +333,7 @@ fn init(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 
 /// The words of `open` for what is no path.
 fn name_error(vm: &mut Vm, raised: Raised, target: &Value) -> Raised {
-    if !vm.raised_is(crate::vm::ExceptionKind::TypeError) || vm.find_special(target, "__fspath__").is_ok_and(|method| method.is_some()) {
+    if !vm.raised_is(ExceptionKind::TypeError) || vm.find_special(target, "__fspath__").is_ok_and(|method| method.is_some()) {
         return raised;
     }
     vm.take_raised();

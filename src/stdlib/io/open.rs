@@ -4,7 +4,7 @@ use super::{DEFAULT_BUFFER_SIZE, buffered, file, text};
 use crate::object::native::Args;
 use crate::object::types::str::Str;
 use crate::object::value::Value;
-use crate::vm::{Result, Vm};
+use crate::vm::{ExceptionKind, Result, Vm};
 
 /// `open(file, mode, buffering, encoding, errors, newline, closefd, opener)`.
 pub(crate) fn open(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
@@ -57,6 +57,10 @@ pub(crate) fn open(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     let raw_mode: String = mode.chars().filter(|char| !matches!(char, 'b' | 't')).collect();
     let raw_mode = vm.new_str(raw_mode);
+    if binary && buffering == 1 {
+        let message = "line buffering (buffering=1) isn't supported in binary mode, the default buffer size will be used";
+        vm.warn(ExceptionKind::RuntimeWarning, message)?;
+    }
     let file_class = vm.native_type(&file::TYPE).into_value();
     let closefd = args.given(6).cloned().unwrap_or(Value::TRUE);
     let path = if vm.is_int(&args[0]) { args[0].clone() } else { super::super::os_error::os_fspath(vm, &args[0])? };
