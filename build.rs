@@ -119,8 +119,8 @@ fn embed_library(root: &Path, out: &Path) {
             .expect("a string grows");
     }
     table.push_str("]\n");
-    let (strings, units) = writer.finish();
-    for (file, content) in [("scripts.rs", table.as_bytes()), ("strings.bin", &strings), ("units.bin", &units)] {
+    let (strings, starts, units) = writer.finish();
+    for (file, content) in [("scripts.rs", table.as_bytes()), ("strings.txt", strings.as_bytes()), ("starts.bin", &starts), ("units.bin", &units)] {
         std::fs::write(out.join(file), content).expect("the output folder can be written");
     }
 }

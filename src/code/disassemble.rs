@@ -116,7 +116,7 @@ fn form(instruction: &str, k: usize) -> Option<String> {
     }
 }
 
-fn name_at(names: &[std::sync::Arc<str>], index: i64) -> String {
+fn name_at(names: &[crate::code::symbol::Symbol], index: i64) -> String {
     usize::try_from(index).ok().and_then(|index| names.get(index)).map_or("?".into(), ToString::to_string)
 }
 

@@ -5,14 +5,15 @@
 //! finds damage, every count is compared with what is left before anything is allocated for it, and each unit is verified.
 //!
 //! The library that is in the program was compiled and verified when the program was built. Its units lie in one image for all modules, whose strings
-//! are named by their place; a unit's body and its positions are read only when they are needed.
+//! have numbers (`Symbol::Library`); a unit's body and its positions are read only when they are needed.
 
 use std::hash::Hasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::instruction::{Opcode, Word};
+use super::symbol::Symbol;
 use super::unit::{Body, Capture, Constant, FunctionSite, Handler, HandlerKind, LineTable, Position, Runs, Unit, UnitFlags};
 use super::verify::verify;
 
@@ -83,11 +84,35 @@ pub(crate) fn read(file: &[u8], stamp: Stamp) -> Result<Arc<Unit>, String> {
     Ok(unit)
 }
 
-/// The image of the library: the texts of all strings, each after its length; and the units.
+/// The image of the library.
 #[derive(Debug)]
 pub(crate) struct Library {
-    pub(crate) strings: &'static [u8],
+    /// The texts of all strings, one after another.
+    pub(crate) strings: &'static str,
+    /// Where each text starts and where the last one ends: four bytes each, the least significant one first.
+    pub(crate) starts: &'static [u8],
+    /// The units.
     pub(crate) units: &'static [u8],
+}
+
+/// The library of the process, known since its first unit was read.
+static LIBRARY: OnceLock<&'static Library> = OnceLock::new();
+
+/// The text with this number in the library's image.
+pub(super) fn library_text(number: u32) -> &'static str {
+    LIBRARY.get().and_then(|library| library.text(number)).unwrap_or_default()
+}
+
+impl Library {
+    fn start(&self, number: usize) -> Option<usize> {
+        let bytes = self.starts.get(number * 4..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes) as usize)
+    }
+
+    fn text(&self, number: u32) -> Option<&'static str> {
+        let number = number as usize;
+        self.strings.get(self.start(number)?..self.start(number + 1)?)
+    }
 }
 
 /// A part of the library's image.
@@ -104,7 +129,7 @@ impl Image {
     }
 
     /// The body of a unit of a file.
-    pub(super) fn body(&self, filename: &Arc<str>) -> Body {
+    pub(super) fn body(&self, filename: &Symbol) -> Body {
         self.reader().body(filename).unwrap_or_else(|problem| unreachable!("the library in the program: {problem}"))
     }
 
@@ -116,6 +141,7 @@ impl Image {
 
 /// The unit of a module of the library, which lies at `start` and is `size` bytes long.
 pub(crate) fn read_library(library: &'static Library, start: usize, size: usize, filename: &str) -> Arc<Unit> {
+    let _ = LIBRARY.set(library);
     let filename = filename.into();
     let mut reader = Image { library, start, end: start + size }.reader();
     reader.unit(Some(&filename)).unwrap_or_else(|problem| unreachable!("the library in the program: {problem}"))
@@ -132,7 +158,7 @@ pub(crate) struct LibraryWriter {
 impl LibraryWriter {
     /// An image without modules.
     pub(crate) fn new() -> Self {
-        Self { writer: Writer { blob: Some(Vec::new()), ..Writer::default() } }
+        Self { writer: Writer { blob: Some(String::new()), ..Writer::default() } }
     }
 
     /// Adds a module: where it starts, and its size.
@@ -142,9 +168,17 @@ impl LibraryWriter {
         (start, self.writer.bytes.len() - start)
     }
 
-    /// The strings and the units.
-    pub(crate) fn finish(self) -> (Vec<u8>, Vec<u8>) {
-        (self.writer.blob.unwrap_or_default(), self.writer.bytes)
+    /// The strings, where each starts, and the units.
+    pub(crate) fn finish(self) -> (String, Vec<u8>, Vec<u8>) {
+        let strings = self.writer.blob.unwrap_or_default();
+        let mut starts = Vec::new();
+        let mut start = 0_u32;
+        for text in &self.writer.strings {
+            starts.extend_from_slice(&start.to_le_bytes());
+            start += text.len() as u32;
+        }
+        starts.extend_from_slice(&start.to_le_bytes());
+        (strings, starts, self.writer.bytes)
     }
 }
 
@@ -175,10 +209,10 @@ fn checksum(body: &[u8]) -> u64 {
 #[derive(Default)]
 struct Writer {
     bytes: Vec<u8>,
-    strings: Vec<Arc<str>>,
-    string_ids: FxHashMap<Arc<str>, u64>,
+    strings: Vec<Symbol>,
+    string_ids: FxHashMap<Symbol, u64>,
     /// In the library's image: the strings' texts, and what a unit needs late has its length before it.
-    blob: Option<Vec<u8>>,
+    blob: Option<String>,
 }
 
 impl Writer {
@@ -195,19 +229,14 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn text(&mut self, text: &Arc<str>) {
+    fn text(&mut self, text: &Symbol) {
         let (strings, blob) = (&mut self.strings, &mut self.blob);
-        let id = *self.string_ids.entry(text.clone()).or_insert_with(|| match blob {
-            Some(blob) => {
-                let mut piece = Self::default();
-                piece.bytes_of(text.as_bytes());
-                blob.extend_from_slice(&piece.bytes);
-                (blob.len() - piece.bytes.len()) as u64
+        let id = *self.string_ids.entry(text.clone()).or_insert_with(|| {
+            if let Some(blob) = blob {
+                blob.push_str(text);
             }
-            None => {
-                strings.push(text.clone());
-                strings.len() as u64 - 1
-            }
+            strings.push(text.clone());
+            strings.len() as u64 - 1
         });
         self.number(id);
     }
@@ -388,7 +417,7 @@ fn flags_of(bits: u64) -> UnitFlags {
 
 struct Reader<'a> {
     bytes: &'a [u8],
-    strings: Vec<Arc<str>>,
+    strings: Vec<Symbol>,
     depth: u32,
     /// The library whose image is read; it was verified when it was made.
     library: Option<&'static Library>,
@@ -452,12 +481,10 @@ impl<'a> Reader<'a> {
         self.take(count)
     }
 
-    fn text(&mut self) -> Read<Arc<str>> {
+    fn text(&mut self) -> Read<Symbol> {
         let index: usize = self.small()?;
-        if let Some(library) = self.library {
-            let bytes = library.strings.get(index..).ok_or("there is no such string")?;
-            let text = Reader { bytes, strings: Vec::new(), depth: 0, library: None }.bytes_of()?;
-            return std::str::from_utf8(text).map(Arc::from).map_err(|_| "a string is not UTF-8".into());
+        if self.library.is_some() {
+            return Ok(Symbol::Library(index as u32));
         }
         self.strings.get(index).cloned().ok_or_else(|| "there is no such string".into())
     }
@@ -478,7 +505,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A unit; one of the library is of the file `filename`.
-    fn unit(&mut self, filename: Option<&Arc<str>>) -> Read<Arc<Unit>> {
+    fn unit(&mut self, filename: Option<&Symbol>) -> Read<Arc<Unit>> {
         self.deeper(|reader| reader.unit_inside(filename))
     }
 
@@ -489,7 +516,7 @@ impl<'a> Reader<'a> {
         Ok(Image { library, start, end: start + part.len() })
     }
 
-    fn unit_inside(&mut self, filename: Option<&Arc<str>>) -> Read<Arc<Unit>> {
+    fn unit_inside(&mut self, filename: Option<&Symbol>) -> Read<Arc<Unit>> {
         let (name, qualname) = (self.text()?, self.text()?);
         let filename = match filename {
             Some(filename) => filename.clone(),
@@ -506,7 +533,7 @@ impl<'a> Reader<'a> {
         Ok(Arc::new(unit))
     }
 
-    fn body(&mut self, filename: &Arc<str>) -> Read<Body> {
+    fn body(&mut self, filename: &Symbol) -> Read<Body> {
         let (n_positional_only, n_positional) = (self.small()?, self.small()?);
         let (n_keyword_only, n_registers) = (self.small()?, self.small()?);
         let locals = self.list(1, Self::text)?;
@@ -571,7 +598,7 @@ impl<'a> Reader<'a> {
         Ok(runs)
     }
 
-    fn function(&mut self, filename: &Arc<str>) -> Read<FunctionSite> {
+    fn function(&mut self, filename: &Symbol) -> Read<FunctionSite> {
         let flags = self.number()?;
         let captures = self.list(1, Self::capture)?;
         let [has_defaults, has_keyword_defaults, has_annotations] = [0, 1, 2].map(|bit| flags >> bit & 1 == 1);

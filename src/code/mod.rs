@@ -5,5 +5,6 @@ pub(crate) mod instruction;
 pub(crate) mod marshal;
 #[cfg(test)]
 pub(crate) mod reference;
+pub(crate) mod symbol;
 pub(crate) mod unit;
 pub(crate) mod verify;

@@ -6,16 +6,17 @@ use std::sync::{Arc, OnceLock};
 
 use super::instruction::Word;
 use super::marshal::Image;
+use super::symbol::Symbol;
 
 /// One compiled scope: what is known of it before it runs, and its body.
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
     /// `__name__`: `<module>`, `<lambda>`, `<listcomp>` … or the function's or class's name.
-    pub name: Arc<str>,
+    pub name: Symbol,
     /// `__qualname__`.
-    pub qualname: Arc<str>,
+    pub qualname: Symbol,
     /// The file's name as given to the compiler.
-    pub filename: Arc<str>,
+    pub filename: Symbol,
     /// The line where it starts (that of the first decorator, if any), from 1.
     pub first_line: u32,
     /// What kind of scope and function it is.
@@ -36,17 +37,17 @@ pub(crate) struct Body {
     /// Keyword-only parameters.
     pub n_keyword_only: u16,
     /// Names of the locals, by register: positional parameters, keyword-only ones, `*args`, `**kwargs`, then other variables and cells.
-    pub locals: Vec<Arc<str>>,
+    pub locals: Vec<Symbol>,
     /// For each local, whether it holds a cell (after its `MakeCell`).
     pub is_cell: Vec<bool>,
     /// Names of the free variables, by index into the function's closure.
-    pub free: Vec<Arc<str>>,
+    pub free: Vec<Symbol>,
     /// How many registers a window has: the locals, then the temporaries.
     pub n_registers: u16,
     /// Constants; a function's docstring is the first one when `flags.has_docstring`.
     pub(crate) constants: Vec<Constant>,
     /// For each site, its name. Each site has an inline cache of its own.
-    pub sites: Vec<Arc<str>>,
+    pub sites: Vec<Symbol>,
     /// The functions and classes made in this unit.
     pub functions: Vec<FunctionSite>,
     /// The code.
@@ -59,12 +60,12 @@ pub(crate) struct Body {
 
 impl Unit {
     /// A unit that is all there.
-    pub(crate) fn new(name: Arc<str>, qualname: Arc<str>, filename: Arc<str>, first_line: u32, flags: UnitFlags, body: Body) -> Self {
+    pub(crate) fn new(name: Symbol, qualname: Symbol, filename: Symbol, first_line: u32, flags: UnitFlags, body: Body) -> Self {
         Self { name, qualname, filename, first_line, flags, body: OnceLock::from(Box::new(body)), image: None }
     }
 
     /// A unit whose body is read when it is needed.
-    pub(super) fn waiting(name: Arc<str>, qualname: Arc<str>, filename: Arc<str>, first_line: u32, flags: UnitFlags, image: Image) -> Self {
+    pub(super) fn waiting(name: Symbol, qualname: Symbol, filename: Symbol, first_line: u32, flags: UnitFlags, image: Image) -> Self {
         Self { name, qualname, filename, first_line, flags, body: OnceLock::new(), image: Some(image) }
     }
 
@@ -191,7 +192,7 @@ pub(crate) enum Constant {
     /// A complex number: real and imaginary part.
     Complex(f64, f64),
     /// A string without lone surrogates.
-    Str(Arc<str>),
+    Str(Symbol),
     /// A string with lone surrogates: its code points.
     CodePoints(Box<[u32]>),
     /// A `bytes`.

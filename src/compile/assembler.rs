@@ -7,7 +7,6 @@
 //! instruction of its own. Labels carry this knowledge along jumps.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHasher};
 use scrip_grammar::LineIndex;
@@ -16,6 +15,7 @@ use scrip_grammar::ast::Span;
 use super::names::Name;
 use super::scope::ScopeId;
 use crate::code::instruction::{Instruction, Word};
+use crate::code::symbol::Symbol;
 use crate::code::unit::{Constant, FunctionSite, Handler, HandlerKind, LineTable, Position};
 
 /// The place of what the compiler adds itself.
@@ -67,7 +67,7 @@ pub(super) struct Assembler {
     cold_depth: u32,
     pub(super) constants: Vec<Constant>,
     constant_ids: FxHashMap<u64, u32>,
-    pub(super) sites: Vec<Arc<str>>,
+    pub(super) sites: Vec<Symbol>,
     global_sites: FxHashMap<Name, u32>,
     pub(super) functions: Vec<FunctionSite>,
     pub(super) n_locals: u32,
@@ -420,13 +420,13 @@ impl Assembler {
     }
 
     /// A site of its own.
-    pub(super) fn site(&mut self, name: Arc<str>) -> u32 {
+    pub(super) fn site(&mut self, name: Symbol) -> u32 {
         self.sites.push(name);
         self.sites.len() as u32 - 1
     }
 
     /// The site of a global, shared by all that read it.
-    pub(super) fn global_site(&mut self, name: Name, text: impl FnOnce() -> Arc<str>) -> u32 {
+    pub(super) fn global_site(&mut self, name: Name, text: impl FnOnce() -> Symbol) -> u32 {
         let sites = &mut self.sites;
         *self.global_sites.entry(name).or_insert_with(|| {
             sites.push(text());

@@ -1,11 +1,10 @@
 //! Constant folding: what CPython computes while it compiles, and no more, since constants can be large. What would raise is left to run.
 
-use std::sync::Arc;
-
 use scrip_grammar::ast::{Constant as Literal, Expr, ExprId};
 use scrip_grammar::operator::{Operator, UnaryOp};
 
 use super::Compiler;
+use crate::code::symbol::Symbol;
 use crate::code::unit::Constant;
 
 /// The longest string or bytes that `*` makes.
@@ -295,7 +294,7 @@ fn item(value: &Constant, index: &Constant) -> Option<Constant> {
         Constant::Bytes(bytes) => Some(Constant::Int(i64::from(bytes[at(bytes.len())?]))),
         Constant::Str(text) if text.is_ascii() => {
             let index = at(text.len())?;
-            Some(Constant::Str(Arc::from(&text[index..=index])))
+            Some(Constant::Str(Symbol::from(&text[index..=index])))
         }
         _ => None,
     }

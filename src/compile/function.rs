@@ -8,6 +8,7 @@ use super::error::{Failure, Result};
 use super::scope::{Node, ScopeId};
 use super::{Compiler, Header, Name, reg};
 use crate::code::instruction::{Instruction as I, Intrinsic};
+use crate::code::symbol::Symbol;
 use crate::code::unit::{Constant, Unit, UnitFlags};
 
 impl Compiler<'_> {
@@ -194,7 +195,7 @@ impl Compiler<'_> {
         Ok(count > 0)
     }
 
-    fn annotation_pair(&mut self, name: Arc<str>, annotation: ExprId, span: Span) -> Result {
+    fn annotation_pair(&mut self, name: Symbol, annotation: ExprId, span: Span) -> Result {
         let key = self.asm.push();
         self.load_const(Constant::Str(name), key, span);
         self.annotation(annotation)

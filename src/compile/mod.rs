@@ -35,6 +35,7 @@ use names::{Name, Names};
 use scope::{Place, ScopeId, ScopeKind, Scopes};
 
 use crate::code::instruction::Instruction;
+use crate::code::symbol::Symbol;
 use crate::code::unit::{Body, Capture, Constant, FunctionSite, Unit, UnitFlags};
 
 /// How a program is compiled.
@@ -76,7 +77,7 @@ struct Compiler<'a> {
     ast: &'a Ast,
     names: Names<'a>,
     scopes: Scopes,
-    filename: Arc<str>,
+    filename: Symbol,
     future_annotations: bool,
     optimize: u8,
     is_interactive: bool,
@@ -88,7 +89,7 @@ struct Compiler<'a> {
     asm: Assembler,
     /// What `return`, `break` and `continue` have to leave, outermost first.
     blocks: Vec<Block>,
-    qualname: Arc<str>,
+    qualname: Symbol,
     /// How many positional parameters the function that is being compiled has.
     positional_parameters: u32,
     /// The units around the one that is being compiled.
@@ -102,7 +103,7 @@ struct Suspended {
     private: Option<Name>,
     asm: Assembler,
     blocks: Vec<Block>,
-    qualname: Arc<str>,
+    qualname: Symbol,
 }
 
 /// Names that mean something to the compiler.
@@ -114,8 +115,8 @@ struct Known {
 
 /// What a finished unit needs besides its code.
 struct Header {
-    name: Arc<str>,
-    qualname: Arc<str>,
+    name: Symbol,
+    qualname: Symbol,
     first_line: u32,
     flags: UnitFlags,
     n_positional_only: u16,
@@ -194,7 +195,7 @@ impl<'a> Compiler<'a> {
     // ---- units
 
     /// Starts the unit of `scope`.
-    fn enter(&mut self, scope: ScopeId, qualname: Arc<str>) {
+    fn enter(&mut self, scope: ScopeId, qualname: Symbol) {
         let new = &self.scopes[scope];
         let asm = Assembler::new(scope, new.locals.len() as u32, new.unstable);
         self.outer.push(Suspended {
@@ -284,7 +285,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The `__qualname__` of a definition called `name`, as it stands in the scope that is being compiled.
-    fn qualify(&mut self, name: Name, is_definition: bool) -> Arc<str> {
+    fn qualify(&mut self, name: Name, is_definition: bool) -> Symbol {
         let text = self.names.shared(name);
         let mangled = self.names.mangle(self.private, name);
         let (mut scope, mut qualname) = (self.asm.scope, self.qualname.clone());

@@ -1,6 +1,6 @@
 //! Names as small numbers: those of the tree under their own ids, and those that the compiler makes (mangled or implicit ones).
 
-use std::sync::Arc;
+use crate::code::symbol::Symbol;
 
 use rustc_hash::FxHashMap;
 use scrip_grammar::ast::{Ast, NameId};
@@ -15,8 +15,8 @@ pub(super) struct Names<'a> {
     /// For a name of the tree, its id once it was met.
     ids: Vec<Option<NameId>>,
     /// The shared text of a name once it was asked for; then those that are not in the tree.
-    texts: Vec<Option<Arc<str>>>,
-    made: FxHashMap<Arc<str>, Name>,
+    texts: Vec<Option<Symbol>>,
+    made: FxHashMap<Symbol, Name>,
     mangled: FxHashMap<(Name, Name), Name>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Names<'a> {
         if let Some(&name) = self.made.get(text) {
             return name;
         }
-        let text: Arc<str> = text.into();
+        let text: Symbol = text.into();
         let name = Name(self.texts.len() as u32);
         self.texts.push(Some(text.clone()));
         self.made.insert(text, name);
@@ -56,11 +56,11 @@ impl<'a> Names<'a> {
     }
 
     /// Its text, shared.
-    pub(super) fn shared(&mut self, name: Name) -> Arc<str> {
+    pub(super) fn shared(&mut self, name: Name) -> Symbol {
         if let Some(text) = &self.texts[name.0 as usize] {
             return text.clone();
         }
-        let text: Arc<str> = self.text(name).into();
+        let text: Symbol = self.text(name).into();
         self.texts[name.0 as usize] = Some(text.clone());
         text
     }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 use super::account::Account;
 use super::instance::Instance;
-use super::layout::{LAYOUTS, Layout};
+use super::layout::{LAYOUTS, Layout, Payload};
 use super::type_object::Type;
 use super::value::Value;
 use super::word::Word;
@@ -752,6 +752,18 @@ pub(crate) fn set_first_type(object: &Value, class: &super::value::Ref<Type>) {
 
 /// The type object at `header`, where one stood once, if there is a live one: for lists of classes that are not counted.
 pub(crate) fn live_type(header: NonNull<Header>) -> Option<super::value::Ref<Type>> {
+    let layout = layout_at(header)?;
+    // SAFETY: there is an object.
+    unsafe {
+        if layout != Layout::Type as u16 || header.as_ref().count() == 0 {
+            return None;
+        }
+        Value::from_borrowed(Word::from_pointer(header)).into_ref().ok()
+    }
+}
+
+/// The layout of the object at `header`, where one stood once, if there is one: for lists of objects that are not counted.
+pub(crate) fn layout_at(header: NonNull<Header>) -> Option<u16> {
     // SAFETY: an object stood there once, and blocks of pages are not given back before the heap ends. The page may have been emptied since, and be
     // in use for cells of another size: only what is the beginning of a cell up to `bump` is a header (H3). An emptied page that is not in use is
     // all zeros, or all its cells are free.
@@ -763,12 +775,14 @@ pub(crate) fn live_type(header: NonNull<Header>) -> Option<super::value::Ref<Typ
         if cell == 0 || place < FIRST_CELL || place >= bump || !(place - FIRST_CELL).is_multiple_of(cell) {
             return None;
         }
-        let object = header.as_ref();
-        if object.layout_id() != Layout::Type as u16 || object.count() == 0 {
-            return None;
-        }
-        Value::from_borrowed(Word::from_pointer(header)).into_ref().ok()
+        let layout = header.as_ref().layout_id();
+        (layout != Layout::Free as u16).then_some(layout)
     }
+}
+
+/// The header of the object whose payload this is. A payload of this kind exists only inside its object, whose header stands before it (H3).
+pub(crate) fn header_of_payload<T: Payload>(payload: &T) -> *mut Header {
+    std::ptr::from_ref(payload).cast::<u8>().wrapping_sub(std::mem::offset_of!(Object<T>, payload)).cast_mut().cast()
 }
 
 /// Changes the class of an object; the layouts must be compatible (the caller has checked).

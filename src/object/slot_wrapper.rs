@@ -1,6 +1,10 @@
 //! Special methods and slots, both ways: the methods that stand for a native type's slots (`int.__add__`), and the slots of classes
 //! that scripts define, which look their special methods up. The scheme is CPython's (Objects/typeobject.c, "slot wrappers").
 
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
+
 use super::native::{NativeCode, NativeFunction};
 use super::type_object::{BinaryFn, BinaryOperator, CallArgs, HEAP_TYPE, PLAIN_GETATTR, PLAIN_SETATTR, Slots, Type};
 use super::types::TypeId;
@@ -841,138 +845,199 @@ fn find(vm: &mut Vm, class: &Ref<Type>, names: &[&str]) -> Found {
     owner.map_or(Found::Nothing, Found::Native)
 }
 
-/// The slots that a class without special methods of its own has: those of its only base. `None` where there are several bases, or an order of its own.
-fn inherited_slots(vm: &mut Vm, class: &Ref<Type>) -> Option<Slots> {
-    let base = class.get(vm).base.clone()?;
-    let (mro, base_mro) = (&class.get(vm).mro, &base.get(vm).mro);
-    if mro.len() != base_mro.len() + 1 || !mro[1..].iter().zip(base_mro).all(|(own, above)| own.is(above)) {
+macro_rules! named_slots {
+    ($($number:literal $field:ident [$($name:literal),+] $script:ident;)+) => {
+        /// The special names of the slots that have numbers below [`BINARY_SLOTS`].
+        static NAMED: &[&[&str]] = &[$(&[$($name),+]),+];
+
+        /// Fills the slot with this number, which is below [`BINARY_SLOTS`], from what the class's MRO has under its names.
+        fn resolve_named(vm: &mut Vm, class: &Ref<Type>, number: u32, slots: &mut Slots) {
+            match number {
+                $($number => slots.$field = match find(vm, class, NAMED[$number]) {
+                    Found::Nothing => None,
+                    Found::Native(owner) => owner.get(vm).slots.$field,
+                    Found::Script => Some($script),
+                },)+
+                _ => {}
+            }
+        }
+    };
+}
+named_slots! {
+    0 repr ["__repr__"] script_repr;
+    1 str ["__str__"] script_str;
+    2 call ["__call__"] script_call;
+    3 compare ["__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__"] script_compare;
+    4 iter ["__iter__"] script_iter;
+    5 next ["__next__"] script_next;
+    6 len ["__len__"] script_len;
+    7 get_item ["__getitem__"] script_get_item;
+    8 set_item ["__setitem__", "__delitem__"] script_set_item;
+    9 contains ["__contains__"] script_contains;
+    10 bool ["__bool__"] script_bool;
+    11 negative ["__neg__"] script_negative;
+    12 positive ["__pos__"] script_positive;
+    13 absolute ["__abs__"] script_absolute;
+    14 invert ["__invert__"] script_invert;
+    15 int ["__int__"] script_int;
+    16 float ["__float__"] script_float;
+    17 index ["__index__"] script_index;
+    18 descriptor_get ["__get__"] script_descriptor_get;
+    19 descriptor_set ["__set__", "__delete__"] script_descriptor_set;
+    20 await_ ["__await__"] script_await;
+    21 aiter ["__aiter__"] script_aiter;
+    22 anext ["__anext__"] script_anext;
+    23 init ["__init__"] script_init;
+    24 get_attribute ["__getattribute__"] script_get_attribute;
+    25 set_attribute ["__setattr__", "__delattr__"] script_set_attribute;
+}
+
+// Slots have numbers, for sets of them in 64 bits: those with names of their own, two for each operator, and these.
+const GET_ATTRIBUTE: u32 = 24;
+const BINARY_SLOTS: u32 = 26;
+const IN_PLACE_SLOTS: u32 = BINARY_SLOTS + 13;
+const HASH: u32 = IN_PLACE_SLOTS + 13;
+const NEW_SLOT: u32 = HASH + 1;
+/// `__getattr__`, which is a part of `get_attribute`.
+const GETATTR: u32 = HASH + 2;
+/// `__del__`, for which a class has a flag.
+const DEL: u32 = HASH + 3;
+const ALL_SLOTS: u64 = (1 << (DEL + 1)) - 1;
+
+/// The number of the slot that this special name belongs to.
+fn slot_number(name: &str) -> Option<u32> {
+    static NUMBERS: OnceLock<FxHashMap<&'static str, u32>> = OnceLock::new();
+    if !name.starts_with("__") {
         return None;
     }
-    if base.get(vm).has(HEAP_TYPE) {
-        return Some(base.get(vm).slots);
+    let numbers = NUMBERS.get_or_init(|| {
+        let mut numbers = FxHashMap::default();
+        for (number, names) in NAMED.iter().enumerate() {
+            numbers.extend(names.iter().map(|name| (*name, number as u32)));
+        }
+        for (place, (_, name, reflected, augmented)) in OPERATOR_NAMES.iter().enumerate() {
+            numbers.extend([(*name, BINARY_SLOTS + place as u32), (*reflected, BINARY_SLOTS + place as u32)]);
+            numbers.insert(*augmented, IN_PLACE_SLOTS + place as u32);
+        }
+        numbers.extend([("__hash__", HASH), ("__new__", NEW_SLOT), ("__getattr__", GETATTR), ("__del__", DEL)]);
+        numbers
+    });
+    numbers.get(name).copied()
+}
+
+/// Whether some slot is made of what classes have under this name.
+pub(crate) fn is_slot_name(name: &str) -> bool {
+    slot_number(name).is_some()
+}
+
+/// The slots whose names the class itself has.
+fn own_slot_set(vm: &Vm, class: &Ref<Type>) -> u64 {
+    let dict = class.get(vm).dict_as_is().get(vm);
+    let names = dict.keys().filter_map(|key| vm.text_of(key).and_then(|text| text.as_ascii()));
+    names.filter_map(slot_number).fold(0, |set, number| set | 1 << number)
+}
+
+/// What the slots of a class begin with, and which of them are to be filled from its namespaces then.
+fn inherited_slots(vm: &mut Vm, class: &Ref<Type>) -> (Slots, u64) {
+    let payload = class.get(vm);
+    let Some(base) = payload.base.clone() else { return (Slots::NONE, ALL_SLOTS) };
+    if base.get(vm).has(HEAP_TYPE) && is_rest_of_mro(&payload.mro[1..], &base.get(vm).mro) {
+        return (base.get(vm).slots, own_slot_set(vm, class));
     }
-    // What a native type hands down never changes.
-    let address = base.address();
+    // The native types usually come last, as the first one of them has them: then only names that classes of scripts have make a difference.
+    let n_scripts = payload.mro.iter().take_while(|class| class.get(vm).has(HEAP_TYPE)).count();
+    let Some(native) = payload.mro.get(n_scripts).cloned() else { return (Slots::NONE, ALL_SLOTS) };
+    if !is_rest_of_mro(&payload.mro[n_scripts..], &native.get(vm).mro) {
+        return (Slots::NONE, ALL_SLOTS);
+    }
+    let own = payload.mro[..n_scripts].iter().fold(0, |set, class| set | own_slot_set(vm, class));
+    (handed_down(vm, &native), own | 1 << NEW_SLOT | 1 << DEL)
+}
+
+fn is_rest_of_mro(rest: &[Ref<Type>], mro: &[Ref<Type>]) -> bool {
+    rest.len() == mro.len() && rest.iter().zip(mro).all(|(own, above)| own.is(above))
+}
+
+/// The slots that a plain subclass of a native type has, which never change.
+fn handed_down(vm: &mut Vm, native: &Ref<Type>) -> Slots {
+    let address = native.address();
     if let Some(known) = vm.state().handed_down.get(&address) {
-        return Some(*known);
+        return *known;
     }
-    let slots = resolved_slots(vm, &base, None);
+    let mut slots = Slots::NONE;
+    resolve_slots(vm, native, ALL_SLOTS, &mut slots);
     vm.state_mut().handed_down.insert(address, slots);
-    Some(slots)
+    slots
 }
 
 /// Fills the slots of a class that a script defined (or changed) from what its MRO has under the special names.
 pub(crate) fn update_slots(vm: &mut Vm, class: &Ref<Type>) {
-    let inherited = inherited_slots(vm, class);
-    let slots = resolved_slots(vm, class, inherited);
-    let plain_get = slots.get_attribute.is_none();
-    let plain_set = slots.set_attribute.is_none();
-    let has_del = {
+    let (mut slots, changed) = inherited_slots(vm, class);
+    resolve_slots(vm, class, changed, &mut slots);
+    let has_del = if changed & 1 << DEL == 0 {
+        class.get(vm).base.as_ref().is_some_and(|base| base.get(vm).has(super::type_object::HAS_DEL))
+    } else {
         let name = vm.name(Name::Del);
         vm.type_lookup(class, &name).is_some()
     };
     let payload = class.get_mut(vm);
     payload.slots = slots;
-    payload.set_flag(PLAIN_GETATTR, plain_get);
-    payload.set_flag(PLAIN_SETATTR, plain_set);
+    payload.set_flag(PLAIN_GETATTR, slots.get_attribute.is_none());
+    payload.set_flag(PLAIN_SETATTR, slots.set_attribute.is_none());
     payload.set_flag(super::type_object::HAS_DEL, has_del);
 }
 
-/// The slots of a class; those whose names it does not have itself are the inherited ones, where these are known.
-fn resolved_slots(vm: &mut Vm, class: &Ref<Type>, inherited: Option<Slots>) -> Slots {
-    let mut slots = Slots::NONE;
-    let own: Vec<String> = {
-        let dict = class.get(vm).dict_as_is().get(vm);
-        dict.keys()
-            .filter_map(|key| vm.text_of(key).and_then(|text| text.as_ascii()))
-            .filter(|name| name.starts_with("__"))
-            .map(str::to_owned)
-            .collect()
-    };
-    let is_own = |name: &str| own.iter().any(|known| known == name);
-    macro_rules! resolve {
-        ($field:ident, [$($name:literal),+], $script:expr) => {
-            slots.$field = match &inherited {
-                Some(inherited) if !($(is_own($name))||+) => inherited.$field,
-                _ => match find(vm, class, &[$($name),+]) {
-                    Found::Nothing => None,
-                    Found::Native(owner) => owner.get(vm).slots.$field,
-                    Found::Script => Some($script),
-                },
-            };
-        };
+/// Fills the slots of the set `changed` from what the class's MRO has under their names.
+fn resolve_slots(vm: &mut Vm, class: &Ref<Type>, changed: u64, slots: &mut Slots) {
+    let has = |number: u32| changed >> number & 1 != 0;
+    for number in (0..BINARY_SLOTS).filter(|number| has(*number)) {
+        resolve_named(vm, class, number, slots);
     }
-    resolve!(repr, ["__repr__"], script_repr);
-    resolve!(str, ["__str__"], script_str);
-    resolve!(call, ["__call__"], script_call);
-    resolve!(compare, ["__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__"], script_compare);
-    resolve!(iter, ["__iter__"], script_iter);
-    resolve!(next, ["__next__"], script_next);
-    resolve!(len, ["__len__"], script_len);
-    resolve!(get_item, ["__getitem__"], script_get_item);
-    resolve!(set_item, ["__setitem__", "__delitem__"], script_set_item);
-    resolve!(contains, ["__contains__"], script_contains);
-    resolve!(bool, ["__bool__"], script_bool);
-    resolve!(negative, ["__neg__"], script_negative);
-    resolve!(positive, ["__pos__"], script_positive);
-    resolve!(absolute, ["__abs__"], script_absolute);
-    resolve!(invert, ["__invert__"], script_invert);
-    resolve!(int, ["__int__"], script_int);
-    resolve!(float, ["__float__"], script_float);
-    resolve!(index, ["__index__"], script_index);
-    resolve!(descriptor_get, ["__get__"], script_descriptor_get);
-    resolve!(descriptor_set, ["__set__", "__delete__"], script_descriptor_set);
-    resolve!(await_, ["__await__"], script_await);
-    resolve!(aiter, ["__aiter__"], script_aiter);
-    resolve!(anext, ["__anext__"], script_anext);
-    resolve!(init, ["__init__"], script_init);
-    resolve!(get_attribute, ["__getattribute__"], script_get_attribute);
-    resolve!(set_attribute, ["__setattr__", "__delattr__"], script_set_attribute);
-    let has_getattr = {
+    if has(GET_ATTRIBUTE) || has(GETATTR) {
+        resolve_named(vm, class, GET_ATTRIBUTE, slots);
         let name = vm.name(Name::Getattr);
-        vm.type_lookup(class, &name).is_some()
-    };
-    if has_getattr {
-        slots.get_attribute = Some(script_get_attribute);
+        if vm.type_lookup(class, &name).is_some() {
+            slots.get_attribute = Some(script_get_attribute);
+        }
     }
-    for place in 0..13 {
-        let (_, name, reflected, augmented) = OPERATOR_NAMES[place];
-        slots.binary[place] = match &inherited {
-            Some(inherited) if !is_own(name) && !is_own(reflected) => inherited.binary[place],
-            _ => match find(vm, class, &[name, reflected]) {
+    for (place, (_, name, reflected, augmented)) in OPERATOR_NAMES.into_iter().enumerate() {
+        if has(BINARY_SLOTS + place as u32) {
+            slots.binary[place] = match find(vm, class, &[name, reflected]) {
                 Found::Nothing => None,
                 Found::Native(owner) => owner.get(vm).slots.binary[place],
                 Found::Script => Some(SCRIPT_BINARY[place]),
-            },
-        };
-        slots.in_place[place] = match &inherited {
-            Some(inherited) if !is_own(augmented) => inherited.in_place[place],
-            _ => match find(vm, class, &[augmented]) {
+            };
+        }
+        if has(IN_PLACE_SLOTS + place as u32) {
+            slots.in_place[place] = match find(vm, class, &[augmented]) {
                 Found::Nothing => None,
                 Found::Native(owner) => owner.get(vm).slots.in_place[place],
                 Found::Script => Some(SCRIPT_IN_PLACE[place]),
+            };
+        }
+    }
+    if has(HASH) {
+        let name = vm.name(Name::Hash);
+        slots.hash = match vm.type_lookup(class, &name) {
+            Some(found) if found.is_none() => None,
+            Some(found) => match native_owner(vm, &found) {
+                Some(owner) => owner.get(vm).slots.hash,
+                None => Some(script_hash),
             },
+            None => None,
         };
     }
-    let hash_name = vm.name(Name::Hash);
-    slots.hash = match vm.type_lookup(class, &hash_name) {
-        Some(found) if found.is_none() => None,
-        Some(found) => match native_owner(vm, &found) {
-            Some(owner) => owner.get(vm).slots.hash,
-            None => Some(script_hash),
-        },
-        None => None,
-    };
-    let new_name = vm.name(Name::New);
-    slots.new = match vm.type_lookup(class, &new_name) {
-        // As in CPython, a built-in type's `__new__` stands for what the base does, wherever it was taken from.
-        Some(found) => match native_owner(vm, &found) {
-            Some(owner) => class.get(vm).base.as_ref().map_or(owner.get(vm).slots.new, |base| base.get(vm).slots.new),
-            None => Some(script_new),
-        },
-        None => None,
-    };
-    slots
+    if has(NEW_SLOT) {
+        let name = vm.name(Name::New);
+        slots.new = match vm.type_lookup(class, &name) {
+            // As in CPython, a built-in type's `__new__` stands for what the base does, wherever it was taken from.
+            Some(found) => match native_owner(vm, &found) {
+                Some(owner) => class.get(vm).base.as_ref().map_or(owner.get(vm).slots.new, |base| base.get(vm).slots.new),
+                None => Some(script_new),
+            },
+            None => None,
+        };
+    }
 }
 
 impl Vm {

@@ -20,8 +20,11 @@ struct Script {
 /// Sorted by name.
 static SCRIPTS: &[Script] = include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
 
-static LIBRARY: Library =
-    Library { strings: include_bytes!(concat!(env!("OUT_DIR"), "/strings.bin")), units: include_bytes!(concat!(env!("OUT_DIR"), "/units.bin")) };
+static LIBRARY: Library = Library {
+    strings: include_str!(concat!(env!("OUT_DIR"), "/strings.txt")),
+    starts: include_bytes!(concat!(env!("OUT_DIR"), "/starts.bin")),
+    units: include_bytes!(concat!(env!("OUT_DIR"), "/units.bin")),
+};
 
 /// The modules' units since they were first imported: a unit never changes, so interpreters share it.
 static UNITS: [OnceLock<Arc<Unit>>; SCRIPTS.len()] = [const { OnceLock::new() }; SCRIPTS.len()];

@@ -73,9 +73,16 @@ impl Vm {
 
     /// Marks a class and its bases: changing any of them flushes the inline caches.
     pub(crate) fn note_cached(&mut self, class: &Ref<Type>) {
-        if !class.get(self).has(CACHED) {
-            for base in &class.get(self).mro {
+        if class.get(self).has(CACHED) {
+            return;
+        }
+        for place in 0..class.get(self).mro.len() {
+            let base = &class.get(self).mro[place];
+            if !base.get(self).has(CACHED) {
                 base.get(self).set_flag(CACHED, true);
+                if let Some(header) = base.word().pointer() {
+                    self.state_mut().cached.note(header);
+                }
             }
         }
     }
@@ -496,7 +503,7 @@ impl Vm {
                 }
             }
         }
-        if text.starts_with("__") && text.ends_with("__") {
+        if crate::object::slot_wrapper::is_slot_name(&text) {
             self.update_slots_below(class);
         }
         Ok(())

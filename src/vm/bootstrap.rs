@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::state::{INTERN_CACHE, Library, Name, Options, SHAPE_CACHE, ShapeCacheEntry, State, TYPE_CACHE, TypeCacheEntry};
+use super::state::{CachedList, INTERN_CACHE, Library, Name, Options, SHAPE_CACHE, ShapeCacheEntry, State, TYPE_CACHE, TypeCacheEntry};
 use super::vm::{Result, Vm};
 use crate::object::heap::{Heap, set_first_type};
 use crate::object::layout::Payload;
@@ -74,6 +74,8 @@ pub(crate) fn new_state(shared: Arc<crate::gil::Shared>, hash_seed: u64, options
         shapes: ShapeTable::default(),
         method_table: Vec::new(),
         intern_cache: std::cell::RefCell::new(vec![Value::NONE; INTERN_CACHE]),
+        cached: CachedList::default(),
+        library_names: std::cell::RefCell::default(),
         shape_cache: vec![ShapeCacheEntry::EMPTY; SHAPE_CACHE],
         type_cache: vec![TypeCacheEntry { epoch: 0, class: Word::NONE, name: Value::NONE, value: Word::UNBOUND }; TYPE_CACHE],
         type_epoch: 1,

@@ -3,14 +3,17 @@
 //! version of a class, or that of a module's namespace; in its lower half where the thing stands.
 #![allow(unsafe_code, reason = "registers are raw words of the running frame's window (F1 to F3 in frame.rs); instances own what their slots hold")]
 
+use std::ptr::NonNull;
+
 use super::call::Called;
 use super::state::{SHAPE_CACHE, ShapeCacheEntry, ShapeUse};
 use super::vm::{Result, Vm};
 use super::window::Window;
 use crate::code::instruction::{Opcode, Word as Instruction};
-use crate::object::heap::release;
+use crate::object::heap::{Header, Object, header_of_payload, layout_at, release};
 use crate::object::instance::{DICT_MODE, Instance};
-use crate::object::type_object::{HAS_DICT, PLAIN_GETATTR, PLAIN_SETATTR, Type};
+use crate::object::layout::Layout;
+use crate::object::type_object::{CACHED, HAS_DICT, PLAIN_GETATTR, PLAIN_SETATTR, Type};
 use crate::object::types::TypeId;
 use crate::object::types::code::Code;
 use crate::object::types::descriptor::{ClassMethod, Property, StaticMethod};
@@ -24,30 +27,33 @@ use crate::object::word::Word;
 const MOST_FORGOTTEN: usize = 4096;
 
 impl Vm {
+    /// Writes the running code's cache of a site.
+    pub(super) fn fill_cache(&mut self, window: Window, site: u32, content: u64) {
+        let code = window.code();
+        code.caches[site as usize].set(content);
+        if !code.has_filled.replace(true) {
+            self.state_mut().cached.note(header_of_payload(code));
+        }
+    }
+
     /// Forgets everything inline caches know about classes: called when a class they rely on changed.
     pub(crate) fn flush_inline_caches(&mut self) {
-        let least = size_of::<crate::object::heap::Object<Code>>().min(size_of::<crate::object::heap::Object<Type>>());
-        self.heap().for_each_in_cells(least, |header| {
-            // SAFETY: a live header.
-            let layout = unsafe { header.as_ref().layout_id() };
-            if layout == crate::object::layout::Layout::Code as u16 {
-                // SAFETY: a live object of that layout; caches are cells.
-                let payload = unsafe { &(*header.as_ptr().cast::<crate::object::heap::Object<Code>>()).payload };
-                for cache in &payload.caches {
-                    // No shape and no version has this number; 0 is the shape of instances that keep a dict.
-                    cache.set(u64::MAX);
-                }
-            } else if layout == crate::object::layout::Layout::Type as u16 {
-                // SAFETY: as above; flags are a cell, too.
-                let payload = unsafe { &(*header.as_ptr().cast::<crate::object::heap::Object<Type>>()).payload };
-                payload.set_flag(crate::object::type_object::CACHED, false);
-            }
-        });
+        let mut cached = std::mem::take(&mut self.state_mut().cached);
+        if cached.is_short() {
+            let least = size_of::<Object<Code>>().min(size_of::<Object<Type>>());
+            self.heap().for_each_in_cells(least, forget_cached);
+        } else {
+            cached.drain().filter(|header| layout_at(*header).is_some()).for_each(forget_cached);
+            self.state_mut().cached = cached;
+        }
         let state = self.state_mut();
-        let entries = std::mem::replace(&mut state.shape_cache, vec![ShapeCacheEntry::EMPTY; SHAPE_CACHE]);
         let functions = std::mem::take(&mut state.method_table);
         state.shapes.caches_were_flushed();
-        drop(entries);
+        for entry in &mut state.shape_cache {
+            if entry.shape != 0 {
+                *entry = ShapeCacheEntry::EMPTY;
+            }
+        }
         drop(functions);
     }
 
@@ -107,7 +113,7 @@ impl Vm {
                     let word = instance.get(self).slots()[slot];
                     if word != Word::UNBOUND {
                         self.note_cached(&class);
-                        window.cache(i.c()).set(u64::from(shape) << 32 | slot as u64);
+                        self.fill_cache(window, i.c(), u64::from(shape) << 32 | slot as u64);
                         self.quicken(Opcode::LoadAttributeSlot);
                         self.note_attribute(shape, &name, ShapeUse::Load, slot as u32);
                         // SAFETY: the instance owns it.
@@ -120,7 +126,7 @@ impl Vm {
                     if self.plain_getter(attribute).is_some() {
                         if let Some(entry) = self.find_shared(&class, &name) {
                             self.note_cached(&class);
-                            window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(entry));
+                            self.fill_cache(window, i.c(), u64::from(shape) << 32 | u64::from(entry));
                             self.quicken(Opcode::LoadAttributeProperty);
                         }
                     }
@@ -128,7 +134,7 @@ impl Vm {
                     if self.type_payload(&attribute).slots.descriptor_get.is_none() {
                         if let Some(entry) = self.find_shared(&class, &name) {
                             self.note_cached(&class);
-                            window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(entry));
+                            self.fill_cache(window, i.c(), u64::from(shape) << 32 | u64::from(entry));
                             self.quicken(Opcode::LoadAttributeShared);
                         }
                         drop(object);
@@ -158,7 +164,7 @@ impl Vm {
             let dict = module.get(self).dict.clone();
             let Some(place) = dict.get(self).find_str(name, hash) else { return };
             let version = self.dict_version(&dict);
-            window.cache(i.c()).set(u64::from(version) << 32 | place as u64);
+            self.fill_cache(window, i.c(), u64::from(version) << 32 | place as u64);
             self.quicken(if is_method { Opcode::LoadMethodModule } else { Opcode::LoadAttributeModule });
         } else if let Some(class) = object.downcast::<Type>() {
             let metaclass = self.type_of(object);
@@ -187,7 +193,7 @@ impl Vm {
             self.note_cached(&metaclass);
             self.note_cached(class);
             let version = self.class_version(class);
-            window.cache(i.c()).set(u64::from(version) << 32 | u64::from(entry));
+            self.fill_cache(window, i.c(), u64::from(version) << 32 | u64::from(entry));
             self.quicken(if is_method { Opcode::LoadMethodClass } else { Opcode::LoadAttributeClass });
         }
     }
@@ -349,7 +355,7 @@ impl Vm {
                 let slot = if hides { self.member_slot(attribute.as_ref()) } else { self.state().shapes.slot(shape, &name) };
                 if let Some(slot) = slot {
                     self.note_cached(&class);
-                    window.cache(i.c()).set(u64::from(shape) << 32 | slot as u64);
+                    self.fill_cache(window, i.c(), u64::from(shape) << 32 | slot as u64);
                     self.quicken(Opcode::StoreAttributeSlot);
                     self.note_attribute(shape, &name, ShapeUse::Store, slot as u32);
                     let old = std::mem::replace(&mut instance.get_mut(self).slots_mut()[slot], value.into_word());
@@ -363,7 +369,7 @@ impl Vm {
                         && let Some(next) = self.state_mut().shapes.with(shape, &name)
                     {
                         self.note_cached(&class);
-                        window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(next));
+                        self.fill_cache(window, i.c(), u64::from(shape) << 32 | u64::from(next));
                         self.quicken(Opcode::StoreAttributeAdd);
                         self.note_attribute(shape, &name, ShapeUse::Add, next);
                         let payload = instance.get_mut(self);
@@ -405,7 +411,7 @@ impl Vm {
                     if attribute.holds::<Function>() {
                         self.note_cached(&class);
                         let place = self.method_place(&attribute);
-                        window.cache(i.c()).set(u64::from(shape) << 32 | u64::from(place));
+                        self.fill_cache(window, i.c(), u64::from(shape) << 32 | u64::from(place));
                         self.quicken(Opcode::LoadMethodCached);
                         self.note_attribute(shape, &name, ShapeUse::Method, place);
                         window.set(i.a(), attribute);
@@ -425,7 +431,7 @@ impl Vm {
                 self.note_cached(&class);
                 let version = self.class_version(&class);
                 let place = self.method_place(&function);
-                window.cache(i.c()).set(u64::from(version) << 32 | u64::from(place));
+                self.fill_cache(window, i.c(), u64::from(version) << 32 | u64::from(place));
                 self.quicken(Opcode::LoadMethodType);
             }
         }
@@ -446,7 +452,7 @@ impl Vm {
     pub(super) fn adapt(&mut self, window: Window, i: Instruction, [plain, quick]: [Opcode; 2], cache: u64) {
         self.shape_misses = self.shape_misses.wrapping_add(1);
         if i.opcode_byte() == plain as u8 || self.shape_misses.is_multiple_of(16) {
-            window.cache(i.c()).set(cache);
+            self.fill_cache(window, i.c(), cache);
             self.quicken(quick);
         }
     }
@@ -468,6 +474,24 @@ impl Vm {
         }
         table.push(function.clone());
         table.len() as u32 - 1
+    }
+}
+
+/// Empties the caches of a code object, or notes that no cache relies on a class; other objects have nothing to do with it. The header is of an object.
+fn forget_cached(header: NonNull<Header>) {
+    // SAFETY: it is of an object, as the caller says; a payload is of its header's layout, and what is changed are cells.
+    unsafe {
+        let layout = header.as_ref().layout_id();
+        if layout == Layout::Code as u16 {
+            let code = &(*header.as_ptr().cast::<Object<Code>>()).payload;
+            for cache in &code.caches {
+                // No shape and no version has this number; 0 is the shape of instances that keep a dict.
+                cache.set(u64::MAX);
+            }
+            code.has_filled.set(false);
+        } else if layout == Layout::Type as u16 {
+            (*header.as_ptr().cast::<Object<Type>>()).payload.set_flag(CACHED, false);
+        }
     }
 }
 

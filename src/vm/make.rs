@@ -5,8 +5,9 @@ use std::ptr::NonNull;
 
 use smallvec::SmallVec;
 
-use super::state::{INTERN_CACHE, Name};
+use super::state::{INTERN_CACHE, Name, SYMBOLS_PER_ROW};
 use super::vm::{Result, Vm};
+use crate::code::symbol::Symbol;
 use crate::number::Int;
 use crate::object::heap::{Header, Object, allocate_instance};
 use crate::object::layout::Payload;
@@ -33,6 +34,11 @@ use crate::text::Text;
 fn adopt<T: Payload>(header: NonNull<Header>) -> Ref<T> {
     // SAFETY: fresh from the allocator, with a count of one that is ours and the layout of `T`.
     unsafe { Ref::from_owned(Word::from_pointer(header)) }
+}
+
+/// Where the interned string of a text of the library is kept: the row, and the place in it.
+fn symbol_place(number: u32) -> (usize, usize) {
+    (number as usize / SYMBOLS_PER_ROW, number as usize % SYMBOLS_PER_ROW)
 }
 
 impl Vm {
@@ -157,6 +163,31 @@ impl Vm {
         let old = self.state().intern_cache.borrow_mut().get_mut(place).map(|entry| std::mem::replace(entry, string.clone()));
         drop(old);
         string
+    }
+
+    /// The interned string of a unit's text. Those of the library are kept by their numbers: a module has few that no other one has.
+    pub(crate) fn intern_symbol(&self, symbol: &Symbol) -> Value {
+        let Symbol::Library(number) = *symbol else { return self.intern(symbol) };
+        if let Some(known) = self.known_symbol(number) {
+            return known;
+        }
+        let string = self.intern_text(Text::from(&**symbol));
+        let (row, place) = symbol_place(number);
+        let mut rows = self.state().library_names.borrow_mut();
+        if rows.len() <= row {
+            rows.resize_with(row + 1, || None);
+        }
+        rows[row].get_or_insert_with(|| Box::new([const { Value::UNBOUND }; SYMBOLS_PER_ROW]))[place] = string.clone();
+        string
+    }
+
+    /// The interned string of a text of the library, if there is one already.
+    #[inline]
+    pub(crate) fn known_symbol(&self, number: u32) -> Option<Value> {
+        let (row, place) = symbol_place(number);
+        let rows = self.state().library_names.borrow();
+        let known = &rows.get(row)?.as_ref()?[place];
+        (!known.is_unbound()).then(|| known.clone())
     }
 
     /// The interned string of this text.

@@ -1,12 +1,13 @@
 //! What the threads of one interpreter share: its heap, types, modules and caches. Used by whoever holds the GIL.
 
 use std::cell::OnceCell;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use crate::code::unit::Unit;
-use crate::object::heap::Heap;
+use crate::object::heap::{Header, Heap};
 use crate::object::shape::ShapeTable;
 use crate::object::type_object::{Type, TypeSpec};
 use crate::object::types::TypeId;
@@ -122,11 +123,45 @@ impl ShapeCacheEntry {
 
 /// How many entries the cache of interned texts has.
 pub(crate) const INTERN_CACHE: usize = 256;
+/// How many of the library's texts, whose numbers follow one another, share a row.
+pub(crate) const SYMBOLS_PER_ROW: usize = 64;
 /// How many entries that cache has.
 pub(crate) const SHAPE_CACHE: usize = 512;
 
 /// How many entries the cache of look-ups in classes has.
 pub(crate) const TYPE_CACHE: usize = 1024;
+
+/// What emptying all inline caches has to look at: the code objects that have filled ones, and the classes that caches rely on, as addresses that are not
+/// counted (`heap::layout_at` tells what is left there).
+#[derive(Default)]
+pub(crate) struct CachedList {
+    headers: Vec<NonNull<Header>>,
+    /// There were too many to note: all objects have to be looked at.
+    is_short: bool,
+}
+
+/// How many objects are noted at most, in 512 KB.
+const MOST_CACHED: usize = 65_536;
+
+impl CachedList {
+    /// Notes an object.
+    pub(crate) fn note(&mut self, header: *mut Header) {
+        match NonNull::new(header) {
+            Some(header) if self.headers.len() < MOST_CACHED => self.headers.push(header),
+            _ => self.is_short = true,
+        }
+    }
+
+    /// Whether not all could be noted.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_short
+    }
+
+    /// All that were noted; none of them is any more.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = NonNull<Header>> {
+        self.headers.drain(..)
+    }
+}
 
 /// The shared state.
 pub(crate) struct State {
@@ -152,6 +187,9 @@ pub(crate) struct State {
     pub(crate) type_cache: Vec<TypeCacheEntry>,
     /// Interned strings that Rust asked for by a text, by the text's address.
     pub(crate) intern_cache: std::cell::RefCell<Vec<Value>>,
+    /// The interned strings of the library's texts by their numbers, in rows that are made when they are needed.
+    pub(crate) library_names: std::cell::RefCell<Vec<Option<Box<[Value; SYMBOLS_PER_ROW]>>>>,
+    pub(crate) cached: CachedList,
     /// Emptied with the inline caches.
     pub(crate) shape_cache: Vec<ShapeCacheEntry>,
     pub(crate) type_epoch: u32,

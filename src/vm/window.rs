@@ -1,8 +1,6 @@
 //! The window of the running frame: its registers, as instructions take and set them.
 #![allow(unsafe_code, reason = "registers are raw words of the running frame's window (F1 to F3 in frame.rs)")]
 
-use std::cell::Cell;
-
 use crate::code::instruction::Opcode;
 use crate::object::types::code::Code;
 use crate::object::types::function::Function;
@@ -171,12 +169,6 @@ impl Window {
         // SAFETY: F2: the slot below the window holds the running function.
         let value = unsafe { &*self.base.sub(1).cast::<Value>() };
         value.downcast::<Function>().expect("a frame runs a function (F2)")
-    }
-
-    pub(super) fn cache(self, site: u32) -> &'static Cell<u64> {
-        let cache = &self.code().caches[site as usize];
-        // SAFETY: used before the frame ends, while its code lives.
-        unsafe { &*std::ptr::from_ref(cache) }
     }
 }
 

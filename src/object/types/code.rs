@@ -20,6 +20,8 @@ pub(crate) struct Code {
     pub(crate) names: Box<[Value]>,
     /// The inline cache of each site; 0 is empty.
     pub(crate) caches: Box<[Cell<u64>]>,
+    /// Whether a cache was filled since all were emptied: it is on the list of those that then are to be emptied again.
+    pub(crate) has_filled: Cell<bool>,
     /// The code objects of the unit's function sites, made when they are first needed.
     pub(crate) functions: Box<[OnceCell<Ref<Code>>]>,
     /// The operations of the instructions, once a trace function's stops have been put in their places.

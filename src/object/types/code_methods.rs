@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::code::instruction::Comparison;
+use crate::code::symbol::Symbol;
 use crate::code::unit::{Position, Unit};
 use crate::object::layout::Layout;
 use crate::object::native::{Args, getter, native};
@@ -103,8 +104,8 @@ fn n_parameters(unit: &Unit) -> usize {
 }
 
 /// The names of sites, each once, as `co_names` has them.
-pub(super) fn site_names(unit: &Unit) -> Vec<Arc<str>> {
-    let mut names: Vec<Arc<str>> = Vec::new();
+pub(super) fn site_names(unit: &Unit) -> Vec<Symbol> {
+    let mut names: Vec<Symbol> = Vec::new();
     for name in &unit.sites {
         if !names.contains(name) {
             names.push(name.clone());
@@ -114,14 +115,14 @@ pub(super) fn site_names(unit: &Unit) -> Vec<Arc<str>> {
 }
 
 /// The locals that inner functions see, as `co_cellvars` has them.
-pub(super) fn cell_names(unit: &Unit) -> Vec<Arc<str>> {
+pub(super) fn cell_names(unit: &Unit) -> Vec<Symbol> {
     unit.locals.iter().zip(&unit.is_cell).filter(|(_, is_cell)| **is_cell).map(|(name, _)| name.clone()).collect()
 }
 
 /// Parameters and plain locals, as `co_varnames` has them.
-pub(super) fn variable_names(unit: &Unit) -> Vec<Arc<str>> {
+pub(super) fn variable_names(unit: &Unit) -> Vec<Symbol> {
     let parameters = n_parameters(unit);
-    let mut names: Vec<Arc<str>> = Vec::new();
+    let mut names: Vec<Symbol> = Vec::new();
     for (place, name) in unit.locals.iter().enumerate() {
         let is_cell = unit.is_cell.get(place).copied().unwrap_or(false);
         if (place < parameters || !is_cell) && !names.contains(name) && !name.starts_with('.') | (place < parameters) {
@@ -131,8 +132,8 @@ pub(super) fn variable_names(unit: &Unit) -> Vec<Arc<str>> {
     names
 }
 
-fn names_tuple(vm: &mut Vm, names: Vec<Arc<str>>) -> Value {
-    let names: Vec<Value> = names.iter().map(|name| vm.intern(name)).collect();
+fn names_tuple(vm: &mut Vm, names: Vec<Symbol>) -> Value {
+    let names: Vec<Value> = names.iter().map(|name| vm.intern_symbol(name)).collect();
     vm.new_tuple(names)
 }
 

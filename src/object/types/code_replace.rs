@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::code_methods::{AWAITABLE, cell_names, site_names, variable_names};
+use crate::code::symbol::Symbol;
 use crate::code::unit::{Position, Unit};
 use crate::object::native::Args;
 use crate::object::types::code::Code;
@@ -137,7 +138,7 @@ fn count(vm: &mut Vm, key: &str, value: &Value) -> Result<u16> {
     u16::try_from(number).map_err(|_| vm.value_error("code: argument counts are inconsistent"))
 }
 
-fn names(vm: &mut Vm, key: &str, value: &Value) -> Result<Vec<Arc<str>>> {
+fn names(vm: &mut Vm, key: &str, value: &Value) -> Result<Vec<Symbol>> {
     if !value.holds::<Tuple>() {
         return Err(wrong_kind(vm, key, "tuple", value));
     }
@@ -152,7 +153,7 @@ fn names(vm: &mut Vm, key: &str, value: &Value) -> Result<Vec<Arc<str>>> {
 }
 
 /// Gives what had the old names the new ones, place by place.
-fn rename(vm: &mut Vm, key: &str, targets: &mut [Arc<str>], old: &[Arc<str>], new: &[Arc<str>]) -> Result<()> {
+fn rename(vm: &mut Vm, key: &str, targets: &mut [Symbol], old: &[Symbol], new: &[Symbol]) -> Result<()> {
     if old.len() > new.len() || key != "co_names" && old.len() != new.len() {
         return Err(vm.value_error(format!("code: {} is too small", key.trim_start_matches("co_"))));
     }

@@ -1,8 +1,7 @@
 //! Frames and tracebacks as scripts see them, and the mapping that `f_locals` gives (PEP 667).
 
-use std::sync::Arc;
-
 use crate::code::instruction::Comparison;
+use crate::code::symbol::Symbol;
 use crate::code::unit::{Position, Unit};
 use crate::object::layout::Layout;
 use crate::object::native::{Args, GetSetSpec, getter, native};
@@ -160,7 +159,7 @@ enum Variable {
 }
 
 /// The variables of a unit that have names, in order.
-fn variables(unit: &Unit) -> Vec<(Arc<str>, Variable)> {
+fn variables(unit: &Unit) -> Vec<(Symbol, Variable)> {
     let locals = unit.locals.iter().enumerate().map(|(place, name)| (name.clone(), Variable::Local(place)));
     let free = unit.free.iter().enumerate().map(|(place, name)| (name.clone(), Variable::Free(place)));
     locals.chain(free).filter(|(name, _)| !name.starts_with('.')).collect()

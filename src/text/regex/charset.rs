@@ -1,5 +1,7 @@
 //! Sets of characters as patterns use them.
 
+use std::sync::OnceLock;
+
 use super::super::unicode;
 
 /// `\d`, `\s` or `\w`, or their opposites.
@@ -83,6 +85,16 @@ pub(super) fn in_class(class: Class, code: u32, unicode: bool) -> bool {
         }
 }
 
+/// What `in_class` answers for the first 256 code points.
+fn class_bits(class: Class, unicode: bool) -> Bits {
+    static KNOWN: [OnceLock<Bits>; 6] = [const { OnceLock::new() }; 6];
+    *KNOWN[class as usize * 2 + usize::from(unicode)].get_or_init(|| {
+        let mut bits = Bits::default();
+        (0..256).filter(|&code| in_class(class, code, unicode)).for_each(|code| bits.add(code));
+        bits
+    })
+}
+
 /// A set ready for matching.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CharSet {
@@ -108,6 +120,22 @@ impl Bits {
 
     pub(super) fn add(&mut self, code: u32) {
         self.0[(code >> 6) as usize & 3] |= 1 << (code & 63);
+    }
+
+    /// Adds those from `first` to `last`, which is below 256.
+    fn add_range(&mut self, first: u32, last: u32) {
+        for (place, word) in self.0.iter_mut().enumerate() {
+            let start = place as u32 * 64;
+            if first > start + 63 || last < start || first > last {
+                continue;
+            }
+            let (from, to) = (first.max(start) - start, last.min(start + 63) - start);
+            *word |= u64::MAX >> (63 - (to - from)) << from;
+        }
+    }
+
+    fn opposite(self) -> Self {
+        Self(self.0.map(|word| !word))
     }
 
     pub(super) fn union(&mut self, other: Self) {
@@ -163,17 +191,52 @@ impl CharSet {
         }
         merged.shrink_to_fit();
         let mut set = Self { low: Bits::default(), ranges: merged, categories, negated, unicode, fold };
-        let mut low = Bits::default();
-        (0..256).filter(|&code| set.look_up(code)).for_each(|code| low.add(code));
-        set.low = low;
+        set.low = set.low_bits();
         set
+    }
+
+    /// What `look_up` answers for the first 256 code points, all at once: most patterns are compiled without ever being used.
+    fn low_bits(&self) -> Bits {
+        let mut low = Bits::default();
+        for &(first, last) in &self.ranges {
+            low.add_range(first, last.min(255));
+        }
+        if self.fold != Fold::None {
+            // A character is in it when what it is compared as is.
+            let folded = low;
+            low = Bits::default();
+            for code in 0..256 {
+                let lower = self.fold.apply(code);
+                if if lower < 256 { folded.has(lower) } else { self.has_range(lower) } {
+                    low.add(code);
+                }
+            }
+        }
+        for category in &self.categories {
+            let mut members = class_bits(category.class, self.unicode);
+            if self.fold != Fold::None {
+                let plain = members;
+                members = Bits::default();
+                for code in 0..256 {
+                    let lower = self.fold.apply(code);
+                    if if lower < 256 { plain.has(lower) } else { in_class(category.class, lower, self.unicode) } {
+                        members.add(code);
+                    }
+                }
+            }
+            low.union(if category.negated { members.opposite() } else { members });
+        }
+        if self.negated { low.opposite() } else { low }
+    }
+
+    fn has_range(&self, code: u32) -> bool {
+        let after = self.ranges.partition_point(|range| range.0 <= code);
+        after > 0 && code <= self.ranges[after - 1].1
     }
 
     fn look_up(&self, code: u32) -> bool {
         let code = self.fold.apply(code);
-        let after = self.ranges.partition_point(|range| range.0 <= code);
-        let found =
-            after > 0 && code <= self.ranges[after - 1].1 || self.categories.iter().any(|it| in_class(it.class, code, self.unicode) != it.negated);
+        let found = self.has_range(code) || self.categories.iter().any(|it| in_class(it.class, code, self.unicode) != it.negated);
         found != self.negated
     }
 
@@ -193,5 +256,35 @@ impl CharSet {
 
     pub(super) fn heap_size(&self) -> usize {
         self.ranges.capacity() * size_of::<(u32, u32)>() + self.categories.capacity() * size_of::<Category>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_answers_are_those_of_the_look_up() {
+        let category = |class, negated| Item::Category(Category { class, negated });
+        let sets: &[&[Item]] = &[
+            &[],
+            &[Item::Char(0), Item::Char(255), Item::Range(60, 70)],
+            &[Item::Range(0, 0x10_FFFF)],
+            &[Item::Range(65, 300), category(Class::Space, false)],
+            &[Item::Range(63, 64), Item::Range(127, 128), Item::Range(191, 192)],
+            &[category(Class::Word, true), category(Class::Digit, false)],
+            &[Item::Char(0x17F), Item::Char(0x3BC), category(Class::Word, false)],
+            &[Item::Char(0x212A), category(Class::Digit, true)],
+        ];
+        for items in sets {
+            for fold in [Fold::None, Fold::Ascii, Fold::Unicode] {
+                for (negated, unicode) in [(false, false), (false, true), (true, false), (true, true)] {
+                    let set = CharSet::new(items, negated, fold, unicode);
+                    for code in 0..256 {
+                        assert_eq!(set.contains(code), set.look_up(code), "{items:?} {fold:?} {negated} {unicode} {code}");
+                    }
+                }
+            }
+        }
     }
 }

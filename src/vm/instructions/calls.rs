@@ -5,6 +5,7 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use crate::code::instruction::Word as Instruction;
+use crate::code::symbol::Symbol;
 use crate::code::unit::{Capture, Constant, Unit};
 use crate::object::heap::release;
 use crate::object::type_object::CallArgs;
@@ -31,12 +32,13 @@ impl Vm {
             constants: Box::default(),
             traced: std::cell::OnceCell::new(),
             caches: Box::default(),
+            has_filled: Cell::new(false),
             names: Box::default(),
             functions: Box::default(),
             parameters: Box::default(),
-            name: self.intern(&unit.name),
-            qualname: self.intern(&unit.qualname),
-            filename: self.intern(&unit.filename),
+            name: self.intern_symbol(&unit.name),
+            qualname: self.intern_symbol(&unit.qualname),
+            filename: self.intern_symbol(&unit.filename),
             n_arguments: 0,
             n_locals: 0,
             n_registers: 0,
@@ -67,9 +69,9 @@ impl Vm {
         let flags = unit.flags;
         let body = unit.body();
         let constants: Box<[Value]> = body.constants.iter().map(|constant| self.make_constant(constant)).collect();
-        let names: Box<[Value]> = body.sites.iter().map(|name| self.intern(name)).collect();
+        let names: Box<[Value]> = body.sites.iter().map(|name| self.intern_symbol(name)).collect();
         names.iter().for_each(crate::object::intern::note_site_name);
-        let parameters = body.locals[..usize::from(body.n_positional + body.n_keyword_only)].iter().map(|name| self.intern(name)).collect();
+        let parameters = body.locals[..usize::from(body.n_positional + body.n_keyword_only)].iter().map(|name| self.intern_symbol(name)).collect();
         let n_parameters = body.n_positional + body.n_keyword_only + u16::from(flags.has_varargs) + u16::from(flags.has_varkeywords);
         let is_plain = body.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords;
         self.resize(code, |code| {
@@ -99,11 +101,12 @@ impl Vm {
             Constant::Float(value) => self.new_float(*value),
             Constant::Complex(real, imag) => self.new_complex(*real, *imag),
             Constant::Str(text) => {
-                if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-                    self.intern(text)
-                } else {
-                    self.new_str(&**text)
+                if let Symbol::Library(number) = text
+                    && let Some(known) = self.known_symbol(*number)
+                {
+                    return known;
                 }
+                if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') { self.intern_symbol(text) } else { self.new_str(&**text) }
             }
             Constant::CodePoints(points) => self.new_str(Text::from_code_points(points.iter().copied())),
             Constant::Bytes(data) => self.new_bytes(data.clone()),

@@ -186,7 +186,7 @@ impl Vm {
         };
         if let Some((place, is_builtin)) = found {
             let version = self.dict_version(&globals);
-            window.cache(i.c()).set(u64::from(version) << 32 | (place as u64) << 1 | u64::from(is_builtin));
+            self.fill_cache(window, i.c(), u64::from(version) << 32 | (place as u64) << 1 | u64::from(is_builtin));
             self.quicken(Opcode::LoadGlobalCached);
             let dict = if is_builtin { &builtins } else { &globals };
             let value = dict.get(self).entries()[place].value.clone();
