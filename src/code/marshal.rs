@@ -14,7 +14,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use super::instruction::{Opcode, Word};
 use super::symbol::Symbol;
-use super::unit::{Body, Capture, Constant, FunctionSite, Handler, HandlerKind, LineTable, Position, Runs, Unit, UnitFlags};
+use super::unit::{Body, Capture, Constant, FunctionSite, Handler, HandlerKind, LineTable, Listing, Position, Runs, Unit, UnitFlags};
 use super::verify::verify;
 
 const MAGIC: &[u8; 4] = b"SCRC";
@@ -133,9 +133,59 @@ impl Image {
         self.reader().body(filename).unwrap_or_else(|problem| unreachable!("the library in the program: {problem}"))
     }
 
+    /// How many items the list has.
+    pub(super) fn n_listed(&self) -> usize {
+        self.reader().small().unwrap_or(0)
+    }
+
+    /// Calls `visit` with each item of the list.
+    pub(super) fn for_each_listed<T: Listed>(&self, mut visit: impl FnMut(T)) {
+        let mut reader = self.reader();
+        for _ in 0..reader.small().unwrap_or(0) {
+            visit(T::read(&mut reader).unwrap_or_else(|problem| unreachable!("the library in the program: {problem}")));
+        }
+    }
+
+    /// One item of the list of words.
+    pub(super) fn word_listed(&self, place: usize) -> Option<Word> {
+        let mut reader = self.reader();
+        reader.small::<usize>().ok()?;
+        let bytes = reader.bytes.get(place * 8..)?.first_chunk()?;
+        Some(Word(u64::from_le_bytes(*bytes)))
+    }
+
     /// A table of positions.
     pub(super) fn lines(&self) -> Runs {
         self.reader().lines().unwrap_or_else(|problem| unreachable!("the library in the program: {problem}"))
+    }
+}
+
+/// What the lists that stay in the image consist of.
+pub(crate) trait Listed: Sized {
+    /// The least number of bytes that one takes.
+    const LEAST: usize;
+    /// Reads one.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, String>;
+}
+
+impl Listed for Symbol {
+    const LEAST: usize = 1;
+    fn read(reader: &mut Reader<'_>) -> Result<Self, String> {
+        reader.text()
+    }
+}
+
+impl Listed for Constant {
+    const LEAST: usize = 1;
+    fn read(reader: &mut Reader<'_>) -> Result<Self, String> {
+        reader.constant()
+    }
+}
+
+impl Listed for Word {
+    const LEAST: usize = 8;
+    fn read(reader: &mut Reader<'_>) -> Result<Self, String> {
+        reader.word().map(Word)
     }
 }
 
@@ -281,8 +331,8 @@ impl Writer {
             self.number(u64::from(*is_cell));
         }
         self.list(&unit.free, Self::text);
-        self.list(&unit.constants, Self::constant);
-        self.list(&unit.sites, Self::text);
+        self.part(|writer| writer.list(&unit.constants, Self::constant));
+        self.part(|writer| writer.list(&unit.sites, Self::text));
         self.list(&unit.functions, |writer, site| {
             let flags = [site.has_defaults, site.has_keyword_defaults, site.has_annotations];
             writer.number(bits(&flags));
@@ -292,7 +342,7 @@ impl Writer {
             });
             writer.unit(&site.unit);
         });
-        self.list(&unit.code, |writer, word| writer.bytes.extend_from_slice(&word.0.to_le_bytes()));
+        self.part(|writer| writer.list(&unit.code, |writer, word| writer.bytes.extend_from_slice(&word.0.to_le_bytes())));
         self.list(&unit.handlers, |writer, handler| {
             for number in [handler.start, handler.end, handler.target, u32::from(handler.depth)] {
                 writer.number(u64::from(number));
@@ -415,7 +465,7 @@ fn flags_of(bits: u64) -> UnitFlags {
 
 // ---- reading
 
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     strings: Vec<Symbol>,
     depth: u32,
@@ -491,7 +541,19 @@ impl<'a> Reader<'a> {
 
     fn list<T>(&mut self, size: usize, mut read: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
         let count = self.count(size)?;
-        (0..count).map(|_| read(self)).collect()
+        let mut items = Vec::with_capacity(count.min(65_536));
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
+    /// A list that stays in the image of the library.
+    fn listing<T: Listed>(&mut self) -> Read<Listing<T>> {
+        Ok(match self.library {
+            Some(library) => Listing::waiting(self.late(library)?),
+            None => self.list(T::LEAST, T::read)?.into(),
+        })
     }
 
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
@@ -537,14 +599,15 @@ impl<'a> Reader<'a> {
         let (n_positional_only, n_positional) = (self.small()?, self.small()?);
         let (n_keyword_only, n_registers) = (self.small()?, self.small()?);
         let locals = self.list(1, Self::text)?;
-        let is_cell = (0..locals.len()).map(|_| Ok(self.number()? != 0)).collect::<Read<Vec<bool>>>()?;
+        let mut is_cell = Vec::with_capacity(locals.len());
+        for _ in 0..locals.len() {
+            is_cell.push(self.number()? != 0);
+        }
         let free = self.list(1, Self::text)?;
-        let constants = self.list(1, Self::constant)?;
-        let sites = self.list(1, Self::text)?;
+        let constants = self.listing()?;
+        let sites = self.listing()?;
         let functions = self.list(1, |reader| reader.function(filename))?;
-        let n_words = self.count(8)?;
-        let words = self.take(n_words * 8)?.chunks_exact(8);
-        let code: Vec<Word> = words.map(|bytes| Word(u64::from_le_bytes(bytes.try_into().expect("chunks of eight bytes")))).collect();
+        let code: Listing<Word> = self.listing()?;
         // The quickened forms at the table's end trust caches that only the VM fills.
         if self.library.is_none() && code.iter().any(|word| word.opcode_byte() >= Opcode::LoadAttributeSlot as u8) {
             return Err("an operation that is no compiler's".into());

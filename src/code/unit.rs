@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 
 use super::instruction::Word;
-use super::marshal::Image;
+use super::marshal::{Image, Listed};
 use super::symbol::Symbol;
 
 /// One compiled scope: what is known of it before it runs, and its body.
@@ -45,13 +45,13 @@ pub(crate) struct Body {
     /// How many registers a window has: the locals, then the temporaries.
     pub n_registers: u16,
     /// Constants; a function's docstring is the first one when `flags.has_docstring`.
-    pub(crate) constants: Vec<Constant>,
+    pub(crate) constants: Listing<Constant>,
     /// For each site, its name. Each site has an inline cache of its own.
-    pub sites: Vec<Symbol>,
+    pub(crate) sites: Listing<Symbol>,
     /// The functions and classes made in this unit.
     pub functions: Vec<FunctionSite>,
     /// The code.
-    pub code: Vec<Word>,
+    pub(crate) code: Listing<Word>,
     /// The exception table, innermost rows first: the first row that covers an instruction decides.
     pub handlers: Vec<Handler>,
     /// Positions, by instruction.
@@ -101,6 +101,82 @@ impl DerefMut for Unit {
     fn deref_mut(&mut self) -> &mut Body {
         self.body();
         self.body.get_mut().expect("it has just been read")
+    }
+}
+
+/// A list of a body. One of the library stays in the image: an interpreter makes values of its items once, and hardly anybody looks at it again.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing<T> {
+    items: OnceLock<Vec<T>>,
+    image: Option<Image>,
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Self { items: OnceLock::new(), image: None }
+    }
+}
+
+impl<T> From<Vec<T>> for Listing<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self { items: OnceLock::from(items), image: None }
+    }
+}
+
+impl<T: Listed> Listing<T> {
+    /// A list that is read when somebody looks at it.
+    pub(super) fn waiting(image: Image) -> Self {
+        Self { items: OnceLock::new(), image: Some(image) }
+    }
+
+    /// How many items there are.
+    pub(crate) fn len(&self) -> usize {
+        match (self.items.get(), &self.image) {
+            (None, Some(image)) => image.n_listed(),
+            (items, _) => items.map_or(0, Vec::len),
+        }
+    }
+
+    /// Calls `visit` with each item, and keeps none.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&T)) {
+        match (self.items.get(), &self.image) {
+            (None, Some(image)) => image.for_each_listed(|item| visit(&item)),
+            (items, _) => items.into_iter().flatten().for_each(visit),
+        }
+    }
+
+    fn items(&self) -> &Vec<T> {
+        self.items.get_or_init(|| {
+            let mut items = Vec::with_capacity(self.len());
+            if let Some(image) = &self.image {
+                image.for_each_listed(|item| items.push(item));
+            }
+            items
+        })
+    }
+}
+
+impl Listing<Word> {
+    /// One of the words, without keeping all of them.
+    pub(crate) fn word(&self, place: usize) -> Option<Word> {
+        match (self.items.get(), &self.image) {
+            (None, Some(image)) => image.word_listed(place),
+            (items, _) => items?.get(place).copied(),
+        }
+    }
+}
+
+impl<T: Listed> Deref for Listing<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        self.items()
+    }
+}
+
+impl<T: Listed> DerefMut for Listing<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.items();
+        self.items.get_mut().map_or(&mut [], Vec::as_mut_slice)
     }
 }
 

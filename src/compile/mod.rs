@@ -239,10 +239,10 @@ impl<'a> Compiler<'a> {
             is_cell: scope.is_cell.clone(),
             free: scope.free.iter().map(|&name| names.shared(name)).collect(),
             n_registers: assembled.n_registers,
-            constants: std::mem::take(&mut self.asm.constants),
-            sites: std::mem::take(&mut self.asm.sites),
+            constants: std::mem::take(&mut self.asm.constants).into(),
+            sites: std::mem::take(&mut self.asm.sites).into(),
             functions: std::mem::take(&mut self.asm.functions),
-            code: assembled.code,
+            code: assembled.code.into(),
             handlers: assembled.handlers,
             positions: assembled.positions,
         };

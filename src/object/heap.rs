@@ -275,6 +275,10 @@ impl Heap {
     #[cold]
     fn new_page(&self, class: usize) {
         let page = self.unused_page();
+        if !self.current[class].get().is_null() {
+            // Cells of this size have filled a page already: this one will be filled, too, and the system need not be asked for each 4 KB of it.
+            crate::os::memory::populate(page.cast(), PAGE);
+        }
         // SAFETY: not used now, aligned and large enough.
         unsafe { page.write(PageHeader { heap: self, cell: class * GRAIN, bump: Cell::new(FIRST_CELL), first_number: Cell::new(0) }) };
         self.pages.borrow_mut().push(page);

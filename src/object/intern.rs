@@ -59,7 +59,7 @@ pub(super) unsafe fn forget(heap: &Heap, header: *mut Header) {
     }
 }
 
-/// Notes that code has a site of this name.
+/// Notes that code reads or writes an attribute of this name.
 pub(crate) fn note_site_name(value: &Value) {
     if let Some(header) = value.word().pointer() {
         // SAFETY: the value keeps the string alive.
@@ -67,7 +67,7 @@ pub(crate) fn note_site_name(value: &Value) {
     }
 }
 
-/// Whether some code has, or had, a site of this name.
+/// Whether some code reads or writes an attribute of this name, or did.
 pub(crate) fn is_site_name(value: &Value) -> bool {
     // SAFETY: as above.
     value.word().pointer().is_none_or(|header| unsafe { (*header).flags() & flag::SITE_NAME != 0 })

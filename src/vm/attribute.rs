@@ -246,7 +246,7 @@ impl Vm {
     pub(crate) fn instance_set(&mut self, object: &Value, name: &Value, value: Value) -> Result<bool> {
         if let Some(instance) = object.downcast::<Instance>() {
             let shape = instance.get(self).shape;
-            if shape != DICT_MODE {
+            if shape != DICT_MODE && self.type_payload(object).has(HAS_DICT) {
                 let name = self.intern_value(name);
                 if let Some(slot) = self.state().shapes.slot(shape, &name) {
                     let old = std::mem::replace(&mut instance.get_mut(self).slots_mut()[slot], value.into_word());

@@ -836,7 +836,7 @@ impl Vm {
 
     /// The function's qualified name, as messages about its arguments show it.
     pub(crate) fn function_label(&self, function: &Ref<Function>) -> String {
-        self.text_of(&function.get(self).qualname).map(ToString::to_string).unwrap_or_default()
+        self.text_of(&self.function_qualname(function)).map(ToString::to_string).unwrap_or_default()
     }
 
     #[cold]
@@ -1034,8 +1034,8 @@ impl Vm {
                     let coroutine = Value::from_borrowed(top.read());
                     if let Some(generator) = coroutine.downcast::<crate::object::types::generator::Generator>() {
                         let (name, qualname) = {
-                            let code = generator.get(self).code.get(self);
-                            (code.name.clone(), code.qualname.clone())
+                            let code = &generator.get(self).code;
+                            (code.get(self).name.clone(), self.code_qualname(code))
                         };
                         generator.get_mut(self).rare_mut(name, qualname).namespace = namespace.clone();
                     }
@@ -1049,10 +1049,7 @@ impl Vm {
     /// A function without parameters that runs `code` with these globals.
     pub(crate) fn new_function(&mut self, code: Ref<Code>, globals: Ref<Dict>) -> Result<Value> {
         let builtins = self.builtins_for(&globals)?;
-        let (name, qualname) = {
-            let payload = code.get(self);
-            (payload.name.clone(), payload.qualname.clone())
-        };
+        let name = code.get(self).name.clone();
         let module_name = self.name(Name::Name);
         let module = self.dict_get(&globals, &module_name)?.unwrap_or(Value::NONE);
         let payload = Function {
@@ -1064,7 +1061,7 @@ impl Vm {
             defaults: None,
             keyword_defaults: None,
             name,
-            qualname,
+            qualname: Value::UNBOUND,
             module,
             doc: Value::NONE,
             annotations: None,

@@ -865,9 +865,10 @@ impl Vm {
 
     /// Changes an object's class, after `same_layout`.
     pub(crate) fn change_class(&mut self, object: &Value, class: &Ref<Type>) -> Result<()> {
-        if object.holds::<crate::object::instance::Instance>() && class.get(self).has(HAS_DICT) {
+        if let Some(instance) = object.downcast::<crate::object::instance::Instance>() {
             // The shape belongs to the old class.
             self.instance_dict(object)?;
+            instance.get_mut(self).shape = crate::object::instance::DICT_MODE;
         }
         crate::object::heap::set_type(object, class);
         Ok(())

@@ -654,7 +654,8 @@ fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Resu
         }
         let folder = if entry_text.is_empty() { PathBuf::from(".") } else { PathBuf::from(&entry_text) };
         let package = folder.join(tail);
-        for file in ["__init__.scr", "__init__.py"] {
+        let is_folder = package.is_dir();
+        for file in ["__init__.scr", "__init__.py"].into_iter().filter(|_| is_folder) {
             let candidate = package.join(file);
             if candidate.is_file() {
                 return Ok(Some(Found::File(tidy(&candidate), true)));
@@ -666,7 +667,7 @@ fn find(vm: &mut Vm, full: &str, tail: &str, search: Option<Vec<Value>>) -> Resu
                 return Ok(Some(Found::File(tidy(&candidate), false)));
             }
         }
-        if package.is_dir() {
+        if is_folder {
             portions.push(vm.new_str(package.to_string_lossy().into_owned()));
         }
     }

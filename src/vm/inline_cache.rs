@@ -108,7 +108,7 @@ impl Vm {
             if shape != DICT_MODE && class.get(self).has(PLAIN_GETATTR) {
                 let attribute = self.type_lookup(&class, &name);
                 let hides = attribute.as_ref().is_some_and(|attribute| self.is_data_descriptor(attribute));
-                let slot = if hides { self.member_slot(attribute.as_ref()) } else { self.state().shapes.slot(shape, &name) };
+                let slot = if hides { self.member_slot(&class, attribute.as_ref()) } else { self.state().shapes.slot(shape, &name) };
                 if let Some(slot) = slot {
                     let word = instance.get(self).slots()[slot];
                     if word != Word::UNBOUND {
@@ -306,11 +306,12 @@ impl Vm {
         }
     }
 
-    /// The slot that a member descriptor of a plain class stands for.
-    fn member_slot(&self, attribute: Option<&Value>) -> Option<usize> {
+    /// The slot that a member descriptor stands for in instances of a plain class; it may be another class's descriptor.
+    fn member_slot(&self, class: &Ref<Type>, attribute: Option<&Value>) -> Option<usize> {
         let member = attribute?.downcast::<crate::object::native::Member>()?.get(self);
         let owner = member.owner.downcast::<Type>()?;
-        (owner.get(self).layout == crate::object::layout::Layout::Instance).then_some(usize::from(member.index))
+        let is_own = owner.get(self).layout == Layout::Instance && class.get(self).is_subtype_of(&member.owner);
+        is_own.then_some(usize::from(member.index))
     }
 
     #[inline(never)]
@@ -352,7 +353,7 @@ impl Vm {
             if shape != DICT_MODE && class.get(self).has(PLAIN_SETATTR) {
                 let attribute = self.type_lookup(&class, &name);
                 let hides = attribute.as_ref().is_some_and(|attribute| self.is_data_descriptor(attribute));
-                let slot = if hides { self.member_slot(attribute.as_ref()) } else { self.state().shapes.slot(shape, &name) };
+                let slot = if hides { self.member_slot(&class, attribute.as_ref()) } else { self.state().shapes.slot(shape, &name) };
                 if let Some(slot) = slot {
                     self.note_cached(&class);
                     self.fill_cache(window, i.c(), u64::from(shape) << 32 | slot as u64);

@@ -74,7 +74,7 @@ impl Vm {
         let payload = class.get(self);
         let capacity = payload.instance_capacity.get();
         let shape = payload.root_shape;
-        let shape = if shape == 0 && payload.has(HAS_DICT) { self.make_root_shape(class) } else { shape };
+        let shape = if shape == 0 && (payload.has(HAS_DICT) || payload.fixed_slots != 0) { self.make_root_shape(class) } else { shape };
         let pointer = class.word().bits() as *mut Object<Type>;
         let header = allocate_instance(self.heap(), pointer, shape, capacity);
         // SAFETY: fresh, with a count of one that is ours.

@@ -63,13 +63,10 @@ impl Vm {
         } else {
             (GeneratorKind::Generator, TypeId::Generator)
         };
-        let code = function.get(self).code.clone();
-        let mut payload = Generator::new(kind, code.clone(), words.into_boxed_slice());
-        {
-            let (function, code) = (function.get(self), code.get(self));
-            if !function.name.is(&code.name) || !function.qualname.is(&code.qualname) {
-                payload.rare_mut(function.name.clone(), function.qualname.clone());
-            }
+        let source = function.get(self);
+        let mut payload = Generator::new(kind, source.code.clone(), words.into_boxed_slice());
+        if !source.name.is(&code.name) || !source.qualname.is_unbound() {
+            payload.rare_mut(source.name.clone(), self.function_qualname(function));
         }
         let generator = self.alloc(id, payload);
         if kind == GeneratorKind::Coroutine {

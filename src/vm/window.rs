@@ -156,7 +156,7 @@ impl Window {
     /// The operation of the running instruction, as it was compiled or rewritten.
     pub(super) fn opcode(self, vm: &Vm) -> Option<Opcode> {
         let record = vm.frames.records.last()?;
-        let original = *self.code().unit.code.get(record.instruction() as usize)?;
+        let original = self.code().unit.code.word(record.instruction() as usize)?;
         // SAFETY: units hold known operations only.
         Some(unsafe { std::mem::transmute::<u8, Opcode>(original.opcode_byte()) })
     }

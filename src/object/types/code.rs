@@ -9,6 +9,7 @@ use crate::object::account::block;
 use crate::object::layout::{Layout, Payload};
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
+use crate::vm::Vm;
 
 /// A code object.
 pub(crate) struct Code {
@@ -29,7 +30,8 @@ pub(crate) struct Code {
     /// The names of its parameters, interned.
     pub(crate) parameters: Box<[Value]>,
     pub(crate) name: Value,
-    pub(crate) qualname: Value,
+    /// The qualified name, once somebody asked for it: see [`Vm::code_qualname`].
+    pub(crate) qualname: OnceCell<Value>,
     pub(crate) filename: Value,
     /// Locals that are not parameters start unbound: from this register on.
     pub(crate) n_arguments: u16,
@@ -44,6 +46,14 @@ pub(crate) struct Code {
     /// Whether the parts that come from the unit's body are there: a function of the library gets them at its first call (`Vm::complete_code`).
     /// Until then it is neither plain nor simple, so no quick way of calling takes it.
     pub(crate) is_complete: bool,
+}
+
+impl Vm {
+    /// The qualified name of a code object. Few are ever asked for: functions and generators without one of their own have this one, too.
+    pub(crate) fn code_qualname(&self, code: &Ref<Code>) -> Value {
+        let payload = code.get(self);
+        payload.qualname.get_or_init(|| self.intern_symbol(&payload.unit.qualname)).clone()
+    }
 }
 
 impl Payload for Code {
@@ -73,7 +83,9 @@ impl Payload for Code {
             visit(name.word());
         }
         visit(self.name.word());
-        visit(self.qualname.word());
+        if let Some(qualname) = self.qualname.get() {
+            visit(qualname.word());
+        }
         visit(self.filename.word());
     }
 }

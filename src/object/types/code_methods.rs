@@ -47,7 +47,10 @@ pub(crate) static TYPE: TypeSpec = TypeSpec {
     ],
     getset: &[
         getter("co_name", |vm, code| Ok(receiver::<Code>(vm, code)?.get(vm).name.clone())),
-        getter("co_qualname", |vm, code| Ok(receiver::<Code>(vm, code)?.get(vm).qualname.clone())),
+        getter("co_qualname", |vm, code| {
+            let code = receiver::<Code>(vm, code)?;
+            Ok(vm.code_qualname(code))
+        }),
         getter("co_filename", |vm, code| Ok(receiver::<Code>(vm, code)?.get(vm).filename.clone())),
         getter("co_firstlineno", |vm, code| Ok(Value::small(i64::from(unit(vm, code)?.first_line)))),
         getter("co_argcount", |vm, code| Ok(Value::small(i64::from(unit(vm, code)?.n_positional)))),
@@ -106,7 +109,7 @@ fn n_parameters(unit: &Unit) -> usize {
 /// The names of sites, each once, as `co_names` has them.
 pub(super) fn site_names(unit: &Unit) -> Vec<Symbol> {
     let mut names: Vec<Symbol> = Vec::new();
-    for name in &unit.sites {
+    for name in unit.sites.iter() {
         if !names.contains(name) {
             names.push(name.clone());
         }
@@ -209,8 +212,8 @@ fn same_units(left: &Unit, right: &Unit) -> bool {
             && left.flags == right.flags
             && left.locals == right.locals
             && left.free == right.free
-            && left.sites == right.sites
-            && left.constants == right.constants
+            && left.sites[..] == right.sites[..]
+            && left.constants[..] == right.constants[..]
             && left.code.iter().map(|word| word.0).eq(right.code.iter().map(|word| word.0))
             && left.positions.rows() == right.positions.rows()
             && left.functions.len() == right.functions.len()

@@ -29,7 +29,7 @@ pub(super) fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     let mut unit: Unit = (*code.get(vm).unit).clone();
     let mut texts = {
         let payload = code.get(vm);
-        [payload.name.clone(), payload.qualname.clone(), payload.filename.clone()]
+        [payload.name.clone(), vm.code_qualname(&code), payload.filename.clone()]
     };
     let (mut constants, mut is_awaitable, mut n_locals) = (None, code.get(vm).is_awaitable, None);
     for (key, value) in &changes {
@@ -121,7 +121,7 @@ pub(super) fn replace(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     }
     let [name, qualname, filename] = texts;
     let payload = fresh.get_mut(vm);
-    (payload.name, payload.qualname, payload.filename, payload.is_awaitable) = (name, qualname, filename, is_awaitable);
+    (payload.name, payload.qualname, payload.filename, payload.is_awaitable) = (name, OnceCell::from(qualname), filename, is_awaitable);
     Ok(fresh.into_value())
 }
 

@@ -6,6 +6,7 @@ use crate::object::types::code::Code;
 use crate::object::types::dict::Dict;
 use crate::object::value::{Ref, Value};
 use crate::object::word::Word;
+use crate::vm::Vm;
 
 /// A variable that several scopes share; unbound when it is empty.
 pub(crate) struct CellPayload {
@@ -44,7 +45,16 @@ pub(crate) struct Function {
     #[allow(clippy::box_collection, reason = "hardly any function has one; a pointer is all the room it may take")]
     pub(crate) former_codes: Option<Box<Vec<Ref<Code>>>>,
     pub(crate) name: Value,
+    /// The qualified name, if it is not its code's; see [`Vm::function_qualname`].
     pub(crate) qualname: Value,
+}
+
+impl Vm {
+    /// A function's qualified name.
+    pub(crate) fn function_qualname(&self, function: &Ref<Function>) -> Value {
+        let payload = function.get(self);
+        if payload.qualname.is_unbound() { self.code_qualname(&payload.code) } else { payload.qualname.clone() }
+    }
 }
 
 impl Payload for Function {

@@ -40,7 +40,14 @@ pub(crate) static FUNCTION: TypeSpec = TypeSpec {
         GetSetSpec { name: "__annotations__", get: get_annotations, set: Some(set_annotations) },
         GetSetSpec { name: "__type_params__", get: get_type_params, set: Some(set_type_params) },
         GetSetSpec { name: "__name__", get: |vm, f| Ok(function(vm, f)?.name.clone()), set: Some(set_function_name) },
-        GetSetSpec { name: "__qualname__", get: |vm, f| Ok(function(vm, f)?.qualname.clone()), set: Some(set_function_qualname) },
+        GetSetSpec {
+            name: "__qualname__",
+            get: |vm, f| {
+                let function = receiver::<Function>(vm, f)?;
+                Ok(vm.function_qualname(function))
+            },
+            set: Some(set_function_qualname),
+        },
         GetSetSpec {
             name: "__doc__",
             get: |vm, f| {
@@ -127,7 +134,6 @@ fn new_function(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
     vm.complete_code(&code);
     let payload = code.get(vm);
     let doc = if payload.unit.flags.has_docstring { payload.constants.first().cloned().unwrap_or(Value::NONE) } else { Value::NONE };
-    let qualname = payload.qualname.clone();
     let payload = Function {
         former_codes: None,
         code,
@@ -137,7 +143,7 @@ fn new_function(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
         defaults,
         keyword_defaults,
         name: name.unwrap_or(code_name),
-        qualname,
+        qualname: Value::UNBOUND,
         module,
         doc,
         annotations: None,
@@ -147,7 +153,10 @@ fn new_function(vm: &mut Vm, args: Args<'_>) -> Result<Value> {
 }
 
 fn function_repr(vm: &mut Vm, value: &Value) -> Result<Value> {
-    let name = function(vm, value)?.qualname.clone();
+    let name = {
+        let function = receiver::<Function>(vm, value)?;
+        vm.function_qualname(function)
+    };
     let text = format!("<function {} at {:#x}>", plain(vm, &name), value.address());
     Ok(vm.new_str(text))
 }
@@ -191,13 +200,16 @@ fn set_code(vm: &mut Vm, value: &Value, code: Option<&Value>) -> Result<()> {
         vm.warn(ExceptionKind::DeprecationWarning, message)?;
     }
     let is_running = vm.is_running(value);
+    let qualname = vm.function_qualname(function);
     let payload = function.get_mut(vm);
+    let old_qualname = std::mem::replace(&mut payload.qualname, qualname);
     let old = std::mem::replace(&mut payload.code, code.clone());
     let mut codes = payload.former_codes.take().unwrap_or_default();
     codes.push(old);
     if is_running {
         function.get_mut(vm).former_codes = Some(codes);
     }
+    drop(old_qualname);
     vm.flush_inline_caches();
     Ok(())
 }

@@ -132,15 +132,15 @@ const QUALNAME: GetSetSpec = GetSetSpec {
 /// The qualified name a generator has now.
 fn qualname(vm: &Vm, value: &Value) -> Value {
     let payload = this(value).get(vm);
-    payload.rare().map_or_else(|| payload.code.get(vm).qualname.clone(), |rare| rare.qualname.clone())
+    payload.rare().map_or_else(|| vm.code_qualname(&payload.code), |rare| rare.qualname.clone())
 }
 
 /// Changes what few generators have.
 fn set_rare(vm: &mut Vm, value: &Value, change: impl FnOnce(&mut Rare)) {
     let generator = this(value);
     let (name, qualname) = {
-        let code = generator.get(vm).code.get(vm);
-        (code.name.clone(), code.qualname.clone())
+        let code = &generator.get(vm).code;
+        (code.get(vm).name.clone(), vm.code_qualname(code))
     };
     change(generator.get_mut(vm).rare_mut(name, qualname));
 }

@@ -4,7 +4,7 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
-use crate::code::instruction::Word as Instruction;
+use crate::code::instruction::{Opcode, Word as Instruction};
 use crate::code::symbol::Symbol;
 use crate::code::unit::{Capture, Constant, Unit};
 use crate::object::heap::release;
@@ -23,6 +23,19 @@ use crate::vm::state::Name;
 use crate::vm::vm::{Result, Vm};
 use crate::vm::window::Window;
 
+/// Whether an operation reads or writes the attribute that its site names.
+fn is_attribute_access(opcode: u8) -> bool {
+    const ACCESSES: [Opcode; 6] = [
+        Opcode::LoadAttribute,
+        Opcode::StoreAttribute,
+        Opcode::DeleteAttribute,
+        Opcode::LoadMethod,
+        Opcode::LoadSuperAttribute,
+        Opcode::LoadSuperMethod,
+    ];
+    ACCESSES.iter().any(|access| *access as u8 == opcode)
+}
+
 impl Vm {
     /// The code object of a unit, in this interpreter.
     pub(crate) fn make_code(&mut self, unit: Arc<Unit>) -> Ref<Code> {
@@ -37,7 +50,7 @@ impl Vm {
             functions: Box::default(),
             parameters: Box::default(),
             name: self.intern_symbol(&unit.name),
-            qualname: self.intern_symbol(&unit.qualname),
+            qualname: OnceCell::new(),
             filename: self.intern_symbol(&unit.filename),
             n_arguments: 0,
             n_locals: 0,
@@ -68,17 +81,27 @@ impl Vm {
         let unit = code.get(self).unit.clone();
         let flags = unit.flags;
         let body = unit.body();
-        let constants: Box<[Value]> = body.constants.iter().map(|constant| self.make_constant(constant)).collect();
-        let names: Box<[Value]> = body.sites.iter().map(|name| self.intern_symbol(name)).collect();
-        names.iter().for_each(crate::object::intern::note_site_name);
+        let mut constants = Vec::with_capacity(body.constants.len());
+        body.constants.for_each(|constant| constants.push(self.make_constant(constant)));
+        let mut names = Vec::with_capacity(body.sites.len());
+        body.sites.for_each(|name| names.push(self.intern_symbol(name)));
+        let mut instructions = Vec::with_capacity(body.code.len());
+        body.code.for_each(|word| {
+            if is_attribute_access(word.opcode_byte())
+                && let Some(name) = names.get(word.c() as usize)
+            {
+                crate::object::intern::note_site_name(name);
+            }
+            instructions.push(Cell::new(word.0));
+        });
         let parameters = body.locals[..usize::from(body.n_positional + body.n_keyword_only)].iter().map(|name| self.intern_symbol(name)).collect();
         let n_parameters = body.n_positional + body.n_keyword_only + u16::from(flags.has_varargs) + u16::from(flags.has_varkeywords);
         let is_plain = body.n_keyword_only == 0 && !flags.has_varargs && !flags.has_varkeywords;
         self.resize(code, |code| {
-            code.instructions = body.code.iter().map(|word| Cell::new(word.0)).collect();
-            code.constants = constants;
+            code.instructions = instructions.into_boxed_slice();
+            code.constants = constants.into_boxed_slice();
             code.caches = (0..names.len()).map(|_| Cell::new(0)).collect();
-            code.names = names;
+            code.names = names.into_boxed_slice();
             code.functions = (0..body.functions.len()).map(|_| OnceCell::new()).collect();
             code.parameters = parameters;
             code.n_arguments = n_parameters;
@@ -326,7 +349,7 @@ impl Vm {
         };
         let module_name = self.name(Name::Name);
         let module = self.dict_get(&globals, &module_name)?.unwrap_or(Value::NONE);
-        let (name, qualname, doc) = {
+        let (name, doc) = {
             let payload = code.get(self);
             // Unbound: to be taken from the code when somebody asks for it.
             let doc = match (payload.unit.flags.has_docstring, payload.is_complete) {
@@ -334,7 +357,7 @@ impl Vm {
                 (true, false) => Value::UNBOUND,
                 (true, true) => payload.constants[0].clone(),
             };
-            (payload.name.clone(), payload.qualname.clone(), doc)
+            (payload.name.clone(), doc)
         };
         let payload = Function {
             code,
@@ -345,7 +368,7 @@ impl Vm {
             defaults,
             keyword_defaults,
             name,
-            qualname,
+            qualname: Value::UNBOUND,
             module,
             doc,
             annotations,
