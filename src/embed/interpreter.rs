@@ -675,7 +675,7 @@ impl Interpreter {
     }
 
     /// Writes a text to `sys.stderr`, after what stands there already.
-    pub(crate) fn write_error(&self, text: &str) {
+    pub fn write_error(&self, text: &str) {
         self.with(|vm| crate::stdlib::streams::write_stderr(vm, text));
     }
 
