@@ -40,8 +40,8 @@ fn check_handler(vm: &mut Vm, errors: &str) -> Result<()> {
 /// `bytes.decode(encoding, errors)`: a `str`.
 pub(crate) fn decode(vm: &mut Vm, bytes: &[u8], encoding: &str, errors: &str) -> Result<Value> {
     check_handler(vm, errors)?;
-    if bytes.is_empty() {
-        // Nothing is nothing in every encoding, there or not.
+    if bytes.is_empty() && !vm.state().options.is_dev() {
+        // Nothing is nothing in every encoding, there or not; with `-X dev` it has to be there.
         return Ok(vm.empty_str());
     }
     if let Some(known) = Encoding::from_name(encoding) {
