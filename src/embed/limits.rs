@@ -48,6 +48,7 @@ impl Limits {
 
     /// How many bytes the interpreter's objects may take together, those it starts with (about two megabytes) included. What goes over it raises
     /// `MemoryError`, as where the machine has no more; a script that goes on in spite of it is ended a little above the limit.
+    /// Without a limit it is the machine's memory, and never more than 24 GiB.
     ///
     /// ```
     /// use scrip::{Interpreter, Limit, Limits};

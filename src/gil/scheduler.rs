@@ -38,6 +38,10 @@ const OFFERED: u64 = 16;
 const OFFERER: u32 = 8;
 const FLAGS: u64 = (1 << OFFERER) - 1;
 
+/// An interpreter has no more memory than this, in bytes: a count of references has 32 bits, and 2^32 references are 32 GiB of words, some of
+/// which natives hold for a moment without being charged for them.
+const MOST_MEMORY: usize = 24 << 30;
+
 /// The slice that a thread has for sure before a thread that comes back from a wait may preempt it. In nanoseconds.
 const MIN_SLICE: u64 = 100_000;
 /// The slice when nobody says otherwise, CPython's.
@@ -180,7 +184,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// A scheduler without threads.
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        let memory_limit = limits.memory.unwrap_or_else(crate::os::memory::total).min(1 << 46);
+        let memory_limit = limits.memory.unwrap_or_else(crate::os::memory::total).min(MOST_MEMORY);
         Arc::new(Self {
             breaker: Breaker::new(),
             gil: GilWord { word: AtomicU64::new(0), offers: AtomicU64::new(0), is_watched: AtomicBool::new(false), start: AtomicU64::new(0) },

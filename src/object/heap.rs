@@ -1,7 +1,8 @@
 //! Heap objects: their header, the slab allocator they live in, and the only code that touches a reference count.
 //!
 //! - **H1** A [`Value`] that is a pointer owns one count of its object, so the object lives while the `Value` does. A word in a register,
-//!   or in a payload's `Value` field, is such an owner too.
+//!   or in a payload's `Value` field, is such an owner too. A count has 32 bits and never wraps, because so many owners need more memory than an
+//!   interpreter may have (`MOST_MEMORY` in `gil/scheduler.rs`).
 //! - **H2** Counts are touched only by a thread that holds the interpreter's GIL: `Value` is not `Send`, and a `Vm` exists only attached.
 //! - **H3** Every object lies in a page of its heap, aligned to [`PAGE`]; the page's header names the heap. A cell whose layout is
 //!   `Layout::Free` holds no object.

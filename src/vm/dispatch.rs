@@ -247,7 +247,11 @@ impl Vm {
                             left < 0
                         };
                         #[cfg(feature = "unmetered")]
-                        let is_used_up = false;
+                        let is_used_up = {
+                            // Named, and not computed.
+                            let _ = || $cost;
+                            false
+                        };
                         if is_used_up | self.is_broken() {
                             slow!(self.$slow());
                         }
