@@ -87,16 +87,17 @@ pub(crate) fn flush(vm: &mut Vm) -> Result<bool> {
             None => false,
         };
         if !is_closed {
-            if super::io::text::has_failed(vm, &stream) {
-                arrived = false;
+            let has_failed = super::io::text::has_failed(vm, &stream);
+            let fails = vm.call_method(&stream, "flush", &[]).is_err();
+            if name == "stderr" {
+                arrived &= !has_failed && !fails;
             }
-            if vm.call_method(&stream, "flush", &[]).is_err() {
+            if fails && name == "stdout" && !has_failed {
                 arrived = false;
-                if name == "stdout" {
-                    vm.write_unraisable("Exception ignored on flushing sys.stdout", &Value::NONE);
-                } else {
-                    vm.take_raised();
-                }
+                vm.write_unraisable("Exception ignored on flushing sys.stdout", &Value::NONE);
+            } else if fails {
+                // A script that has met the error knows of it.
+                vm.take_raised();
             }
         }
     }
