@@ -419,12 +419,13 @@ fn scan_string(view: TextView<'_>, start: usize, strict: bool) -> std::result::R
                         Some(value << 4 | digit)
                     })
                 };
-                let Some(high) = unit(place + 2) else {
+                // As in CPython, an escape must be followed by something, if only the closing quote.
+                let Some(high) = unit(place + 2).filter(|_| view.get(place + 6).is_some()) else {
                     return Err(("Invalid \\uXXXX escape".to_owned(), place + 1));
                 };
                 let low = match high {
                     0xD800..0xDC00 if view.get(place + 6) == Some(0x5C) && view.get(place + 7) == Some(0x75) => {
-                        unit(place + 8).filter(|low| (0xDC00..0xE000).contains(low))
+                        unit(place + 8).filter(|low| (0xDC00..0xE000).contains(low) && view.get(place + 12).is_some())
                     }
                     _ => None,
                 };
