@@ -414,19 +414,11 @@ fn place(vm: &mut Vm, value: &Value, key: &Value) -> Result<Place> {
     let this = this(vm, value)?.clone();
     let n_dimensions = this.get(vm).shape.len();
     if n_dimensions == 0 {
-        let payload = this.get(vm);
-        let offset = payload.offset;
-        if matches!(key.downcast::<Tuple>(), Some(tuple) if tuple.get(vm).items().is_empty()) {
-            return Ok(Place::Item(offset));
-        }
-        if key.is(&Value::ELLIPSIS) {
-            return Ok(Place::Window(payload.window(offset, Vec::new(), Vec::new())));
+        let is_all = key.is(&Value::ELLIPSIS) || matches!(key.downcast::<Tuple>(), Some(tuple) if tuple.get(vm).items().is_empty());
+        if is_all {
+            return Ok(Place::Item(this.get(vm).offset));
         }
         return Err(vm.type_error("invalid indexing of 0-dim memory"));
-    }
-    if key.is(&Value::ELLIPSIS) {
-        let payload = this.get(vm);
-        return Ok(Place::Window(payload.window(payload.offset, payload.shape.clone(), payload.strides.clone())));
     }
     if let Some(keys) = key.downcast::<Tuple>() {
         let keys = keys.get(vm).items().to_vec();
@@ -486,6 +478,9 @@ fn multiple(vm: &mut Vm, this: &Ref<MemoryView>, keys: &[Value]) -> Result<Place
 }
 
 fn get_item(vm: &mut Vm, value: &Value, key: &Value) -> Result<Value> {
+    if key.is(&Value::ELLIPSIS) && this(vm, value)?.get(vm).shape.is_empty() {
+        return Ok(value.clone());
+    }
     match place(vm, value, key)? {
         Place::Item(offset) => {
             let payload = this(vm, value)?.get(vm);
